@@ -1,0 +1,192 @@
+"""Where every artifact lies, and how it is written: whole or not at all.
+
+The names below are a contract: other tools read these paths (see the table in README.md).
+A file appears under its final name only when it is complete: it is written beside it under a unique
+``*.tmp`` name (ignored by git and DVC) and renamed, so that neither ``kill -9`` nor a second writer of
+the same artifact can leave half a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedscope.errors import SeedscopeError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The paths of one experiment's artifacts below ``root``."""
+
+    experiment: str
+    root: Path = Path()
+
+    @property
+    def config(self) -> Path:
+        """Return the composed configuration, the only one that a stage reads."""
+        return self.root / "runs" / "configs" / f"{self.experiment}.yaml"
+
+    @property
+    def data(self) -> Path:
+        """Return the file of pictures, labels, splits and the generator's ground truth."""
+        return self.root / "runs" / self.experiment / "data.nc"
+
+    def replica(self, seed: int) -> Path:
+        """Return the folder of one trained network."""
+        return self.root / "runs" / self.experiment / "replicas" / f"seed-{seed}"
+
+    def model(self, seed: int) -> Path:
+        """Return the ``state_dict`` of one trained network."""
+        return self.replica(seed) / "model.safetensors"
+
+    def history(self, seed: int) -> Path:
+        """Return the table of losses and accuracies by epoch."""
+        return self.replica(seed) / "history.csv"
+
+    def identity(self, seed: int) -> Path:
+        """Return what determines one trained network, and the fingerprint made of it."""
+        return self.replica(seed) / "identity.json"
+
+    def activations(self, seed: int) -> Path:
+        """Return the activations of the probe pictures in one network."""
+        return self.root / "runs" / self.experiment / "activations" / f"seed-{seed}.nc"
+
+    def measures(self, seed: int, lens: str) -> Path:
+        """Return what one lens measured on one network."""
+        return self.root / "runs" / self.experiment / "measures" / f"seed-{seed}" / f"{lens}.nc"
+
+    def figures(self, seed: int, lens: str) -> Path:
+        """Return the folder of the figures that one lens drew of one network."""
+        return self.root / "reports" / "figures" / self.experiment / "seeds" / str(seed) / lens
+
+    @property
+    def across_seeds(self) -> Path:
+        """Return the folder of the figures and tables that compare the replicas."""
+        return self.root / "reports" / "figures" / self.experiment / "across_seeds"
+
+    @property
+    def seeds_metrics(self) -> Path:
+        """Return the metrics by seed: ``{"<seed>": {"<lens>": {"<name>": number}}}``."""
+        return self.root / "reports" / "metrics" / f"{self.experiment}.seeds.json"
+
+    @property
+    def across_metrics(self) -> Path:
+        """Return the metrics over seeds, each with n and its interval."""
+        return self.root / "reports" / "metrics" / f"{self.experiment}.across_seeds.json"
+
+    @property
+    def learning(self) -> Path:
+        """Return the learning curve over seeds: the table behind ``dvc plots show``."""
+        return self.root / "reports" / "metrics" / f"{self.experiment}.learning.csv"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it takes the name ``path`` in one step.
+
+    The folder is made when missing; on any error the temporary file is removed and ``path`` stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise SeedscopeError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON with sorted keys, so that equal content is equal bytes.
+
+    A number that is not finite has no place in JSON: put ``None`` where there is no value.
+    """
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or say in one sentence what is wrong with the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def write_dataset(path: Path, dataset: xr.Dataset) -> None:
+    """Write a labelled data set as NetCDF-4: the same data gives the same bytes."""
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_dataset(path: Path, group: str | None = None) -> xr.Dataset:
+    """Open a data set lazily (values are read where they are used); close it, or use it as a context."""
+    import xarray as xr
+
+    try:
+        return xr.open_dataset(path, engine="h5netcdf", group=group)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Return the arrays of a ``model.safetensors`` by their ``state_dict`` name, as numpy arrays."""
+    import safetensors
+    import safetensors.numpy
+
+    try:
+        return dict(safetensors.numpy.load_file(path))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's relative names and contents."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        return digest_of({p.relative_to(path).as_posix(): digest(p) for p in files})
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SeedscopeError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of JSON-like content; the order of its keys does not matter."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def state_folder() -> Path:
+    """Return ``.replicas`` of the repository that the user works in.
+
+    It keeps finished replicas and logs between runs, and is safe to delete. A queued ``dvc exp run`` works in a
+    temporary clone; ``DVC_ROOT`` names the real repository.
+    """
+    return Path(os.environ.get("DVC_ROOT") or ".") / ".replicas"
+
+
+def _unreadable(path: Path, error: Exception) -> SeedscopeError:
+    if not path.exists():
+        return SeedscopeError(f"{path} does not exist: run `dvc repro` to make it")
+    return SeedscopeError(
+        f"{path} cannot be read ({str(error).splitlines()[0]}): it is truncated or not what its name says; "
+        "delete it and run `dvc repro`"
+    )

@@ -1,0 +1,71 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seedscope.artifacts import Artifacts, write_json, write_text
+
+
+@pytest.fixture
+def miniature(tmp_path: Path) -> Artifacts:
+    """A whole experiment's artifacts in miniature: two seeds, two lenses, figures, tables and metrics."""
+    import yaml
+    from PIL import Image, PngImagePlugin
+    from safetensors.numpy import save_file
+
+    at = Artifacts("toy", tmp_path)
+
+    def picture(path: Path, colour: int, title: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = PngImagePlugin.PngInfo()
+        text.add_text("Title", title)
+        text.add_text("Description", f"What {path.stem} shows.")
+        Image.fromarray(np.full((8, 12, 3), colour, np.uint8)).save(path, pnginfo=text)
+
+    config = {
+        "experiment": "toy",
+        "seeds": [3, 5],
+        "data": {"_target_": "seedscope.data.squares.Squares", "contrast": 0.4},
+        "model": {"_target_": "seedscope.models.perceptron.Perceptron", "hidden": [32]},
+        "train": {"_target_": "seedscope.training.Training", "epochs": 2, "learning_rate": 0.001},
+        "lenses": {"contribution": {"top": 5}, "errors": {}},
+    }
+    write_text(at.config, yaml.safe_dump(config, sort_keys=False))
+    at.data.parent.mkdir(parents=True, exist_ok=True)
+    at.data.write_bytes(b"stands for pictures")
+    metrics: dict[str, dict[str, dict[str, float | None]]] = {}
+    for seed in (3, 5):
+        at.replica(seed).mkdir(parents=True)
+        save_file({"fc1.weight": np.full((2, 3), seed, np.float32)}, at.model(seed))
+        write_text(
+            at.history(seed),
+            "epoch,train_loss,train_accuracy,probe_loss,probe_accuracy\n"
+            f"1,1.5,0.4,1.25,0.{seed}\n2,0.5,0.8,0.75,0.9{seed}\n",
+        )
+        environment = {"torch": "2.13.0", "threads": 1, "device": "cpu"}
+        write_json(at.identity(seed), {"fingerprint": f"{seed:064x}", "seed": seed, "environment": environment})
+        for lens in ("contribution", "errors"):
+            picture(at.figures(seed, lens) / f"{lens}_votes.png", 40 * seed, f"Votes, toy, seed {seed}")
+            write_text(at.figures(seed, lens) / f"{lens}_votes.csv", "unit,vote\n0,1.5\n1,-0.5\n")
+        metrics[str(seed)] = {
+            "training": {"probe_accuracy": 0.9 + seed / 100},
+            "contribution": {"positive_share": 0.5 + seed / 100},
+            "errors": {"n_errors": seed, "accuracy_worst_place": None},
+        }
+    write_json(at.seeds_metrics, metrics)
+    interval = {"mean": 0.94, "low": 0.9, "high": 0.98, "n": 2}
+    write_json(
+        at.across_metrics,
+        {"training": {"probe_accuracy": interval}, "contribution": {"top5_overlap": {**interval, "chance": 0.4}}},
+    )
+    picture(at.across_seeds / "dominance_heatmap.png", 90, "Dominance, toy, 2 seeds")
+    write_text(
+        at.across_seeds / "summary.csv",
+        "lens,metric,n,mean,low,high\ntraining,probe_accuracy,2,0.94,0.9,0.98\n",
+    )
+    write_text(at.learning, "epoch,probe_accuracy\n1,0.4\n2,0.94\n")
+    return at
