@@ -1,0 +1,62 @@
+"""One experiment as its stages see it: the composed configuration, and the components it names.
+
+A stage reads ``runs/configs/<experiment>.yaml`` and of it only the sections that DVC hashes for that stage, so
+what DVC records is what ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seedscope.artifacts import Artifacts
+from seedscope.components import build
+from seedscope.errors import SeedscopeError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A composed experiment: ``settings`` by section, and where its artifacts lie."""
+
+    name: str
+    settings: Mapping[str, Any]
+    root: Path = Path()
+
+    @classmethod
+    def load(cls, name: str, root: Path = Path()) -> Experiment:
+        """Read the composed configuration of experiment ``name``."""
+        path = Artifacts(name, root).config
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise SeedscopeError(
+                f"{path} cannot be read: run `dvc repro compose`, which writes it ({type(error).__name__})"
+            ) from error
+        return cls(name, settings, root)
+
+    @property
+    def at(self) -> Artifacts:
+        """Return the paths of the experiment's artifacts."""
+        return Artifacts(self.name, self.root)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the seeds of the replicas, ascending: results do not depend on the order they are given in."""
+        return tuple(sorted(self.settings["seeds"]))
+
+    @property
+    def lens_names(self) -> tuple[str, ...]:
+        """Return the names of the lenses, in the order of the configuration."""
+        return tuple(self.settings["lenses"])
+
+    def lenses(self) -> dict[str, Any]:
+        """Return the lenses by name."""
+        return {name: build(spec) for name, spec in self.settings["lenses"].items()}
+
+    def component(self, section: str) -> Any:
+        """Return the component of a section: ``data``, ``model``, ``train`` or ``dump``."""
+        return build(self.settings[section])

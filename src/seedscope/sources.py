@@ -1,0 +1,116 @@
+"""Which source code a result depends on: the import closure of a module, and its digest.
+
+The closure follows ``import`` statements, also those inside functions, through files below the given folders
+(the package, the user's project); installed libraries are told apart by their version instead. It reads the
+files and runs none of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from seedscope.errors import SeedscopeError
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+
+
+def import_closure(modules: Iterable[str], roots: Sequence[Path]) -> dict[str, Path]:
+    """Return ``{module name: file}`` of ``modules`` and all they import that lies below ``roots``.
+
+    A package's ``__init__`` belongs to the closure of each of its modules, since importing them runs it.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        file = _locate(name, roots)
+        if file is None or name in found:
+            continue
+        found[name] = file
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        waiting.extend(_imports(name, file))
+    return dict(sorted(found.items()))
+
+
+def code_digest(modules: Iterable[str], roots: Sequence[Path]) -> str:
+    """Return one SHA-256 over the code of the closure; comments, layout and docstrings do not count."""
+    total = hashlib.sha256()
+    for name, file in import_closure(modules, roots).items():
+        total.update(f"{name}\0{_code(file)}\0".encode())
+    return total.hexdigest()
+
+
+def target_module(target: str) -> str:
+    """Return the module part of a ``_target_`` such as ``package.module.Class``."""
+    return target.rpartition(".")[0]
+
+
+def is_ours(target: str) -> bool:
+    """Return whether a ``_target_`` lies in this package."""
+    return target.split(".")[0] == "seedscope"
+
+
+def source_digests(target: str, project: Path) -> dict[str, str]:
+    """Return ``{file: SHA-256}`` of the code behind a ``_target_`` that is not part of this package.
+
+    Files of the user's project are followed through their imports; of an installed library the one file that
+    defines the module counts.
+    """
+    if is_ours(target):
+        return {}
+    module = target_module(target)
+    closure = import_closure([module], [project])
+    files = {file.relative_to(project).as_posix(): file for file in closure.values()}
+    if not files:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None:
+            raise SeedscopeError(f"_target_ {target!r}: there is no module {module!r} to import")
+        if spec.origin is not None and Path(spec.origin).is_file():
+            files = {f"{module} (installed)": Path(spec.origin)}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
+
+
+def _locate(module: str, roots: Sequence[Path]) -> Path | None:
+    for root in roots:
+        path = root.joinpath(*module.split("."))
+        for file in (path.with_suffix(".py") if path.name else path, path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def _imports(module: str, file: Path) -> Iterator[str]:
+    package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(_parse(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *(node.module.split(".") if node.module else [])])
+            yield origin
+            # `from package import name`: the name may be a module of the package.
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise SeedscopeError(f"{file}, line {error.lineno}: not valid Python ({error.msg})") from error
+
+
+def _code(file: Path) -> str:
+    tree = _parse(file)
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]  # narrowed above
+            node.body = node.body[1:]  # type: ignore[attr-defined]  # narrowed above
+    return ast.dump(tree)
