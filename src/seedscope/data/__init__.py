@@ -1,0 +1,75 @@
+"""Data sets: pictures, labels, and the ground truth where a generator knows it.
+
+A data set is one class with ``training(draw)`` and ``probe()``; ``conf/data/<name>.yaml`` names it by
+``_target_``. The probe set is the same for every seed. ``training(0)`` is the draw that all replicas share
+unless ``vary`` names ``draw``; then each replica trains on ``training(seed)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class DataSource(Protocol):
+    """What a data set offers. Pictures are float32 in [0, 1] with shape (channel, y, x)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (channel, y, x) of a picture."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Return one name per class, in the order of the labels."""
+
+    @property
+    def inputs(self) -> Sequence[Path]:
+        """Return the external files and folders that it reads; their content enters the configuration."""
+
+    def training(self, draw: int) -> xr.Dataset:
+        """Return the draw's training pictures (and validation, where there is one) as :func:`pictures` does."""
+
+    def probe(self) -> xr.Dataset:
+        """Return the probe pictures, the same whatever the draw."""
+
+
+def pictures(image: np.ndarray, label: np.ndarray, split: str | np.ndarray, **truth: np.ndarray) -> xr.Dataset:
+    """Return labelled pictures: ``image(sample, channel, y, x)``, ``label(sample)``, ``split(sample)``.
+
+    ``split`` is one of train, validation, probe, for all or by sample; ``truth`` adds what else is known of each
+    sample, such as ``square_y``.
+    """
+    import xarray as xr
+
+    n = len(label)
+    splits = np.full(n, split, dtype=object) if isinstance(split, str) else np.asarray(split, dtype=object)
+    return xr.Dataset(
+        {
+            "image": (("sample", "channel", "y", "x"), np.ascontiguousarray(image, dtype=np.float32)),
+            "label": ("sample", np.asarray(label, dtype=np.int64)),
+            "split": ("sample", splits),
+            **{name: ("sample", values) for name, values in truth.items()},
+        }
+    )
+
+
+def assemble(source: DataSource) -> xr.Dataset:
+    """Return the whole data set: the shared training draw, then the probe set, numbered by ``sample``."""
+    import xarray as xr
+
+    whole = xr.concat([source.training(0), source.probe()], dim="sample", data_vars="minimal", coords="minimal")
+    whole = whole.assign_coords(sample=np.arange(whole.sizes["sample"]))
+    whole.image.attrs = {"long_name": "brightness", "units": "1"}
+    whole.attrs["class_names"] = list(source.class_names)
+    return whole
+
+
+def exhibits(label: np.ndarray, per_class: int) -> np.ndarray:
+    """Return the positions of the first ``per_class`` samples of each class, by class and then by position."""
+    return np.concatenate([np.flatnonzero(label == k)[:per_class] for k in np.unique(label)])
