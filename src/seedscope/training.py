@@ -1,0 +1,306 @@
+"""Train one replica: exactly the same bits whenever the same things determine it.
+
+    for every epoch: a fresh permutation of the training pictures; for every batch: one Adam step on the mean
+    cross-entropy (one logit: binary cross-entropy of the positive class).
+
+Source: Kingma and Ba (2015), *Adam*. The whole training set is one tensor, shuffled once per epoch and cut into
+batches, with ``channels_last`` layout and the fused optimiser. Bits depend on the number of torch threads and on
+the CPU type, so both belong to a replica's identity. All randomness of an epoch derives from (seed, epoch): a run
+that was killed resumes at its last finished epoch and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from seedscope.artifacts import replacing
+from seedscope.errors import SeedscopeError
+from seedscope.streams import Stream, Streams
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_EVALUATED_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a replica is trained.
+
+    Attributes:
+        epochs: passes over the training pictures; 0 leaves the network untrained.
+        batch_size: pictures per step; the last step of an epoch takes what is left.
+        learning_rate: Adam's step size.
+        vary: the random streams that a seed changes: ``weights``, ``order``, ``draw``.
+        device: where to train; ``auto`` takes CUDA where there is one.
+        threads: torch threads of a replica; another number gives other bits.
+    """
+
+    epochs: Annotated[int, Ge(0)] = 8
+    batch_size: Annotated[int, Ge(1)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    vary: tuple[Stream, ...] = ("weights", "order")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Ge(1)] = 1
+
+    def resolved_device(self) -> torch.device:
+        """Return the device to train on; asking for CUDA where there is none is refused."""
+        available = torch.cuda.is_available()
+        if self.device == "cuda" and not available:
+            raise SeedscopeError("train.device: cuda was asked for and there is none here: use `auto` or `cpu`")
+        return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+    def environment(self) -> dict[str, Any]:
+        """Return what the surroundings add to a result: versions, processor type, threads, device."""
+        device = self.resolved_device()
+        return {
+            "python": ".".join(platform.python_version_tuple()[:2]),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            "threads": self.threads,
+        }
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures (sample, channel, y, x) and labels (sample) on one device."""
+
+    image: torch.Tensor
+    label: torch.Tensor
+
+    @classmethod
+    def of(cls, data: xr.Dataset, split: str, device: torch.device) -> Split:
+        """Take one split of a data set; it may be empty."""
+        part = data.isel(sample=np.flatnonzero(data.split.values == split))
+        image = torch.from_numpy(part.image.values).contiguous(memory_format=torch.channels_last)
+        return cls(image.to(device), torch.from_numpy(part.label.values).to(device))
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A replica on its way: the next epoch, its network and optimiser, and one history row per finished epoch."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def loss_of(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Return the loss of each sample: cross-entropy, or binary cross-entropy where there is one logit.
+
+    Args:
+        logits: (sample, target); with one target it is the score of label 1.
+        label: (sample), integers.
+    """
+    if logits.shape[1] == 1:
+        return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], label.to(logits.dtype), reduction="none")
+    return nn.functional.cross_entropy(logits, label, reduction="none")
+
+
+def decision(logits: torch.Tensor) -> torch.Tensor:
+    """Return the class that the logits decide for: the largest; with one logit, 1 where it is positive."""
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).long()
+    return logits.argmax(1)
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
+    """Return the mean loss and the accuracy on a split, with the network in evaluation mode."""
+    model.eval()
+    loss = torch.zeros((), dtype=torch.float64, device=split.label.device)
+    correct = torch.zeros((), dtype=torch.int64, device=split.label.device)
+    for start in range(0, len(split), _EVALUATED_AT_ONCE):
+        batch = slice(start, start + _EVALUATED_AT_ONCE)
+        logits, label = model(split.image[batch]), split.label[batch]
+        loss += loss_of(logits, label).sum(dtype=torch.float64)
+        correct += (decision(logits) == label).sum()
+    return float(loss) / len(split), float(correct) / len(split)
+
+
+@contextlib.contextmanager
+def surroundings(threads: int) -> Iterator[None]:
+    """Compute with this many torch threads and deterministic kernels; leave both and torch's generator as found."""
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # set at run time
+    # cuBLAS reads this when it starts; without it its matrix products may differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with torch.random.fork_rng():
+        try:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(True)
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # as above
+            yield
+        finally:
+            torch.set_num_threads(before)
+            torch.use_deterministic_algorithms(strict)
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]  # as above
+
+
+def train(
+    network: Callable[[], nn.Module],
+    training: Training,
+    data: xr.Dataset,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Progress:
+    """Train one replica and return it.
+
+    Args:
+        network: makes the network; its initial weights are drawn from the ``weights`` stream.
+        training: how to train.
+        data: pictures with splits ``train``, ``probe`` and, where there is one, ``validation``.
+        seed: the replica's seed.
+        checkpoint: file that keeps the last finished epoch, and is resumed from when it exists.
+        report: called with (epochs done, epochs in all).
+
+    Raises:
+        SeedscopeError: a loss is not finite; the sentence names its step and the learning rate.
+    """
+    streams = Streams(seed, training.vary)
+    device = training.resolved_device()
+    splits = {name: Split.of(data, name, device) for name in ("train", "validation", "probe")}
+    if not len(splits["train"]) or not len(splits["probe"]):
+        raise SeedscopeError("the data set has no train or no probe pictures: there is nothing to learn from")
+    with surroundings(training.threads):
+        torch.manual_seed(streams.number("weights"))
+        model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
+        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
+        progress = Progress(model, optimizer)
+        if checkpoint is not None and checkpoint.exists():
+            _resume(progress, checkpoint)
+        for epoch in range(len(progress.history), training.epochs):
+            report(epoch, training.epochs)
+            row = {"epoch": epoch + 1, **_epoch(progress, training, splits["train"], streams, epoch)}
+            for name in ("validation", "probe"):
+                if len(splits[name]):
+                    row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(model, splits[name])
+            progress.history.append(row)
+            if checkpoint is not None:
+                _keep(progress, checkpoint)
+        report(training.epochs, training.epochs)
+    return progress
+
+
+def _epoch(progress: Progress, training: Training, split: Split, streams: Streams, epoch: int) -> dict[str, float]:
+    """Run one epoch; losses and accuracies are those of the batches as they came by."""
+    model, optimizer = progress.model, progress.optimizer
+    device = split.label.device
+    torch.manual_seed(streams.number("order", epoch, 1))  # dropout and the like
+    order = torch.from_numpy(streams.generator("order", epoch, 0).permutation(len(split))).to(device)
+    image = split.image[order].contiguous(memory_format=torch.channels_last)
+    label = split.label[order]
+    total, size = len(split), training.batch_size
+    losses = torch.empty(-(-total // size), device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    model.train()
+    for step, start in enumerate(range(0, total, size)):
+        batch = slice(start, start + size)
+        logits = model(image[batch])
+        loss = loss_of(logits, label[batch]).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        optimizer.step()
+        with torch.no_grad():
+            losses[step] = loss
+            loss_sum += loss.double() * len(logits)
+            correct += (decision(logits) == label[batch]).sum()
+    # Looked at once per epoch: on a GPU a look at every step would cost more than the steps after a bad one.
+    bad = torch.nonzero(~torch.isfinite(losses))
+    if len(bad):
+        step = epoch * len(losses) + int(bad[0])
+        raise SeedscopeError(
+            f"the loss became {float(losses[int(bad[0])])} at step {step} (epoch {epoch + 1}) with learning rate "
+            f"{training.learning_rate:g}: lower train.learning_rate"
+        )
+    return {"train_loss": float(loss_sum) / total, "train_accuracy": float(correct) / total}
+
+
+def history_csv(history: list[dict[str, float]]) -> str:
+    """Return the history as CSV: ``epoch,train_loss,train_accuracy,[validation_…,]probe_loss,probe_accuracy``."""
+    columns = list(history[0]) if history else ["epoch", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.8g}" for key, value in row.items()} for row in history)
+    return text.getvalue()
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the ``state_dict`` as safetensors; equal weights give equal bytes."""
+    with replacing(path) as temporary:
+        save_file(_plain(model.state_dict()), temporary)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Put weights into a network; a missing, unknown or misshaped tensor is named."""
+    own = model.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        if name not in weights or name not in own:
+            lacks = "weights file" if name not in weights else "network"
+            raise SeedscopeError(f"weights do not fit the network: the {lacks} has no {name!r}")
+        if tuple(own[name].shape) != weights[name].shape:
+            raise SeedscopeError(
+                f"weights do not fit the network: {name!r} is {weights[name].shape} in the file and "
+                f"{tuple(own[name].shape)} in the network"
+            )
+    model.load_state_dict({name: torch.from_numpy(np.array(values)) for name, values in weights.items()})
+
+
+def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    # clone: safetensors refuses tensors that share memory, and channels_last ones are not contiguous to it.
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+
+
+def _keep(progress: Progress, checkpoint: Path) -> None:
+    tensors = {f"model.{name}": tensor for name, tensor in progress.model.state_dict().items()}
+    for index, state in progress.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    with replacing(checkpoint) as temporary:
+        save_file(_plain(tensors), temporary, metadata={"history": json.dumps(progress.history)})
+
+
+def _resume(progress: Progress, checkpoint: Path) -> None:
+    with safe_open(checkpoint, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+        progress.history.extend(json.loads(file.metadata()["history"]))
+    model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    progress.model.load_state_dict(model)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor
+    groups = progress.optimizer.state_dict()["param_groups"]
+    progress.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def identity_of(training: Training, **determined_by: Any) -> dict[str, Any]:
+    """Return all that determines a replica, ready to be hashed; the resolved environment included."""
+    return {**determined_by, "training": asdict(training), "environment": training.environment()}
