@@ -1,0 +1,161 @@
+"""Read the activations of any module by name, and leave the network exactly as found.
+
+A layer that is followed by a ReLU is read **after** it and before pooling: the tensor that the next layer sees is
+the one that votes. Since max-pooling and the ReLU commute, this holds too for a network that pools first. Which
+layers are followed by a ReLU is found by watching one forward pass (``torch.relu``, ``nn.ReLU``, in place or not;
+through max-pooling, reshaping and dropout), not by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from seedscope.errors import SeedscopeError, did_you_mean
+
+_RECTIFIERS = frozenset({"relu", "relu_"})
+_COMMUTE = ("max_pool", "flatten", "reshape", "view", "dropout", "feature_dropout", "boolean_dispatch")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Put the network into evaluation mode without gradients; give every module's training flag back."""
+    flags = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            yield model.eval()
+    finally:
+        for module, training in flags.items():
+            module.training = training
+
+
+@contextmanager
+def hooked(model: nn.Module, layers: Iterable[str], seen: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """Call ``seen(layer, output)`` whenever one of the named modules has run; remove the hooks at the end.
+
+    Raises:
+        SeedscopeError: there is no module of that name, or it does not return one tensor.
+    """
+    modules = dict(model.named_modules())
+    handles = []
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def after(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if not isinstance(output, torch.Tensor):
+                raise SeedscopeError(f"layer {name!r} returns {type(output).__name__}, not one tensor")
+            seen(name, output)
+
+        return after
+
+    try:
+        for name in layers:
+            if name not in modules or not name:
+                raise SeedscopeError(unknown_layer(name, modules))
+            handles.append(modules[name].register_forward_hook(hook(name)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def unknown_layer(name: str, known: Collection[str]) -> str:
+    """Return the sentence that refuses a layer's name: the nearest one, or all there are."""
+    return f"there is no layer {name!r}; {did_you_mean(name, [layer for layer in known if layer])}"
+
+
+class _WatchReLU(TorchFunctionMode):
+    """Marks the layers whose output reaches a ReLU through operations that commute with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.origins: dict[int, frozenset[str]] = {}
+        self.rectified: set[str] = set()
+        self._alive: list[torch.Tensor] = []  # ids stay unique only while their tensors live
+
+    def mark(self, layer: str, output: torch.Tensor) -> None:
+        self._tag(output, self.origins.get(id(output), frozenset()) | {layer})
+
+    def _tag(self, tensor: torch.Tensor, layers: frozenset[str]) -> None:
+        self.origins[id(tensor)] = layers
+        self._alive.append(tensor)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        layers = self.origins.get(id(args[0]), frozenset()) if args else frozenset()
+        output = func(*args, **(kwargs or {}))
+        if name in _RECTIFIERS:
+            self.rectified |= layers
+        elif layers and name.startswith(_COMMUTE) and isinstance(output, torch.Tensor):
+            self._tag(output, self.origins.get(id(output), frozenset()) | layers)
+        return output
+
+
+def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.Tensor) -> frozenset[str]:
+    """Return those of ``layers`` whose output goes into a ReLU; ``example`` is one batch of pictures."""
+    watch = _WatchReLU()
+    with evaluating(model), hooked(model, layers, watch.mark), watch:
+        model(example)
+    return frozenset(watch.rectified)
+
+
+def layer_shapes(model: nn.Module, example: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one sample's output by layer name, and of the logits under ``logit``.
+
+    Modules that return something else than one tensor, or that did not run, are left out.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    names = [name for name, _ in model.named_modules() if name]
+    handles = [
+        module.register_forward_hook(
+            lambda _m, _i, output, name=name: (
+                shapes.__setitem__(name, tuple(output.shape[1:])) if isinstance(output, torch.Tensor) else None
+            )
+        )
+        for name, module in model.named_modules()
+        if name in names
+    ]
+    try:
+        with evaluating(model):
+            shapes["logit"] = tuple(model(example).shape[1:])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: shapes[name] for name in [*names, "logit"] if name in shapes}
+
+
+def activations(
+    model: nn.Module, layers: Collection[str], batches: Iterable[torch.Tensor]
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield, batch by batch, the output of each layer (after its ReLU where it has one), and ``logit``.
+
+    Raises:
+        SeedscopeError: an unknown layer, or one that runs several times in one pass (each run would be another
+            layer's answer: name a module that runs once).
+    """
+    rectified: frozenset[str] | None = None
+    captured: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, output: torch.Tensor) -> None:
+        if name in captured:
+            raise SeedscopeError(f"layer {name!r} runs several times in one forward pass: name one that runs once")
+        assert rectified is not None
+        # A copy: an in-place ReLU would change what the hook saw.
+        captured[name] = output.relu() if name in rectified else output.clone()
+
+    for batch in batches:
+        if rectified is None:
+            rectified = followed_by_relu(model, layers, batch[:1])
+        captured.clear()
+        with evaluating(model), hooked(model, layers, keep):
+            logit = model(batch)
+        missing = [name for name in layers if name not in captured]
+        if missing:
+            raise SeedscopeError(f"layer {missing[0]!r} did not run in the forward pass")
+        yield {**captured, "logit": logit}
