@@ -1,0 +1,183 @@
+"""Drawing that lenses share: a figure with its words, and the marks it is made of.
+
+Figures are drawn with ``matplotlib.figure.Figure`` (no global state), carry their title and description inside
+the PNG, and have equal bytes for equal numbers. Diverging colours have 0 at their centre; the palette (Okabe and
+Ito 2008) can be told apart with any colour vision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from seedscope.artifacts import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOR, AGAINST, NEUTRAL, MARK = "#0072B2", "#D55E00", "#767676", "#009E73"
+DIVERGING, SEQUENTIAL = "RdBu", "viridis"
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#7A5195",
+    "#8C564B",
+    "#4D4D4D",
+    "#A0A000",
+)
+_DPI = 100
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and its words.
+
+    Attributes:
+        name: file name without ending.
+        figure: what is drawn; its suptitle is the title.
+        description: how to read it, for a caption and for readers who cannot see it.
+        table: the numbers behind it, where a person would want them.
+    """
+
+    name: str
+    figure: Figure
+    description: str
+    table: pd.DataFrame | None = None
+
+
+def save(drawing: Drawing, folder: Path) -> None:
+    """Write the figure, and its table where it has one, into ``folder``."""
+    title = drawing.figure.get_suptitle()
+    words = {"Software": None, "Title": title, "Description": drawing.description}
+    with replacing(folder / f"{drawing.name}.png") as temporary:
+        drawing.figure.savefig(temporary, format="png", dpi=_DPI, metadata=words, pil_kwargs={"compress_level": 3})
+    if drawing.table is not None:
+        with replacing(folder / f"{drawing.name}.csv") as temporary:
+            drawing.table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def canvas(title: str, width: float, height: float) -> Figure:
+    """Return an empty figure of width × height inches with its title above."""
+    figure = Figure(figsize=(width, height))
+    figure.suptitle(title, fontsize=12, x=0.5, y=1 - 0.12 / height, va="top")
+    return figure
+
+
+def panels(
+    figure: Figure,
+    rows: int,
+    columns: int,
+    used: int | None = None,
+    *,
+    top: float = 0.55,
+    bottom: float = 0.55,
+    left: float = 0.65,
+    right: float = 0.2,
+    wspace: float = 0.3,
+    hspace: float = 0.45,
+    share_x: bool = False,
+    share_y: bool = False,
+) -> list[Axes]:
+    """Return the axes of a grid, row by row; margins in inches, gaps as a share of a panel.
+
+    ``used`` panels are made of ``rows × columns``; shared axes show their labels at the border only.
+    """
+    width, height = figure.get_size_inches()
+    grid = figure.add_gridspec(
+        rows,
+        columns,
+        left=left / width,
+        right=1 - right / width,
+        top=1 - top / height,
+        bottom=bottom / height,
+        wspace=wspace,
+        hspace=hspace,
+    )
+    count = rows * columns if used is None else used
+    axes: list[Axes] = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        first = axes[0] if axes else None
+        ax = figure.add_subplot(grid[row, column], sharex=first if share_x else None, sharey=first if share_y else None)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8)
+        if share_x and index + columns < count:
+            ax.tick_params(labelbottom=False)
+        if share_y and column:
+            ax.tick_params(labelleft=False)
+        axes.append(ax)
+    return axes
+
+
+def bars(
+    ax: Axes, positions: np.ndarray, heights: np.ndarray, colors: Any, *, base: Any = 0.0, width: float = 0.8
+) -> None:
+    """Draw vertical bars from ``base`` to ``base + heights`` as one collection, faster than ``Axes.bar``."""
+    positions, heights = np.asarray(positions, float), np.asarray(heights, float)
+    low = np.broadcast_to(np.asarray(base, float), heights.shape)
+    x0, x1, y0, y1 = positions - width / 2, positions + width / 2, low, low + heights
+    corners = np.stack([np.stack([x0, y0], 1), np.stack([x1, y0], 1), np.stack([x1, y1], 1), np.stack([x0, y1], 1)], 1)
+    ax.add_collection(PolyCollection(list(corners), facecolors=colors, linewidths=0))
+    ax.autoscale_view()
+
+
+def spans(ax: Axes, positions: np.ndarray, low: np.ndarray, high: np.ndarray, **style: Any) -> None:
+    """Draw vertical line segments from ``low`` to ``high``, such as intervals."""
+    segments = np.stack([np.stack([positions, low], 1), np.stack([positions, high], 1)], 1)
+    ax.add_collection(LineCollection(list(segments), **{"colors": "black", "linewidths": 0.8, **style}))
+    ax.autoscale_view()
+
+
+def sign_colors(values: np.ndarray) -> list[str]:
+    """Return the colour of votes for (positive) and against (negative)."""
+    return [FOR if value >= 0 else AGAINST for value in np.asarray(values)]
+
+
+def centred(values: np.ndarray) -> Normalize:
+    """Return a colour scale, symmetric around 0, that holds all finite ``values``."""
+    finite = np.abs(values[np.isfinite(values)])
+    reach = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+    return Normalize(-reach, reach)
+
+
+def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str = DIVERGING) -> Any:
+    """Draw a matrix with its first row on top, and return the image for a colour bar."""
+    return ax.imshow(values, norm=norm, cmap=cmap, aspect="auto", interpolation="nearest")
+
+
+def color_bar(figure: Figure, image: Any, box: Sequence[float], label: str) -> None:
+    """Add a colour bar in ``box`` (left, bottom, width, height as shares of the figure)."""
+    ax = figure.add_axes((box[0], box[1], box[2], box[3]))
+    figure.colorbar(image, cax=ax).set_label(label, fontsize=9)
+    ax.tick_params(labelsize=8)
+
+
+def show_picture(ax: Axes, image: np.ndarray) -> None:
+    """Draw a picture (channel, y, x) in [0, 1], grey or RGB, without axes."""
+    shown = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+
+
+def grid_shape(count: int) -> tuple[int, int]:
+    """Return (rows, columns) of a nearly square grid that holds ``count`` panels."""
+    columns = int(np.ceil(np.sqrt(count)))
+    return -(-count // columns), columns
+
+
+def label_units(ax: Axes, units: Iterable[int], *, rotation: int = 90) -> None:
+    """Name the unit under each of the positions 0, 1, ….."""
+    names = [str(unit) for unit in units]
+    ax.set_xticks(range(len(names)), names, rotation=rotation, fontsize=7)

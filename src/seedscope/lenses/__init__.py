@@ -1,0 +1,141 @@
+"""Lenses: ways of looking at one replica. A lens is one file, and one line of configuration names it.
+
+A lens has ``check`` (may this network be looked at this way?), ``measure`` (a replica → labelled numbers),
+``draw`` (those numbers → figures) and ``summarize`` (→ a few scalars), and, where replicas can be compared by it,
+``compare``. It knows nothing of DVC, Hydra or MLflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from seedscope.artifacts import Artifacts, read_dataset, read_weights
+from seedscope.errors import SettingError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from seedscope.across import Comparison
+    from seedscope.figures import Drawing
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shapes of a network, known before anything runs.
+
+    Attributes:
+        layers: shape of one sample's output by layer name, ``logit`` included.
+        weights: shape by ``state_dict`` name.
+        dumped: layers whose activations are kept, and for which pictures (``probe`` or ``exhibits``).
+        n_classes: number of classes.
+    """
+
+    layers: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, tuple[int, ...]]
+    dumped: Mapping[str, str]
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What a lens sees of one trained network.
+
+    Attributes:
+        experiment: its experiment.
+        seed: its seed.
+        probe: the probe pictures: ``image``, ``label`` and the ground truth, by ``sample``.
+        activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included.
+        weights: by ``state_dict`` name.
+        exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
+        class_names: one per class.
+    """
+
+    experiment: str
+    seed: int
+    probe: xr.Dataset
+    activations: Mapping[str, xr.DataArray]
+    weights: Mapping[str, np.ndarray]
+    exhibits: np.ndarray
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, at: Artifacts, seed: int) -> Replica:
+        """Open one replica's artifacts; pictures and activations are read where they are used."""
+        data = read_dataset(at.data)
+        probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
+        root = read_dataset(at.activations(seed))
+        return cls(
+            experiment=at.experiment,
+            seed=seed,
+            probe=probe,
+            activations=_Activations(at, seed),
+            weights=read_weights(at.model(seed)),
+            exhibits=np.atleast_1d(root.attrs["exhibits"]),
+            class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
+        )
+
+
+class _Activations(Mapping[str, "xr.DataArray"]):
+    """The groups of an activations file, each opened when asked for."""
+
+    def __init__(self, at: Artifacts, seed: int) -> None:
+        self._path = at.activations(seed)
+
+    def __getitem__(self, layer: str) -> xr.DataArray:
+        return read_dataset(self._path, group=layer)[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        import h5netcdf
+
+        with h5netcdf.File(self._path) as file:
+            return iter(list(file.groups))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class Lens(Protocol):
+    """One way of looking at a replica."""
+
+    def check(self, network: Network) -> None:
+        """Raise a ``SettingError`` where this network cannot be looked at so."""
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return labelled numbers; whatever ``draw`` and ``summarize`` need is in them."""
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield the figures, one at a time."""
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return a few scalars; NaN where there is no value."""
+
+
+@runtime_checkable
+class ComparingLens(Protocol):
+    """A lens by which replicas can be compared."""
+
+    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        """Compare what was measured on each seed."""
+
+
+def require_dense_head(network: Network, features: str, head: str) -> None:
+    """Refuse a network in which ``head`` is not a dense layer on ``features`` that gives the logits."""
+    weight = network.weights.get(f"{head}.weight")
+    if head not in network.layers:
+        raise SettingError("head", f"there is no layer {head!r} (layers: {', '.join(network.layers)})")
+    if weight is None or len(weight) != 2 or network.layers[head] != network.layers["logit"]:
+        raise SettingError("head", f"layer {head!r} is not a dense layer that gives the logits")
+    if features not in network.layers:
+        raise SettingError("features", f"there is no layer {features!r} (layers: {', '.join(network.layers)})")
+    units = int(np.prod(network.layers[features]))
+    if units != weight[1]:
+        raise SettingError("features", f"layer {features!r} has {units} outputs and {head!r} takes {weight[1]}")
+    if network.dumped.get(features) != "probe":
+        raise SettingError(
+            "features",
+            f"layer {features!r} is not dumped for all probe pictures: set dump.layers.{features}: probe",
+        )

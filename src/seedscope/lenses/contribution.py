@@ -1,0 +1,637 @@
+"""Which units vote for a class?
+
+    contribution[s, k, i] = a[s, i] · W[k, i]          (sample s, target k, unit i)
+    logit[s, k] = Σ_i contribution[s, k, i] + bias[k]  (exact: the head is linear)
+
+``a`` are the activations that the head weighs, after their ReLU. The largest logit wins, negative votes included.
+This is Gradient × Input of the logit with respect to ``a`` (Shrikumar et al. 2016), which for a linear head is
+exact and complete.
+
+**The gauge.** Adding one constant to W[:, i] for all classes changes no decision and yet changes every raw vote of
+unit i. So a unit's *dominance* for class k, its mean vote over the class's own probe samples, comes in four
+versions, and a claim holds only if it holds in all:
+
+    raw              mean_s a[s, i] · W[k, i]
+    centred          mean_s a[s, i] · (W[k, i] − mean_k' W[k', i])
+    margin           mean_s a[s, i] · (W[k, i] − W[r(s), i])      r(s): the strongest other class
+    mean_subtracted  mean_s (a[s, i] − mean_all a[·, i]) · (W[k, i] − mean_k' W[k', i])
+
+``centred`` ranks the units. A head with one logit z has one target, the positive class; its classes 0 and 1 then
+stand for the logits −z and z, halved where centred.
+
+Unit i is *dead* when no probe picture makes it active (max_s a[s, i] ≤ 0); dead units are counted, never ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from seedscope import figures
+from seedscope.errors import SettingError
+from seedscope.figures import Drawing
+from seedscope.lenses import Network, Replica, require_dense_head
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from seedscope.across import Comparison
+
+VERSIONS = ("raw", "centred", "margin", "mean_subtracted")
+_CHUNK = 4_000_000  # votes looked at at a time: 32 MB
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The two factors of every vote, in float64; products are taken where they are needed.
+
+    Attributes:
+        activation: (sample, unit).
+        weight: (target, unit).
+        bias: (target).
+    """
+
+    activation: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, replica: Replica, features: str, head: str) -> Votes:
+        """Read the votes of one replica; a feature map's places and channels each count as a unit."""
+        activation = replica.activations[features].values
+        weight = replica.weights[f"{head}.weight"].astype(np.float64)
+        bias = replica.weights.get(f"{head}.bias", np.zeros(len(weight)))
+        return cls(activation.reshape(len(activation), -1).astype(np.float64), weight, bias.astype(np.float64))
+
+    def contribution(self, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return ``contribution[s, k, i]`` of the chosen samples."""
+        return self.activation[samples][:, None, :] * self.weight
+
+    def logit(self) -> np.ndarray:
+        """Return the sum of the votes and the bias, (sample, target)."""
+        return self.activation @ self.weight.T + self.bias
+
+    @classmethod
+    def measured(cls, measured: xr.Dataset) -> Votes:
+        """Take the votes back out of what :meth:`Contribution.measure` returned."""
+        parts = (measured[name].values.astype(np.float64) for name in ("activation", "weight", "bias"))
+        return cls(*parts)
+
+    @property
+    def live(self) -> np.ndarray:
+        """Return which units some sample makes active, (unit)."""
+        return np.asarray((self.activation > 0).any(axis=0))
+
+    def class_weight(self, *, centred: bool) -> np.ndarray:
+        """Return the weight by which each class is voted for, (class, unit), centred over classes or raw."""
+        weight = self.weight if len(self.weight) > 1 else np.concatenate([-self.weight, self.weight])
+        if not centred:
+            return weight
+        return weight - weight.mean(0) if len(self.weight) > 1 else weight / 2
+
+
+def predicted_class(logit: np.ndarray) -> np.ndarray:
+    """Return the decision (sample): the largest logit, the first of equals; with one logit, 1 where it is positive."""
+    return (logit[:, 0] > 0).astype(np.int64) if logit.shape[1] == 1 else logit.argmax(1)
+
+
+def strongest_other(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return, of each sample, the class with the largest logit that is not its label."""
+    if logit.shape[1] == 1:
+        return 1 - label
+    masked = logit.copy()
+    masked[np.arange(len(label)), label] = -np.inf
+    return masked.argmax(1)
+
+
+def dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the mean vote of each unit for a class over that class's samples, (version, class, unit).
+
+    The versions are those of the module's formula; a class without samples has NaN.
+    """
+    raw, centred = votes.class_weight(centred=False), votes.class_weight(centred=True)
+    rival = strongest_other(votes.logit(), label)
+    everywhere = votes.activation.mean(0)
+    result = np.full((len(VERSIONS), n_classes, votes.activation.shape[1]), np.nan)
+    for k in range(n_classes):
+        own = label == k
+        if own.any():
+            activation = votes.activation[own]
+            mean = activation.mean(0)
+            result[0, k] = mean * raw[k]
+            result[1, k] = mean * centred[k]
+            result[2, k] = (activation * (raw[k] - raw[rival[own]])).mean(0)
+            result[3, k] = (mean - everywhere) * centred[k]
+    return result
+
+
+def top_units(values: np.ndarray, live: np.ndarray, k: int) -> np.ndarray:
+    """Return the ``k`` live units with the largest ``values`` (…, unit), in descending order, (…, k).
+
+    Equal values go by unit number. Where there are fewer live units than ``k``, the rest is −1; so it is where
+    values are NaN.
+    """
+    candidates = np.where(live & ~np.isnan(values), values, -np.inf)
+    order = np.argsort(-candidates, axis=-1, kind="stable")[..., :k]
+    return np.where(np.isfinite(np.take_along_axis(candidates, order, -1)), order, -1)
+
+
+def positive_share(votes: Votes, label: np.ndarray, *, centred: bool) -> np.ndarray:
+    """Return Σ positive votes / Σ |votes| for each sample's own class, (sample); NaN where nothing votes."""
+    weight = votes.class_weight(centred=centred)
+    share = np.full(len(label), np.nan)
+    for k in np.unique(label):
+        own = votes.activation[label == k] * weight[k]
+        positive, total = np.clip(own, 0, None).sum(1), np.abs(own).sum(1)
+        share[label == k] = np.divide(positive, total, out=np.full(len(total), np.nan), where=total > 0)
+    return share
+
+
+def largest_vote_class(votes: Votes, *, centred: bool) -> np.ndarray:
+    """Return the class of the largest single vote of each sample, (sample)."""
+    weight = votes.class_weight(centred=centred)
+    size = max(1, _CHUNK // weight.size)
+    return np.concatenate(
+        [
+            (votes.activation[start : start + size, None, :] * weight).max(2).argmax(1)
+            for start in range(0, len(votes.activation), size)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """The lens.
+
+    Attributes:
+        features: the layer whose units vote.
+        head: the dense layer that weighs them into logits.
+        top: how many units count as dominant.
+        watch: units that rankings always name, also where they are not among the top.
+    """
+
+    features: str
+    head: str
+    top: Annotated[int, Ge(1)] = 5
+    watch: Sequence[Annotated[int, Ge(0)]] = ()
+
+    def check(self, network: Network) -> None:
+        """Refuse a network without a dense head on these features, and units that it does not have."""
+        require_dense_head(network, self.features, self.head)
+        units = network.weights[f"{self.head}.weight"][1]
+        if self.top > units:
+            raise SettingError("top", f"{self.top} is out of range: {self.features!r} has {units} units")
+        for unit in self.watch:
+            if unit >= units:
+                raise SettingError(
+                    "watch", f"unit {unit} is out of range: {self.features!r} has units 0 to {units - 1}"
+                )
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return the factors of every vote and what follows from them; ``true`` is the class of a sample."""
+        import xarray as xr
+
+        votes = Votes.of(replica, self.features, self.head)
+        label = replica.probe.label.values
+        network_logit = replica.activations["logit"].values.astype(np.float64)
+        n_classes = len(replica.class_names)
+        ranked = dominance(votes, label, n_classes)
+        sample = replica.probe.sample.values
+        shown = _exhibit_table(replica.exhibits, sample, label, n_classes)
+        own_mean = np.stack([_mean(votes.activation[label == k]) for k in range(n_classes)])
+        return xr.Dataset(
+            {
+                "activation": (("sample", "unit"), votes.activation.astype(np.float32)),
+                "weight": (("target", "unit"), votes.weight.astype(np.float32)),
+                "bias": ("target", votes.bias.astype(np.float32)),
+                "logit": (("sample", "target"), network_logit.astype(np.float32)),
+                "label": ("sample", label),
+                "predicted": ("sample", predicted_class(network_logit)),
+                "completeness_error": ("sample", np.abs(votes.logit() - network_logit).max(1)),
+                "live": ("unit", votes.live),
+                "mean_vote": (("true", "target", "unit"), own_mean[:, None, :] * votes.weight),
+                "dominance": (("version", "true", "unit"), ranked),
+                "top": (("version", "true", "rank"), top_units(ranked, votes.live, self.top)),
+                "positive_share": (
+                    ("gauge", "sample"),
+                    [positive_share(votes, label, centred=centred) for centred in (False, True)],
+                ),
+                "largest_vote_class": (
+                    ("gauge", "sample"),
+                    [largest_vote_class(votes, centred=centred) for centred in (False, True)],
+                ),
+                "exhibit": (("true", "shown"), shown),
+                "exhibit_image": (
+                    ("true", "shown", "channel", "y", "x"),
+                    _exhibit_images(replica, shown),
+                ),
+            },
+            coords={
+                "sample": sample,
+                "version": list(VERSIONS),
+                "gauge": ["raw", "centred"],
+            },
+            attrs={
+                "experiment": replica.experiment,
+                "seed": replica.seed,
+                "features": self.features,
+                "head": self.head,
+                "class_names": list(replica.class_names),
+            },
+        )
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return completeness, how votes are shared out, and whether the versions of dominance agree."""
+        loses = measured.largest_vote_class != measured.predicted
+        share = measured.positive_share.mean("sample")
+        summary = {"completeness_error": float(measured.completeness_error.max())}
+        for gauge in ("raw", "centred"):
+            summary[f"positive_share_{gauge}"] = float(share.sel(gauge=gauge))
+            summary[f"largest_vote_loses_{gauge}"] = float(loses.sel(gauge=gauge).mean())
+        reference = measured.top.sel(version="centred").values
+        for version in VERSIONS:
+            if version != "centred":
+                other = measured.top.sel(version=version).values
+                shared = [len(set(a[a >= 0]) & set(b[b >= 0])) for a, b in zip(reference, other, strict=True)]
+                summary[f"top{self.top}_shared_with_{version}"] = float(np.mean(shared))
+        return summary
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield the figures of the module; those of one class only where the class has exhibits."""
+        measured = measured.load()
+        yield _unit_outputs(measured)
+        yield _head_weights(measured)
+        yield _ranking_of_classes(measured, self.watch)
+        for k in range(measured.sizes["true"]):
+            if measured.exhibit.values[k, 0] >= 0:
+                yield _ranking_of_samples(measured, k, self.watch)
+                yield _votes_for_all_classes(measured, k)
+                yield _waterfall(measured, k)
+
+    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        """Compare which units dominate; units are matched by their number (see :mod:`seedscope.across.overlap`)."""
+        from seedscope.across.overlap import compare_dominance
+
+        return compare_dominance(measured, self.top)
+
+
+def ranking_table(measured: xr.Dataset) -> pd.DataFrame:
+    """Return every live unit's dominance by class and version, largest centred vote first."""
+    frame = (
+        measured.dominance.sel(unit=measured.live.values)
+        .assign_coords(unit=np.flatnonzero(measured.live.values), true=np.arange(measured.sizes["true"]))
+        .to_series()
+        .unstack("version")[list(VERSIONS)]
+        .reset_index()
+    )
+    frame = frame.sort_values(["true", "centred", "unit"], ascending=[True, False, True])
+    return frame.rename(columns={"true": "class"})
+
+
+def _mean(activation: np.ndarray) -> np.ndarray:
+    return activation.mean(0) if len(activation) else np.full(activation.shape[1], np.nan)
+
+
+def _exhibit_table(exhibits: np.ndarray, sample: np.ndarray, label: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the exhibits' positions by class, (true, shown); −1 where a class has fewer."""
+    position = np.searchsorted(sample, exhibits)
+    rows = [position[label[position] == k] for k in range(n_classes)]
+    table = np.full((n_classes, max(len(row) for row in rows)), -1)
+    for k, row in enumerate(rows):
+        table[k, : len(row)] = row
+    return table
+
+
+def _exhibit_images(replica: Replica, shown: np.ndarray) -> np.ndarray:
+    images = np.full((*shown.shape, *replica.probe.image.shape[1:]), np.nan, dtype=np.float32)
+    for place in np.argwhere(shown >= 0):
+        k, column = place
+        images[k, column] = replica.probe.image.isel(sample=int(shown[k, column])).values
+    return images
+
+
+def _of(measured: xr.Dataset) -> str:
+    return f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+
+
+def _class(measured: xr.Dataset, k: int) -> str:
+    name = list(np.atleast_1d(measured.attrs["class_names"]))[k]
+    return f"class {k}" if name == str(k) else f"class {k} ({name})"
+
+
+def _verdict(measured: xr.Dataset, position: int) -> str:
+    label, predicted = int(measured.label[position]), int(measured.predicted[position])
+    return "decided correctly" if label == predicted else f"wrongly decided as {predicted}"
+
+
+def _unit_outputs(measured: xr.Dataset) -> Drawing:
+    """Draw the outputs of all units by class: one sample, mean and spread."""
+    activation, label = measured.activation.values, measured.label.values
+    units = np.arange(measured.sizes["unit"])
+    n_classes, dead = measured.sizes["true"], ~measured.live.values
+    rows, columns = figures.grid_shape(n_classes)
+    dead_words = f"{int(dead.sum())} of {len(units)} units dead"
+    title = f"Outputs of {measured.attrs['features']} by class ({_of(measured)}; {dead_words})"
+    figure = figures.canvas(title, 3.6 * columns, 2.1 * rows + 0.9)
+    axes = figures.panels(
+        figure, rows, columns, n_classes, share_x=True, share_y=True, top=0.75, hspace=0.3, wspace=0.08
+    )
+    top = 0.0
+    for k, ax in enumerate(axes):
+        own = activation[label == k]
+        ax.set_title(_class(measured, k), fontsize=9)
+        if not len(own):
+            ax.text(0.5, 0.5, "no probe picture", transform=ax.transAxes, ha="center")
+            continue
+        mean, deviation = own.mean(0), own.std(0)
+        figures.bars(ax, units, mean, figures.FOR)
+        figures.spans(
+            ax,
+            units[~dead],
+            np.maximum(mean - deviation, 0)[~dead],
+            (mean + deviation)[~dead],
+            colors="#444444",
+        )
+        position = measured.exhibit.values[k, 0]
+        ax.plot(units[~dead], activation[position][~dead], ".", color=figures.AGAINST, markersize=4)
+        ax.plot(units[dead], np.zeros(int(dead.sum())), "|", color=figures.NEUTRAL, markersize=4)
+        top = max(top, float((mean + deviation).max()), float(activation[position].max()))
+    axes[0].set_ylim(-0.03 * max(top, 1e-9), 1.05 * max(top, 1e-9))
+    axes[0].set_xlim(-1, len(units))
+    figure.supxlabel(f"unit of {measured.attrs['features']}", fontsize=9)
+    figure.supylabel("activation", fontsize=9, x=0.005)
+    figure.text(
+        0.5,
+        1 - 0.42 / figure.get_figheight(),
+        "bar: mean over the class   line: ± 1 standard deviation   orange dot: one sample   grey tick: dead unit",
+        ha="center",
+        fontsize=8.5,
+    )
+    return Drawing(
+        f"{measured.attrs['features']}_all_classes",
+        figure,
+        f"The {len(units)} outputs of {measured.attrs['features']} for each class's probe pictures: mean (bar), one "
+        "standard deviation (line) and one exhibit (dot). Dead units are active for no probe picture.",
+    )
+
+
+def _head_weights(measured: xr.Dataset) -> Drawing:
+    """Draw the head's weights as they are and centred over classes, on one scale."""
+    votes = Votes.measured(measured)
+    raw, centred = votes.class_weight(centred=False), votes.class_weight(centred=True)
+    scale = figures.centred(raw)
+    figure = figures.canvas(f"Weights of {measured.attrs['head']} ({_of(measured)})", 11, 5.6)
+    axes = figures.panels(figure, 2, 1, right=1.2, hspace=0.45, bottom=0.6)
+    dead = np.flatnonzero(~measured.live.values)
+    for ax, weight, words in zip(axes, (raw, centred), ("as trained", "centred over classes"), strict=True):
+        image = figures.heat_map(ax, weight, scale)
+        ax.set_title(f"{words} (× : dead unit)", fontsize=10)
+        ax.set_ylabel("class voted for", fontsize=9)
+        ax.set_yticks(range(len(weight)))
+        ax.plot(
+            dead,
+            np.full(len(dead), len(weight) - 0.5 + 0.3),
+            "x",
+            color=figures.NEUTRAL,
+            markersize=4,
+            clip_on=False,
+        )
+        ax.set_ylim(len(weight) - 0.5, -0.5)
+        ax.tick_params(axis="x", pad=8)
+    axes[1].set_xlabel(f"unit of {measured.attrs['features']}", fontsize=9)
+    figures.color_bar(figure, image, (0.92, 0.12, 0.015, 0.74), "weight")
+    return Drawing(
+        f"{measured.attrs['head']}_weights",
+        figure,
+        f"Weights of {measured.attrs['head']}, one row per class and one column per unit. The lower panel takes away "
+        "what a unit gives to all classes alike, which changes no decision.",
+    )
+
+
+def _ranked_bars(
+    ax: Axes,
+    values: np.ndarray,
+    units: np.ndarray,
+    shown: int,
+    watch: Sequence[int],
+    spread: np.ndarray | None = None,
+) -> None:
+    """Draw the ``shown`` units of largest and of smallest value in descending order, with watched ones added."""
+    order = units[np.argsort(-values[units], kind="stable")]
+    if len(order) > 2 * shown:
+        order = np.concatenate([order[:shown], order[-shown:]])
+    added = [unit for unit in watch if unit not in order]
+    order = np.concatenate([order, np.array(added, dtype=int)])
+    positions = np.arange(len(order))
+    figures.bars(ax, positions, values[order], figures.sign_colors(values[order]))
+    if spread is not None:
+        figures.spans(ax, positions, values[order] - spread[order], values[order] + spread[order], colors="#444444")
+    ax.axhline(0, color="black", linewidth=0.6)
+    figures.label_units(ax, order)
+    for tick, unit in zip(ax.get_xticklabels(), order, strict=True):
+        if unit in watch:
+            tick.set_color(figures.MARK)
+            tick.set_fontweight("bold")
+    ax.set_xlim(-1, max(len(order), 1))
+
+
+def _ranking_of_classes(measured: xr.Dataset, watch: Sequence[int]) -> Drawing:
+    """Draw the mean centred votes for each class, largest first."""
+    votes = Votes.measured(measured)
+    label, live = measured.label.values, np.flatnonzero(votes.live)
+    weight = votes.class_weight(centred=True)
+    ranked = measured.dominance.sel(version="centred").values
+    n_classes = measured.sizes["true"]
+    rows, columns = figures.grid_shape(n_classes)
+    title = f"Who votes for each class? Mean centred votes ({_of(measured)})"
+    figure = figures.canvas(title, 4.2 * columns, 2.3 * rows + 0.9)
+    axes = figures.panels(figure, rows, columns, n_classes, share_y=True, top=0.65, hspace=0.5, wspace=0.06)
+    for k, ax in enumerate(axes):
+        ax.set_title(_class(measured, k), fontsize=9)
+        own = label == k
+        if own.any():
+            spread = votes.activation[own].std(0) * np.abs(weight[k])
+            _ranked_bars(ax, ranked[k], live, 13, watch, spread)
+    figure.supxlabel(
+        f"live units of {measured.attrs['features']} by mean vote (line: ± 1 standard deviation over pictures)",
+        fontsize=9,
+    )
+    figure.supylabel("centred vote (logit units)", fontsize=9, x=0.005)
+    return Drawing(
+        "contribution_ranking_all_classes",
+        figure,
+        "For each class, the mean centred vote of the live units over the class's probe pictures, largest first; blue "
+        "votes for the class, orange against it.",
+        ranking_table(measured),
+    )
+
+
+def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> Drawing:
+    """Draw the ranked centred votes of a class's exhibits, each below its picture."""
+    votes = Votes.measured(measured)
+    weight = votes.class_weight(centred=True)[k]
+    live = np.flatnonzero(votes.live)
+    shown = [position for position in measured.exhibit.values[k] if position >= 0]
+    title = f"Who votes for {_class(measured, k)}? Centred votes of {len(shown)} of its pictures ({_of(measured)})"
+    figure = figures.canvas(title, 2.9 * max(len(shown), 3) + 0.8, 4.4)
+    axes = figures.panels(figure, 2, len(shown), hspace=0.28, wspace=0.08, top=0.75, bottom=0.7)
+    for column, position in enumerate(shown):
+        figures.show_picture(axes[column], measured.exhibit_image.values[k, column])
+        sample = int(measured.sample[position])
+        axes[column].set_title(f"sample {sample}\n{_verdict(measured, position)}", fontsize=8.5)
+        ax = axes[len(shown) + column]
+        if column:
+            ax.sharey(axes[len(shown)])
+            ax.tick_params(labelleft=False)
+        vote = votes.activation[position] * weight
+        active = live[votes.activation[position][live] > 0]
+        _ranked_bars(ax, vote, active, 10, watch)
+    axes[len(shown)].set_ylabel("centred vote (logit units)", fontsize=9)
+    figure.supxlabel(f"units of {measured.attrs['features']} that are active, by vote", fontsize=9)
+    return Drawing(
+        f"contribution_ranking_class{k}_{len(shown)}samples",
+        figure,
+        f"The centred votes for {_class(measured, k)} in {len(shown)} of its pictures, largest first, on one scale.",
+    )
+
+
+def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
+    """Draw one sample, its votes for every class, the logits, and why the winner beats the runner-up."""
+    votes = Votes.measured(measured)
+    position = int(measured.exhibit.values[k, 0])
+    activation = votes.activation[position]
+    centred = activation * votes.class_weight(centred=True)
+    active = np.flatnonzero(activation > 0)
+    logit = measured.logit.values[position].astype(np.float64)
+    scores = logit if len(logit) > 1 else np.array([-logit[0], logit[0]])
+    winner = int(measured.predicted[position])
+    second = int(strongest_other(logit[None], np.array([winner]))[0])
+    margin = activation * (votes.class_weight(centred=False)[winner] - votes.class_weight(centred=False)[second])
+    order = active[np.argsort(-margin[active], kind="stable")]
+    if len(order) > 40:
+        order = np.concatenate([order[:20], order[-20:]])
+    lead = scores[winner] - scores[second]
+    figure = figures.canvas(
+        f"One picture of {_class(measured, k)}, its votes for all classes ({_of(measured)}): "
+        f"{winner} wins over {second} by {lead:.2f}",
+        12,
+        6.6,
+    )
+    grid = figure.add_gridspec(
+        2,
+        3,
+        width_ratios=[1.5, 4.6, 1.3],
+        height_ratios=[1.25, 1],
+        left=0.02,
+        right=0.985,
+        top=0.88,
+        bottom=0.09,
+        wspace=0.24,
+        hspace=0.3,
+    )
+    picture = figure.add_subplot(grid[0, 0])
+    figures.show_picture(picture, measured.exhibit_image.values[k, 0])
+    picture.set_title(f"sample {int(measured.sample[position])}\n{_verdict(measured, position)}", fontsize=9)
+    table = figure.add_subplot(grid[0, 1])
+    image = figures.heat_map(table, centred[:, order], figures.centred(centred))
+    table.set_yticks(range(len(scores)))
+    table.set_ylabel("class voted for", fontsize=9)
+    table.set_title("centred votes (blue: for, red: against)", fontsize=9)
+    figures.label_units(table, order)
+    box = table.get_position()
+    figures.color_bar(figure, image, (box.x1 + 0.008, box.y0, 0.008, box.height), "")
+    sums = figure.add_subplot(grid[0, 2])
+    colors = [figures.MARK if c == winner else figures.NEUTRAL for c in range(len(scores))]
+    sums.barh(range(len(scores)), scores, color=colors)
+    sums.set_ylim(len(scores) - 0.5, -0.5)
+    sums.set_yticks(range(len(scores)))
+    sums.axvline(0, color="black", linewidth=0.6)
+    sums.set_title("logit = votes + bias", fontsize=9)
+    why = figure.add_subplot(grid[1, 1])
+    positions = np.arange(len(order))
+    figures.bars(why, positions, margin[order], figures.sign_colors(margin[order]))
+    why.axhline(0, color="black", linewidth=0.6)
+    why.set_xlim(-0.5, len(order) - 0.5)
+    figures.label_units(why, order)
+    why.set_title(f"why {winner} and not {second}: vote for {winner} minus vote for {second}", fontsize=9)
+    why.set_xlabel(f"active units of {measured.attrs['features']}, by this difference", fontsize=9)
+    why.set_ylabel("logit units", fontsize=9)
+    bias = lead - margin.sum()
+    words = figure.add_subplot(grid[1, 2])
+    words.set_axis_off()
+    words.text(
+        0,
+        0.95,
+        f"for {winner}: {np.clip(margin, 0, None).sum():+.2f}\nfor {second}: {np.clip(margin, None, 0).sum():+.2f}\n"
+        f"bias: {bias:+.2f}\nmargin: {lead:+.2f}",
+        va="top",
+        fontsize=10,
+        family="monospace",
+    )
+    for ax in (sums, why, table):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(axis="y", labelsize=8)
+    sums.tick_params(labelsize=8)
+    return Drawing(
+        f"all_class_contrib_true{k}",
+        figure,
+        f"One picture of {_class(measured, k)}: centred votes of its active units for every class, the logits that raw "
+        f"votes and bias add up to, and by how much each unit prefers {winner} to {second}.",
+    )
+
+
+def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
+    """Draw how bias and raw votes, largest first, add up to the logit of a class."""
+    votes = Votes.measured(measured)
+    position = int(measured.exhibit.values[k, 0])
+    one_logit = len(votes.bias) == 1
+    vote = votes.activation[position] * votes.class_weight(centred=False)[k]
+    bias = float(votes.bias[0] if one_logit else votes.bias[k]) * (-1 if one_logit and k == 0 else 1)
+    active = np.flatnonzero(vote)
+    order = active[np.argsort(-vote[active], kind="stable")]
+    names = [str(unit) for unit in order]
+    steps = vote[order]
+    if len(order) > 40:  # the small votes in the middle stand together
+        rest = steps[20:-19].sum()
+        names = [*names[:20], f"{len(order) - 39} others", *names[-19:]]
+        steps = np.concatenate([steps[:20], [rest], steps[-19:]])
+    steps = np.concatenate([[bias], steps])
+    ends = np.cumsum(steps)
+    positions = np.arange(len(steps))
+    figure = figures.canvas(
+        f"From bias to logit: raw votes for {_class(measured, k)} in one of its pictures ({_of(measured)})",
+        11,
+        4.4,
+    )
+    (ax,) = figures.panels(figure, 1, 1, bottom=0.75, right=1.9)
+    colors = [figures.NEUTRAL, *figures.sign_colors(steps[1:])]
+    figures.bars(ax, positions, steps, colors, base=ends - steps)
+    figures.bars(ax, np.array([len(steps)]), ends[-1:], [figures.MARK])
+    ax.hlines(ends, positions, positions + 1, color="#444444", linewidth=0.6)
+    ax.axhline(0, color="black", linewidth=0.6)
+    figures.label_units(ax, ["bias", *names, "logit"])  # type: ignore[list-item]  # words beside unit numbers
+    ax.set_xlim(-0.7, len(steps) + 0.7)
+    ax.set_xlabel(f"bias, active units of {measured.attrs['features']} by vote, logit", fontsize=9)
+    ax.set_ylabel("running sum (logit units)", fontsize=9)
+    ax.annotate(
+        f"{ends[-1]:.2f}",
+        (len(steps), ends[-1]),
+        ha="center",
+        va="bottom" if ends[-1] >= 0 else "top",
+        fontsize=9,
+    )
+    inset = figure.add_axes((0.855, 0.38, 0.135, 0.34))
+    figures.show_picture(inset, measured.exhibit_image.values[k, 0])
+    inset.set_title(f"sample {int(measured.sample[position])}\n{_verdict(measured, position)}", fontsize=8)
+    return Drawing(
+        f"vote_waterfall_class{k}",
+        figure,
+        f"The bias, then the raw votes of the active units for {_class(measured, k)} from the largest to the most "
+        "negative, then the logit that they add up to.",
+    )

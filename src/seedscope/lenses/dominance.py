@@ -1,0 +1,220 @@
+"""How few units do the work?
+
+For class k, g[k, i] = mean over the class's samples of |contribution[s, k, i]|, over the L live units:
+
+    Gini                 G = Σ_j (2j − L − 1) g_(j) / (L Σ g),   g_(1) ≤ … ≤ g_(L);   0: all alike, 1 − 1/L: one unit
+    participation ratio  PR = (Σ g)² / Σ g²                                         1: one unit, L: all alike
+    cumulative share     of the largest 1, 2, … units, and how many reach 80 %
+
+both for raw and for class-centred contributions (see :mod:`seedscope.lenses.contribution` on the gauge). Dead
+units, active for no probe picture, are counted and left out; with them every network would look sparse.
+
+Sources: Gini (1912); participation ratio: Bell and Dean (1970).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedscope import figures
+from seedscope.figures import Drawing
+from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses.contribution import Votes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def gini(values: np.ndarray) -> np.ndarray:
+    """Return the Gini coefficient of non-negative values along the last axis; NaN where there is nothing."""
+    ordered = np.sort(values, axis=-1)
+    n = values.shape[-1]
+    total = ordered.sum(-1)
+    weighted = (ordered * (2 * np.arange(1, n + 1) - n - 1)).sum(-1)
+    return np.divide(weighted, n * total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def participation_ratio(values: np.ndarray) -> np.ndarray:
+    """Return how many equal values would be as concentrated, along the last axis; NaN where there is nothing."""
+    squares = (values**2).sum(-1)
+    return np.divide(values.sum(-1) ** 2, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
+
+
+def cumulative_share(values: np.ndarray) -> np.ndarray:
+    """Return the share of the total that the largest 1, 2, … values hold, along the last axis."""
+    ordered = -np.sort(-values, axis=-1)
+    total = ordered.sum(-1, keepdims=True)
+    return np.divide(np.cumsum(ordered, -1), total, out=np.full(ordered.shape, np.nan), where=total > 0)
+
+
+@dataclass(frozen=True)
+class Dominance:
+    """The lens.
+
+    Attributes:
+        features: the layer whose units vote.
+        head: the dense layer that weighs them into logits.
+    """
+
+    features: str
+    head: str
+
+    def check(self, network: Network) -> None:
+        """Refuse a network without a dense head on these features."""
+        require_dense_head(network, self.features, self.head)
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return the mean |contribution| by class, its concentration, and how often each unit is active."""
+        import xarray as xr
+
+        votes = Votes.of(replica, self.features, self.head)
+        label = replica.probe.label.values
+        size = np.abs(votes.activation)
+        n_classes, units = len(replica.class_names), size.shape[1]
+        mean_size = np.stack(
+            [size[label == k].mean(0) if (label == k).any() else np.full(units, np.nan) for k in range(n_classes)]
+        )
+        work = np.stack([mean_size * np.abs(votes.class_weight(centred=centred)) for centred in (False, True)])
+        share = cumulative_share(work[..., votes.live])
+        return xr.Dataset(
+            {
+                "work": (("gauge", "true", "unit"), work),
+                "live": ("unit", votes.live),
+                "active_share": ("unit", (votes.activation > 0).mean(0)),
+                "gini": (("gauge", "true"), gini(work[..., votes.live])),
+                "participation_ratio": (("gauge", "true"), participation_ratio(work[..., votes.live])),
+                "cumulative_share": (("gauge", "true", "count"), share),
+                "units_for_80_percent": (("gauge", "true"), _reaching(share, 0.8)),
+            },
+            coords={"gauge": ["raw", "centred"], "count": np.arange(1, share.shape[-1] + 1)},
+            attrs={
+                "experiment": replica.experiment,
+                "seed": replica.seed,
+                "features": self.features,
+                "class_names": list(replica.class_names),
+            },
+        )
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return dead units and the concentration, averaged over classes."""
+        summary = {
+            "dead_units": float((~measured.live).sum()),
+            "live_units": float(measured.live.sum()),
+            "median_active_share": float(measured.active_share[measured.live.values].median()),
+        }
+        for gauge in ("raw", "centred"):
+            for name in ("gini", "participation_ratio", "units_for_80_percent"):
+                summary[f"{name}_{gauge}"] = float(measured[name].sel(gauge=gauge).mean())
+        return summary
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield the cumulative curves, the work of each unit by class, and how often each unit is active."""
+        measured = measured.load()
+        yield _cumulative(measured)
+        yield _work(measured)
+        yield _activity(measured)
+
+
+def _reaching(share: np.ndarray, level: float) -> np.ndarray:
+    """Return how many of the largest values reach ``level`` of the total; NaN where there is no total."""
+    count = (share < level - 1e-12).sum(-1) + 1.0
+    return np.where(np.isnan(share).any(-1) | (share.shape[-1] == 0), np.nan, count)
+
+
+def _title(what: str, measured: xr.Dataset) -> str:
+    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+
+
+def _cumulative(measured: xr.Dataset) -> Drawing:
+    live = int(measured.live.sum())
+    figure = figures.canvas(_title("How few units do the work?", measured), 9.5, 4.6)
+    axes = figures.panels(figure, 1, 2, share_y=True, top=0.8, wspace=0.08)
+    for ax, gauge in zip(axes, ("raw", "centred"), strict=True):
+        part = measured.sel(gauge=gauge)
+        counts = np.concatenate([[0], part["count"].values])
+        for k in range(part.sizes["true"]):
+            curve = np.concatenate([[0], part.cumulative_share.values[k]])
+            ax.plot(counts, curve, color=figures.PALETTE[k % 10], linewidth=1.2, label=str(k))
+        ax.plot([0, live], [0, 1], ":", color=figures.NEUTRAL, linewidth=1, label="all alike")
+        ax.axhline(0.8, color=figures.NEUTRAL, linewidth=0.6)
+        ax.set_title(
+            f"{gauge} votes: Gini {float(part.gini.mean()):.2f}, participation ratio "
+            f"{float(part.participation_ratio.mean()):.1f} of {live}",
+            fontsize=9.5,
+        )
+        ax.set_xlabel("number of units, largest first", fontsize=9)
+    axes[0].set_ylabel("share of Σ mean |contribution|", fontsize=9)
+    axes[0].set_ylim(0, 1.02)
+    axes[1].legend(title="class", fontsize=8, title_fontsize=8, frameon=False, loc="lower right", ncols=2)
+    table = (
+        measured.cumulative_share.assign_coords(true=np.arange(measured.sizes["true"]))
+        .to_series()
+        .rename("share")
+        .reset_index()
+        .rename(columns={"true": "class"})
+    )
+    return Drawing(
+        "dominance_cumulative",
+        figure,
+        f"The share of a class's votes, by size, that the largest 1, 2, … of the {live} live units hold; the dotted "
+        "line is what equal units would give, the grey line 80 %.",
+        table,
+    )
+
+
+def _work(measured: xr.Dataset) -> Drawing:
+    from matplotlib.colors import Normalize
+
+    units = np.flatnonzero(measured.live.values)
+    work = measured.work.sel(gauge="centred").values[:, units]
+    figure = figures.canvas(_title("Mean |centred vote| of each live unit for each class", measured), 10, 4.2)
+    (ax,) = figures.panels(figure, 1, 1, right=1.3, bottom=0.65)
+    order = np.argsort(-np.nansum(work, axis=0), kind="stable")
+    reach = float(np.nanmax(work)) if work.size else 1.0
+    image = figures.heat_map(ax, work[:, order], Normalize(0, reach or 1.0), figures.SEQUENTIAL)
+    ax.set_yticks(range(len(work)))
+    ax.set_ylabel("class", fontsize=9)
+    if len(units) <= 80:
+        figures.label_units(ax, units[order])
+    ax.set_xlabel(f"live units of {measured.attrs['features']}, by their sum over classes", fontsize=9)
+    figures.color_bar(figure, image, (0.9, 0.16, 0.015, 0.7), "mean |centred vote| (logit units)")
+    return Drawing(
+        "dominance_units",
+        figure,
+        "How much each live unit moves each class, whether for or against, averaged over the class's probe pictures.",
+    )
+
+
+def _activity(measured: xr.Dataset) -> Drawing:
+    share, live = measured.active_share.values, measured.live.values
+    order = np.argsort(-share, kind="stable")
+    figure = figures.canvas(
+        _title(
+            f"How often is each unit of {measured.attrs['features']} active? {int((~live).sum())} of {len(live)} never",
+            measured,
+        ),
+        10,
+        3.4,
+    )
+    (ax,) = figures.panels(figure, 1, 1, bottom=0.65)
+    positions = np.arange(len(order))
+    figures.bars(ax, positions, share[order], figures.FOR)
+    dead = positions[~live[order]]
+    ax.plot(dead, np.zeros(len(dead)), "x", color=figures.AGAINST, markersize=4, label="dead: never active")
+    if len(order) <= 80:
+        figures.label_units(ax, order)
+    ax.set_xlim(-1, len(order))
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_ylabel("share of probe pictures", fontsize=9)
+    ax.set_xlabel("units, most often active first", fontsize=9)
+    if len(dead):
+        ax.legend(fontsize=8, frameon=False)
+    return Drawing(
+        "unit_activity",
+        figure,
+        "The share of probe pictures for which each unit's activation is above zero; a cross marks dead units.",
+    )
