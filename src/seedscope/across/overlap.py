@@ -1,0 +1,230 @@
+"""Do the same units dominate in two seeds? Top-k sets by raw index, with the chance level of live units.
+
+    overlap[a, b, c] = |top_k(seed a, class c) ∩ top_k(seed b, class c)|
+    chance[a, b]     = t_a · t_b · |L_a ∩ L_b| / (|L_a| · |L_b|),    t: sizes of the sets, L: sets of live units
+
+Chance is what uniform random sets of live units would share: a unit of both lives is in both sets with
+probability t_a/|L_a| · t_b/|L_b|. The null repeats the whole procedure: within each seed the labels of the live
+units are shuffled, the top sets are chosen again and compared again; p is the share of shuffles that overlap at
+least as much. Nothing ties unit i of one seed to unit i of another (each draws its own initial weights), so no
+excess is expected here, and an excess would mean that an index carries meaning; when all replicas share their
+initial weights (``vary: [order]``), it does. Aligned units are another question, for a module beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedscope import figures
+from seedscope.across import Comparison
+from seedscope.across.statistics import holm, pair_interval
+from seedscope.figures import Drawing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_SHUFFLES = 2000
+
+
+def membership(top: np.ndarray, units: int) -> np.ndarray:
+    """Return which units are in the sets: (…, rank) of unit numbers, −1 for none → (…, unit) of bool."""
+    member = np.zeros((*top.shape[:-1], units + 1), dtype=bool)
+    np.put_along_axis(member, np.where(top < 0, units, top), True, axis=-1)
+    return member[..., :units]
+
+
+def pair_overlap(member: np.ndarray) -> np.ndarray:
+    """Return how many units the sets of each pair of seeds share: (seed, class, unit) → (seed, seed, class)."""
+    counts = member.astype(np.float64)
+    return np.einsum("aci,bci->abc", counts, counts)
+
+
+def expected_overlap(member: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Return the chance level of :func:`pair_overlap`, exactly: (seed, seed, class).
+
+    Args:
+        member: (seed, class, unit), the top sets.
+        live: (seed, unit).
+    """
+    size = member.sum(-1).astype(np.float64)
+    n_live = live.sum(-1).astype(np.float64)
+    both = live.astype(np.float64) @ live.T.astype(np.float64)
+    share = np.divide(both, n_live[:, None] * n_live, out=np.zeros_like(both), where=both > 0)
+    return size[:, None, :] * size[None, :, :] * share[:, :, None]
+
+
+def shuffled_overlap(member: np.ndarray, live: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+    """Return the mean pair overlap by class when unit labels are shuffled among live units, (time, class).
+
+    Shuffling labels and choosing the top sets again gives the old sets under new labels, so the sets themselves are
+    relabelled; one shuffle serves all classes of a seed, which keeps what the classes of a network share.
+    """
+    n_seeds, n_classes, _ = member.shape
+    upper = np.triu_indices(n_seeds, 1)
+    result = np.empty((times, n_classes))
+    relabelled = np.zeros_like(member)
+    places = [np.flatnonzero(live[seed]) for seed in range(n_seeds)]
+    for time in range(times):
+        for seed, place in enumerate(places):
+            relabelled[seed][:, place] = member[seed][:, rng.permutation(place)]
+        result[time] = pair_overlap(relabelled)[upper].mean(0)
+    return result
+
+
+def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Comparison:
+    """Compare the dominant units of all seeds, as ``Contribution.measure`` returned them.
+
+    One seed has no pair: the metrics then say n = 1 and no value. The null is drawn with a generator of its own, so
+    equal measurements give equal bytes.
+    """
+    import pandas as pd
+
+    seeds = sorted(measured)
+    first = measured[seeds[0]]
+    versions = [str(version) for version in first.version.values]
+    n_classes, units = first.sizes["true"], first.sizes["unit"]
+    live = np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
+    rows: list[dict[str, Any]] = []
+    for version in versions:
+        member = np.stack([membership(measured[seed].top.sel(version=version).values, units) for seed in seeds])
+        rows += _overlap_rows(version, member, live, n_classes)
+    table = pd.DataFrame(rows)
+    if len(seeds) > 1:
+        # One family: every class in every version. The means over classes are a summary, not further tests.
+        tested = table["class"] != "all"
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy())
+    metrics = {
+        f"top{top}_overlap_{row['version']}": {key: row[key] for key in ("mean", "low", "high", "n", "chance", "p")}
+        for row in rows
+        if row["class"] == "all"
+    }
+    drawings = [_dominance_heat_map(measured, seeds)]
+    if len(seeds) > 1:
+        drawings.append(_overlap_figure(table, first, top, len(seeds)))
+    return Comparison(
+        metrics=metrics,
+        drawings=drawings,
+        tables={f"top{top}_overlap": table, f"top{top}_units": _top_table(measured, seeds)},
+    )
+
+
+def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, n_classes: int) -> list[dict[str, Any]]:
+    n = len(member)
+    overlap, chance = pair_overlap(member), expected_overlap(member, live)
+    upper = np.triu_indices(n, 1)
+    null = shuffled_overlap(member, live, np.random.default_rng(0), _SHUFFLES) if n > 1 else None
+    rows = []
+    for k in [*range(n_classes), "all"]:
+        pairs = overlap.mean(-1) if k == "all" else overlap[..., k]
+        expected = chance.mean(-1) if k == "all" else chance[..., k]
+        row = {"version": version, "class": k, **pair_interval(pairs).as_dict(), "chance": None, "p": None}
+        if null is not None:
+            drawn = null.mean(1) if k == "all" else null[:, k]
+            row["chance"] = float(expected[upper].mean())
+            row["p"] = float((1 + (drawn >= pairs[upper].mean() - 1e-12).sum()) / (1 + len(drawn)))
+        rows.append(row)
+    return rows
+
+
+def _top_table(measured: Mapping[int, xr.Dataset], seeds: list[int]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for seed in seeds:
+        part = measured[seed].sel(version="centred")
+        for k in range(part.sizes["true"]):
+            for rank, unit in enumerate(part.top.values[k]):
+                if unit >= 0:
+                    rows.append((seed, k, rank + 1, int(unit), float(part.dominance.values[k, unit])))
+    return pd.DataFrame(rows, columns=["seed", "class", "rank", "unit", "dominance"])
+
+
+def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) -> Drawing:
+    first = measured[seeds[0]]
+    values = np.stack([measured[seed].dominance.sel(version="centred").values for seed in seeds])
+    dead = ~np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
+    n_classes = values.shape[1]
+    rows, columns = figures.grid_shape(n_classes)
+    figure = figures.canvas(
+        f"Dominance of each unit by seed and class ({first.attrs['experiment']}, n = {len(seeds)} seeds)",
+        4.3 * columns + 1.2,
+        (0.55 + 0.17 * len(seeds) + 0.35) * rows + 1.1,
+    )
+    axes = figures.panels(
+        figure,
+        rows,
+        columns,
+        n_classes,
+        top=0.85,
+        right=1.3,
+        hspace=0.55,
+        wspace=0.06,
+        share_x=True,
+        share_y=True,
+    )
+    scale = figures.centred(values)
+    for k, ax in enumerate(axes):
+        shown = np.where(dead, np.nan, values[:, k])
+        ax.set_facecolor("#d9d9d9")
+        image = figures.heat_map(ax, shown, scale)
+        ax.set_title(f"class {k}", fontsize=9)
+        ax.set_yticks(range(len(seeds)), [str(seed) for seed in seeds], fontsize=7)
+    figure.supxlabel(f"unit of {first.attrs['features']} (grey: dead in that seed)", fontsize=9)
+    figure.supylabel("seed", fontsize=9, x=0.005)
+    figures.color_bar(figure, image, (0.925, 0.15, 0.012, 0.7), "mean centred vote (logit units)")
+    return Drawing(
+        "dominance_heatmap",
+        figure,
+        "Mean centred vote of every unit for each class's own pictures, one row per seed. A unit that votes alike in "
+        "every seed would show as a vertical stripe.",
+    )
+
+
+def _overlap_figure(table: pd.DataFrame, first: xr.Dataset, top: int, n: int) -> Drawing:
+    versions = list(dict.fromkeys(table["version"]))
+    figure = figures.canvas(
+        f"Do the same {top} units dominate two seeds? By raw index ({first.attrs['experiment']}, n = {n} seeds)",
+        10,
+        4.4,
+    )
+    (ax,) = figures.panels(figure, 1, 1, right=2.0, bottom=0.6)
+    classes = list(dict.fromkeys(table["class"]))
+    for index, version in enumerate(versions):
+        part = table[table["version"] == version]
+        positions = np.arange(len(part)) + 0.16 * (index - (len(versions) - 1) / 2)
+        ax.plot(
+            positions,
+            part["mean"],
+            "o",
+            markersize=4,
+            color=figures.PALETTE[index],
+            label=version.replace("_", " "),
+        )
+        if part["low"].notna().all():
+            low, high = part["low"].to_numpy(float), part["high"].to_numpy(float)
+            figures.spans(ax, positions, low, high, colors=figures.PALETTE[index])
+    chance = table[table["version"] == versions[0]]["chance"].to_numpy(float)
+    places = np.arange(len(classes))
+    ax.hlines(chance, places - 0.36, places + 0.36, color="black", linewidth=1.6, label="chance, live units")
+    ax.set_xticks(range(len(classes)), [str(k) if k != "all" else "mean of\nclasses" for k in classes])
+    ax.set_xlabel("class", fontsize=9)
+    ax.set_ylabel(f"units shared, of {top} (95 % interval)", fontsize=9)
+    ax.set_ylim(0, max(1.0, *ax.get_ylim()))
+    ax.legend(
+        fontsize=8,
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        title="contribution",
+        title_fontsize=8,
+    )
+    return Drawing(
+        f"top{top}_overlap",
+        figure,
+        f"How many of the {top} dominant units two seeds share: mean over pairs with a jackknife interval over "
+        "seeds, for four versions of dominance; black: what random sets of live units would share.",
+    )

@@ -1,0 +1,76 @@
+"""Intervals over seeds.
+
+    mean ± t(0.975, n − 1) · s / √n                          for values that each seed gives independently
+    θ̂ ± t(0.975, n − 1) · √((n − 1)/n · Σ_i (θ₋ᵢ − θ̄)²)       for statistics of pairs of seeds: jackknife over seeds
+
+Pairs of seeds share seeds, so they are not independent; the jackknife (Quenouille 1956; Tukey 1958) leaves out
+one seed with all its pairs. Families of p-values are corrected by Holm (1979).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its 95 % interval; ``low`` and ``high`` are ``None`` where n is too small for one."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Return the interval as a metric."""
+        return {"mean": self.mean, "low": self.low, "high": self.high, "n": self.n}
+
+
+def mean_interval(values: np.ndarray) -> Interval:
+    """Return the mean over seeds and its t interval; NaN values are left out and not counted in n."""
+    from scipy.stats import t
+
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    n = len(kept)
+    if n == 0:
+        return Interval(None, None, None, 0)
+    mean = float(kept.mean())
+    if n == 1:
+        return Interval(mean, None, None, 1)
+    half = float(t.ppf(0.975, n - 1) * kept.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def pair_interval(pairs: np.ndarray) -> Interval:
+    """Return the mean over pairs of seeds, with the jackknife interval whose unit is the seed.
+
+    Args:
+        pairs: (seed, seed), symmetric; the diagonal is not looked at.
+    """
+    from scipy.stats import t
+
+    n = len(pairs)
+    if n < 2:
+        return Interval(None, None, None, n)
+    upper = np.triu_indices(n, 1)
+    mean = float(pairs[upper].mean())
+    if n < 3:  # leaving out one of two seeds leaves no pair
+        return Interval(mean, None, None, n)
+    off_diagonal = pairs * (1 - np.eye(n))
+    total = off_diagonal.sum()
+    without = (total - 2 * off_diagonal.sum(1)) / ((n - 1) * (n - 2))
+    half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return Holm-corrected p-values of one family, in the order given."""
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(steps, 1)
+    return corrected

@@ -1,0 +1,180 @@
+"""Compare all replicas of an experiment: every scalar over seeds, learning curves, and what each lens compares."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from seedscope import figures
+from seedscope.across.statistics import mean_interval
+from seedscope.artifacts import Artifacts, read_dataset, read_json, write_json, write_text
+from seedscope.figures import Drawing, save
+from seedscope.lenses import ComparingLens, Lens
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+
+
+def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> None:
+    """Write the comparison's figures, tables and metrics."""
+    by_seed: Metrics = {str(seed): read_json(at.seeds_metrics)[str(seed)] for seed in seeds}
+    metrics = _over_seeds(by_seed)
+    curves = learning_curves(at, seeds)
+    drawings = [
+        _learning_figure(at.experiment, curves, seeds),
+        _metrics_figure(at.experiment, by_seed, metrics),
+    ]
+    tables: dict[str, pd.DataFrame] = {}
+    for name, lens in lenses.items():
+        if isinstance(lens, ComparingLens):
+            measured = {seed: read_dataset(at.measures(seed, name)) for seed in seeds}
+            comparison = lens.compare(measured)
+            metrics.setdefault(name, {}).update({key: dict(value) for key, value in comparison.metrics.items()})
+            drawings += comparison.drawings
+            tables |= comparison.tables
+            for dataset in measured.values():
+                dataset.close()
+    shutil.rmtree(at.across_seeds, ignore_errors=True)
+    for drawing in drawings:
+        save(drawing, at.across_seeds)
+    for name, table in {**tables, "summary": _summary(metrics)}.items():
+        write_text(at.across_seeds / f"{name}.csv", _csv(table))
+    write_text(at.learning, _csv(_mean_curve(curves)))
+    write_json(at.across_metrics, metrics)
+
+
+def learning_curves(at: Artifacts, seeds: Sequence[int]) -> pd.DataFrame:
+    """Return the histories of all seeds in one table with a column ``seed``."""
+    import pandas as pd
+
+    histories = [pd.read_csv(at.history(seed)).assign(seed=seed) for seed in seeds]
+    return pd.concat(histories, ignore_index=True)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
+    names = {lens: list(values) for metrics in by_seed.values() for lens, values in metrics.items()}
+    result: dict[str, dict[str, dict[str, Any]]] = {}
+    for lens, metrics in names.items():
+        for name in metrics:
+            values = [metrics_of[lens].get(name) for metrics_of in by_seed.values()]
+            numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+            result.setdefault(lens, {})[name] = mean_interval(numbers).as_dict()
+    return result
+
+
+def _summary(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {"lens": lens, "metric": name, **values} for lens, group in metrics.items() for name, values in group.items()
+    ]
+    first = ["lens", "metric", "n", "mean", "low", "high"]
+    table = pd.DataFrame(rows)
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def _mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return means over seeds by epoch, with the interval of the probe accuracy."""
+    import pandas as pd
+
+    rows = []
+    for epoch, part in curves.groupby("epoch"):
+        interval = mean_interval(part["probe_accuracy"].to_numpy())
+        means = part.drop(columns=["epoch", "seed"]).mean()
+        rows.append(
+            {
+                "epoch": epoch,
+                **means,
+                "probe_accuracy_low": interval.low,
+                "probe_accuracy_high": interval.high,
+            }
+        )
+    columns = [column for column in curves.columns if column != "seed"]
+    return pd.DataFrame(rows, columns=[*columns, "probe_accuracy_low", "probe_accuracy_high"])
+
+
+def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]) -> Drawing:
+    figure = figures.canvas(f"Learning, one line per seed ({experiment}, n = {len(seeds)} seeds)", 10, 4)
+    axes = figures.panels(figure, 1, 2, wspace=0.22, top=0.75, right=1.0)
+    for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
+        for index, seed in enumerate(seeds):
+            part = curves[curves["seed"] == seed]
+            color = figures.PALETTE[index % len(figures.PALETTE)]
+            marker = "." if len(part) == 1 else None
+            ax.plot(part["epoch"], part[f"train_{what}"], "--", color=color, linewidth=0.9, marker=marker)
+            ax.plot(
+                part["epoch"],
+                part[f"probe_{what}"],
+                "-",
+                color=color,
+                linewidth=1.3,
+                marker=marker,
+                label=str(seed) if len(seeds) <= 12 else None,
+            )
+        ax.set_xlabel("epoch", fontsize=9)
+        ax.set_ylabel(f"{what} (solid: probe, dashed: training)", fontsize=9)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if 0 < len(seeds) <= 12:
+        axes[1].legend(
+            title="seed",
+            fontsize=8,
+            title_fontsize=8,
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1),
+        )
+    return Drawing(
+        "learning_curves",
+        figure,
+        "Loss (nats per picture) and accuracy by epoch. Training values are those of the batches as they came by, "
+        "before each step; probe values are taken at the end of the epoch.",
+        curves[["seed", *(column for column in curves.columns if column != "seed")]],
+    )
+
+
+def _metrics_figure(
+    experiment: str, by_seed: Metrics, metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> Drawing:
+    shown = [(lens, name) for lens, group in metrics.items() for name in group if name != "completeness_error"]
+    columns = 5
+    rows = -(-len(shown) // columns)
+    figure = figures.canvas(
+        f"Every scalar by seed, with mean and 95 % interval over seeds ({experiment}, n = {len(by_seed)})",
+        13,
+        1.65 * rows + 0.8,
+    )
+    axes = figures.panels(figure, rows, columns, len(shown), hspace=0.75, wspace=0.32, top=0.8, bottom=0.35, left=0.55)
+    for ax, (lens, name) in zip(axes, shown, strict=True):
+        interval = metrics[lens][name]
+        values = [by_seed[seed][lens].get(name) for seed in by_seed]
+        ax.plot(
+            range(len(values)),
+            [np.nan if v is None else v for v in values],
+            "o",
+            color=figures.FOR,
+            markersize=4,
+        )
+        if interval["mean"] is not None:
+            ax.axhline(interval["mean"], color=figures.AGAINST, linewidth=1.2)
+        if interval["low"] is not None:
+            ax.axhspan(interval["low"], interval["high"], color=figures.AGAINST, alpha=0.15, linewidth=0)
+        ax.set_title(f"{lens}\n{name.replace('_', ' ')}", fontsize=8)
+        ax.set_xticks(range(len(values)), list(by_seed), fontsize=7)
+        ax.set_xlim(-0.6, len(values) - 0.4)
+        ax.tick_params(axis="y", labelsize=7)
+        ax.ticklabel_format(axis="y", useOffset=False)
+    return Drawing(
+        "metrics_over_seeds",
+        figure,
+        "Each scalar of every lens, by seed, with its mean and 95 % t interval over seeds.",
+    )
