@@ -1,0 +1,21 @@
+"""Look at every replica through every lens."""
+
+from functools import partial
+
+from pipeline import stage
+from seedscope.analysis import analyze_replica
+from seedscope.artifacts import write_json
+from seedscope.experiment import Experiment
+from seedscope.replicas import map_seeds
+
+
+def analyze(name: str) -> None:
+    """Write measures and figures of every seed, and ``reports/metrics/<experiment>.seeds.json``."""
+    experiment = Experiment.load(name)
+    task = partial(analyze_replica, experiment)
+    summaries = map_seeds(task, experiment.seeds, experiment.component("engine"), f"analyze {name}")
+    write_json(experiment.at.seeds_metrics, {str(seed): summary for seed, summary in summaries.items()})
+
+
+if __name__ == "__main__":
+    stage(analyze)

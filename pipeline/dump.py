@@ -1,0 +1,18 @@
+"""Dump the activations of the probe pictures in every replica."""
+
+from functools import partial
+
+from pipeline import stage
+from seedscope.dump import dump_replica
+from seedscope.experiment import Experiment
+from seedscope.replicas import map_seeds
+
+
+def dump(name: str) -> None:
+    """Write ``runs/<experiment>/activations/seed-<s>.nc`` for every seed."""
+    experiment = Experiment.load(name)
+    map_seeds(partial(dump_replica, experiment), experiment.seeds, experiment.component("engine"), f"dump {name}")
+
+
+if __name__ == "__main__":
+    stage(dump)
