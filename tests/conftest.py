@@ -60,7 +60,10 @@ def miniature(tmp_path: Path) -> Artifacts:
     interval = {"mean": 0.94, "low": 0.9, "high": 0.98, "n": 2}
     write_json(
         at.across_metrics,
-        {"training": {"probe_accuracy": interval}, "contribution": {"top5_overlap": {**interval, "chance": 0.4}}},
+        {
+            "training": {"probe_accuracy": interval},
+            "contribution": {"top5_overlap": {**interval, "chance": 0.4}},
+        },
     )
     picture(at.across_seeds / "dominance_heatmap.png", 90, "Dominance, toy, 2 seeds")
     write_text(

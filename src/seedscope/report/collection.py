@@ -1,0 +1,240 @@
+"""What one experiment has to show, read from its artifacts; pictures are opened for their headers only."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedscope.artifacts import Artifacts, read_json
+from seedscope.errors import SeedscopeError
+from seedscope.experiment import Experiment
+from seedscope.report.wording import integers, label, listed, natural_key
+
+PICTURES = (".png", ".gif")
+TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to link to: ``name`` inside its folder, ``path`` below ``reports``."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Figure(File):
+    """A picture with its own words and its size in pixels; ``tables`` hold the numbers behind it."""
+
+    title: str
+    description: str
+    width: int
+    height: int
+    tables: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lies in one folder: figures, and the files that belong to none of them."""
+
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[File, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.figures or self.tables)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over seeds: its mean, its 95 % interval, and what it is compared with (``chance``, …)."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    beside: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to show in full."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything that the site shows of one experiment."""
+
+    name: str
+    settings: Mapping[str, Any]
+    config_text: str
+    seeds: tuple[int, ...]
+    lenses: tuple[str, ...]
+    unconfigured: tuple[str, ...]
+    shelves: Mapping[tuple[int, str], Shelf]
+    metrics: Mapping[int, Mapping[str, Mapping[str, float | None]]]
+    across: Shelf
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    summary: Table | None
+    numbers: tuple[File, ...]
+    missing: str
+
+    def shelf(self, seed: int, lens: str) -> Shelf:
+        """Return the figures and tables of one lens on one replica."""
+        return self.shelves.get((seed, lens), Shelf())
+
+
+def collect(name: str, root: Path = Path()) -> Collection:
+    """Read what there is of one experiment; what there is not, ``missing`` says in one sentence."""
+    at = Artifacts(name, root)
+    reports = root / "reports"
+    composed = at.config.exists()
+    experiment = Experiment.load(name, root) if composed else None
+    seeds = experiment.seeds if experiment else ()
+    configured = experiment.lens_names if experiment else ()
+
+    by_seed = read_json(at.seeds_metrics) if at.seeds_metrics.exists() else {}
+    metrics = {seed: by_seed.get(str(seed), {}) for seed in seeds}
+    measured = list(dict.fromkeys(lens for of_seed in metrics.values() for lens in of_seed))
+    drawn = list(dict.fromkeys(lens for seed in seeds for lens in _folders(_figures_of(at, seed))))
+    first = [TRAINING] if TRAINING in (*measured, *drawn) else []
+    lenses = tuple(dict.fromkeys([*first, *configured, *measured, *sorted(drawn, key=natural_key)]))
+
+    shelves = {(seed, lens): read_shelf(at.figures(seed, lens), reports) for seed in seeds for lens in lenses}
+    across = read_shelf(at.across_seeds, reports)
+    summary_file = at.across_seeds / "summary.csv"
+    return Collection(
+        name=name,
+        settings=experiment.settings if experiment else {},
+        config_text=at.config.read_text(encoding="utf-8") if composed else "",
+        seeds=seeds,
+        lenses=lenses,
+        unconfigured=tuple(lens for lens in drawn if lens not in (*configured, *measured, TRAINING)),
+        shelves=shelves,
+        metrics=metrics,
+        across=across,
+        estimates=_estimates(at.across_metrics),
+        summary=read_table(summary_file) if summary_file.exists() else None,
+        numbers=tuple(
+            File(path.name, path.relative_to(reports).as_posix())
+            for path in (at.seeds_metrics, at.across_metrics, at.learning)
+            if path.exists()
+        ),
+        missing=_missing(at, seeds, lenses, shelves, across),
+    )
+
+
+def read_shelf(folder: Path, reports: Path) -> Shelf:
+    """Read the headers of a folder's pictures, and pair each with the tables of the same name."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    named = {path.relative_to(folder).as_posix(): path for path in files}
+    ordered = sorted(named, key=natural_key)
+    pictures = [name for name in ordered if name.endswith(PICTURES)]
+    others = {name: File(name, named[name].relative_to(reports).as_posix()) for name in ordered if name not in pictures}
+    figures = []
+    for name in pictures:
+        stem = name.rpartition(".")[0]
+        behind = tuple(file for other, file in others.items() if other.rpartition(".")[0] == stem)
+        figures.append(read_figure(named[name], name, named[name].relative_to(reports).as_posix(), behind))
+    paired = {file.name for figure in figures for file in figure.tables}
+    return Shelf(tuple(figures), tuple(file for name, file in others.items() if name not in paired))
+
+
+def read_figure(path: Path, name: str, link: str, tables: tuple[File, ...] = ()) -> Figure:
+    """Read a picture's words and size from its header; one without words is called by its file name."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            # Not ``picture.text``: it decodes the whole picture to look for words behind the pixels.
+            words, (width, height) = dict(picture.info), picture.size
+    except OSError as error:
+        raise SeedscopeError(f"{path} cannot be read as a picture: delete it and run `dvc repro`") from error
+    comment = words.get("comment", b"")
+    first, _, rest = (comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment).partition("\n")
+    title = _one_line(words.get("Title", first)) or label(name.rpartition(".")[0])
+    return Figure(name, link, title, _one_line(words.get("Description", rest)), width, height, tables)
+
+
+def read_table(path: Path) -> Table:
+    """Read a table in full."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = tuple({key: value for key, value in row.items() if key is not None} for row in reader)
+            return Table(tuple(reader.fieldnames or ()), rows)
+    except (OSError, ValueError, csv.Error) as error:
+        raise SeedscopeError(f"{path} cannot be read as a table: delete it and run `dvc repro`") from error
+
+
+def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
+    if not path.exists():
+        return {}
+    own = ("mean", "low", "high", "n")
+    return {
+        lens: {
+            metric: Estimate(
+                values.get("mean"),
+                values.get("low"),
+                values.get("high"),
+                values.get("n", 0),
+                {key: value for key, value in values.items() if key not in own},
+            )
+            for metric, values in metrics.items()
+        }
+        for lens, metrics in read_json(path).items()
+    }
+
+
+def _missing(
+    at: Artifacts,
+    seeds: tuple[int, ...],
+    lenses: tuple[str, ...],
+    shelves: Mapping[tuple[int, str], Shelf],
+    across: Shelf,
+) -> str:
+    if not at.config.exists():
+        return (
+            f"Missing for {at.experiment}: its configuration, and so everything else; "
+            "dvc repro composes it and runs its stages."
+        )
+    bare = [seed for seed in seeds if not any(shelves[seed, lens] for lens in lenses)]
+    partly = [
+        f"the figures of {label(lens)} for {_seeds(without)}"
+        for lens in lenses
+        if (without := [seed for seed in seeds if not shelves[seed, lens] and seed not in bare])
+        and any(shelves[seed, lens] for seed in seeds)
+    ]
+    absent = {
+        "the metrics by seed": not at.seeds_metrics.exists(),
+        f"the figures of {_seeds(bare)}": bool(bare),
+        **dict.fromkeys(partly, True),
+        "the metrics across seeds": not at.across_metrics.exists(),
+        # One replica has nothing to be compared with.
+        "the figures across seeds": not across and len(seeds) > 1,
+    }
+    if not any(absent.values()):
+        return ""
+    what = listed([part for part, is_absent in absent.items() if is_absent])
+    return f"Missing for {at.experiment}: {what}; a stage has failed or has not run, dvc repro runs it again."
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"seed{'s' if len(seeds) != 1 else ''} {integers(seeds)}"
+
+
+def _figures_of(at: Artifacts, seed: int) -> Path:
+    return at.figures(seed, TRAINING).parent
+
+
+def _folders(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,441 @@
+"""The pages of the site as texts: what stands beside what, and where each link leads.
+
+Every path here is relative to ``reports``; a link is that path as seen from the page that holds it.
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import quote
+
+from seedscope.report import wording
+from seedscope.report.collection import TRAINING, Collection, Estimate, Figure, File, Table
+from seedscope.report.wording import natural_key
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+ENTRANCE = "site/index.html"
+ASSETS = ("site.css", "site.js")
+HEADLINES = 6
+
+
+@dataclass(frozen=True)
+class Family:
+    """Figures that differ only in a number of their name: the same view of each class."""
+
+    words: str
+    members: tuple[tuple[str, str], ...]
+    """The file name of each figure, and the number that tells it from the others."""
+
+    def called(self, titles: Sequence[str]) -> str:
+        """Return the family in the words of its figures' titles, where these differ in the same numbers."""
+        marks = [mark for _, mark in self.members]
+        bare = [re.sub(r"\s*\([^()]*\)", "", title) for title in titles]
+        for wordings in (titles, bare, [title.partition(":")[0] for title in bare]):
+            alike = _alike(wordings)
+            if self.words and alike and _marks(wordings, alike) == marks:
+                return _ranged(wordings, alike)
+        return self.words
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure where it hangs: what its surroundings say already is not said again."""
+
+    figure: Figure
+    seed: int | None
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of every seed, side by side; ``mark`` tells it from the others of its family."""
+
+    anchor: str
+    mark: str
+    title: str
+    description: str
+    pictures: tuple[tuple[int, Picture | None], ...]
+
+    @property
+    def broad(self) -> bool:
+        """Return whether the figures are so broad that they compare better below each other."""
+        return any(picture.figure.width > 1.9 * picture.figure.height for _, picture in self.pictures if picture)
+
+
+Hung = TypeVar("Hung", Picture, Row)
+
+
+@dataclass(frozen=True)
+class Group(Generic[Hung]):
+    """What hangs together under one heading, or under none; a common description is said once."""
+
+    words: str
+    description: str
+    hung: tuple[Hung, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: its value for each seed, over seeds, and what it is compared with."""
+
+    name: str
+    values: tuple[str, ...]
+    across: str
+    beside: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A number that the index shows of an experiment."""
+
+    lens: str
+    metric: str
+    text: str
+    beside: str
+
+
+def pages(collections: Sequence[Collection]) -> dict[str, str]:
+    """Return every page and asset of the site as text, by its path below ``reports``."""
+    environment = _environment()
+    texts = {f"site/{name}": (TEMPLATES / name).read_text(encoding="utf-8") for name in ASSETS}
+
+    def write(page: str, template: str, **context: Any) -> None:
+        texts[page] = environment.get_template(template).render(
+            page=page, to=link_from(page), entrance=ENTRANCE, **context
+        )
+
+    write(ENTRANCE, "index.html", collections=collections)
+    for of in collections:
+        write(experiment_page(of), "experiment.html", of=of)
+        for seed in of.seeds:
+            write(seed_page(of, seed), "seed.html", of=of, seed=seed)
+        for lens in of.lenses:
+            write(lens_page(of, lens), "lens.html", of=of, lens=lens)
+    return texts
+
+
+def experiment_page(of: Collection) -> str:
+    """Return where the comparison of an experiment's replicas lies."""
+    return f"site/{of.name}/index.html"
+
+
+def seed_page(of: Collection, seed: int) -> str:
+    """Return where the page of one replica lies."""
+    return f"site/{of.name}/seed-{seed}.html"
+
+
+def lens_page(of: Collection, lens: str) -> str:
+    """Return where the page of one lens lies."""
+    return f"site/{of.name}/lens-{lens}.html"
+
+
+def link_from(page: str) -> Callable[..., str]:
+    """Return a function from a path below ``reports`` to the link that leads there from ``page``."""
+    here = posixpath.dirname(page)
+
+    def link(path: str, anchor: str = "") -> str:
+        return quote(posixpath.relpath(path, here)) + (f"#{anchor}" if anchor else "")
+
+    return link
+
+
+def anchor(*parts: str) -> str:
+    """Return an ``id`` made of names: free of spaces and different for different names."""
+    return "-".join(map(quote, parts))
+
+
+def families(names: Iterable[str]) -> tuple[Family, ...]:
+    """Group file names that differ only in numbers; those that stand alone come first, under no words."""
+    ordered = sorted(set(names), key=natural_key)
+    alike: dict[str, list[str]] = {}
+    for name in ordered:
+        alike.setdefault(re.sub(r"[0-9]+", "0", name), []).append(name)
+    alone = Family("", tuple((group[0], "") for group in alike.values() if len(group) == 1))
+    several = [_family(group) for group in alike.values() if len(group) > 1]
+    return tuple(family for family in (alone, *several) if family.members)
+
+
+def _family(names: list[str]) -> Family:
+    stems = [name.rpartition(".")[0] for name in names]
+    varying = _alike(stems)
+    marks = _marks(stems, varying)
+    return Family(wording.title_of(_ranged(stems, varying)), tuple(zip(names, marks, strict=True)))
+
+
+def _alike(texts: Sequence[str]) -> tuple[int, ...]:
+    """Return which numbers vary in texts that are otherwise alike; nothing when their words differ too."""
+    parts = [_split(text) for text in texts]
+    if len({tuple(of_text[::2]) for of_text in parts}) != 1:
+        return ()
+    return tuple(i for i in range(1, len(parts[0]), 2) if len({of_text[i] for of_text in parts}) > 1)
+
+
+def _marks(texts: Sequence[str], varying: Sequence[int]) -> list[str]:
+    return ["·".join(_split(text)[i] for i in varying) for text in texts]
+
+
+def _ranged(texts: Sequence[str], varying: Sequence[int]) -> str:
+    """Return texts as one: ``class0`` … ``class8`` reads as "class 0–8", and ``top5`` stays as it is."""
+    words = _split(texts[0])
+    for i in varying:
+        space = "" if words[i - 1].endswith((" ", "_")) else " "
+        words[i] = space + wording.integers(int(_split(text)[i]) for text in texts)
+    return "".join(words)
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"([0-9]+)", text)
+
+
+def without_place(title: str, experiment: str, seed: int | None) -> str:
+    """Return a title without its experiment and its seed, for a page that is about these: ``Votes (toy, seed 3)``."""
+    own_seed = rf"seeds?[\s=]*{seed}(?![0-9.]*[0-9]|\s+and\b)"
+    own = re.compile(rf"(?:{re.escape(experiment)}|{own_seed})", re.IGNORECASE)
+
+    def inside(parenthesis: re.Match[str]) -> str:
+        pieces = re.split(r"\s*[,;]\s*", parenthesis[1])
+        left = [piece for piece in pieces if not own.fullmatch(piece)]
+        return parenthesis[0] if left == pieces else f"({', '.join(left)})" if left else ""
+
+    text = re.sub(r"\(([^()]*)\)", inside, title)
+    text = re.sub(rf"(?:[,;:·–—-]\s*)?\b{own_seed}\b", "", text, flags=re.IGNORECASE)
+    text = re.sub(rf",\s*{re.escape(experiment)}(?=\s*(?:[,;:)]|$))", "", text)
+    return re.sub(r"\s+([,;:.])", r"\1", " ".join(text.split())).strip(" ,;:·–—-") or title
+
+
+def common_start(titles: Sequence[str]) -> str:
+    """Return the clauses with which all titles begin: "Confusion" of "Confusion: 50 wrong" and "Confusion: 7 wrong"."""
+    if shared(titles):
+        return titles[0]
+    common = len(posixpath.commonprefix(titles))
+    for clause in reversed(list(re.finditer(r"\?(?= )|(?=[:;,] )|(?= \()", max(titles, key=len)))):
+        start = clause.string[: clause.end()]
+        if len(start) <= common and start.count("(") == start.count(")"):
+            return start
+    return ""
+
+
+def shared(texts: Iterable[str]) -> str:
+    """Return the text that all have in common, or nothing when they differ."""
+    distinct = set(texts)
+    return distinct.pop() if len(distinct) == 1 else ""
+
+
+def row(of: Collection, lens: str, name: str, mark: str = "") -> Row:
+    """Return one figure of every seed; words that all seeds share are said once, above the row."""
+    found = {seed: figure for seed in of.seeds for figure in of.shelf(seed, lens).figures if figure.name == name}
+    titles = {seed: without_place(figure.title, of.name, seed) for seed, figure in found.items()}
+    common = common_start(list(titles.values()))
+    descriptions = {seed: figure.description for seed, figure in found.items()}
+    spoken = common_start(list(descriptions.values()))
+    description = spoken if shared(descriptions.values()) else f"{spoken} …" if len(spoken.split()) > 3 else ""
+
+    def picture(seed: int, figure: Figure) -> Picture:
+        own = re.sub(r"^\(([^()]*)\)$", r"\1", titles[seed].removeprefix(common).strip(" ,;:"))
+        rest = figure.description.removeprefix(spoken).lstrip(" ,;:…") if description else figure.description
+        return Picture(figure, seed, own, f"… {rest}" if rest and description else rest)
+
+    title = common or wording.title_of(name.rpartition(".")[0])
+    pictures = tuple((seed, picture(seed, found[seed]) if seed in found else None) for seed in of.seeds)
+    return Row(anchor(name), mark, title, description, pictures)
+
+
+def rows(of: Collection, lens: str) -> tuple[Group[Row], ...]:
+    """Return the rows of a lens by family, over the figures that any seed has."""
+    names = {figure.name for seed in of.seeds for figure in of.shelf(seed, lens).figures}
+    return _groups(names, lambda name, mark: row(of, lens, name, mark))
+
+
+def gallery(figures: Sequence[Figure], of: Collection, seed: int | None = None) -> tuple[Group[Picture], ...]:
+    """Return the figures of one folder by family, for a page about ``seed`` or about none."""
+    by_name = {figure.name: figure for figure in figures}
+
+    def picture(name: str, _: str) -> Picture:
+        figure = by_name[name]
+        return Picture(figure, seed, without_place(figure.title, of.name, seed), figure.description)
+
+    return _groups(by_name, picture)
+
+
+def _groups(names: Iterable[str], hang: Callable[[str, str], Hung]) -> tuple[Group[Hung], ...]:
+    groups = []
+    for family in families(names):
+        hung = tuple(hang(name, mark) for name, mark in family.members)
+        common = shared(found.description for found in hung) if family.words else ""
+        if common:
+            hung = tuple(replace(found, description="") for found in hung)
+        groups.append(Group(family.called([found.title for found in hung]), common, hung))
+    return tuple(groups)
+
+
+def loose_tables(of: Collection, lens: str) -> tuple[tuple[str, tuple[tuple[int, File], ...]], ...]:
+    """Return the tables of a lens that stand beside no figure, each for every seed that has it."""
+    by_name: dict[str, list[tuple[int, File]]] = {}
+    for seed in of.seeds:
+        for file in of.shelf(seed, lens).tables:
+            by_name.setdefault(file.name, []).append((seed, file))
+    return tuple((name, tuple(by_name[name])) for name in sorted(by_name, key=natural_key))
+
+
+def metrics(of: Collection, lens: str, seeds: Sequence[int]) -> tuple[Metric, ...]:
+    """Return the metrics that these seeds have of a lens, beside the same metric over all seeds."""
+    measured = [of.metrics.get(seed, {}).get(lens, {}) for seed in seeds]
+    over_seeds = of.estimates.get(lens, {})
+    return tuple(
+        Metric(
+            name,
+            wording.aligned([by_name.get(name) for by_name in measured]),
+            estimate(over_seeds[name]) if name in over_seeds else "",
+            beside(over_seeds[name]) if name in over_seeds else "",
+        )
+        for name in dict.fromkeys(name for by_name in measured for name in by_name)
+    )
+
+
+def comparisons(of: Collection, lens: str) -> tuple[Metric, ...]:
+    """Return the metrics of a lens that only several seeds together have, such as an overlap."""
+    own = {name for by_lens in of.metrics.values() for name in by_lens.get(lens, {})}
+    return tuple(
+        Metric(name, ("",) * len(of.seeds), estimate(found), beside(found))
+        for name, found in of.estimates.get(lens, {}).items()
+        if name not in own
+    )
+
+
+def headlines(of: Collection, limit: int = HEADLINES) -> tuple[Headline, ...]:
+    """Return the numbers to show first: how well the replicas decide, then what is compared with chance."""
+    order = {lens: i for i, lens in enumerate((TRAINING, *of.lenses))}
+    every = [(lens, metric, found) for lens, by_name in of.estimates.items() for metric, found in by_name.items()]
+
+    def rank(entry: tuple[str, str, Estimate]) -> tuple[bool, bool, int]:
+        lens, metric, found = entry
+        return (
+            lens != TRAINING or "accuracy" not in metric,
+            "chance" not in found.beside,
+            order.get(lens, len(order)),
+        )
+
+    return tuple(
+        Headline(lens, metric, estimate(found), beside(found))
+        for lens, metric, found in sorted(every, key=rank)[:limit]
+    )
+
+
+def estimate(found: Estimate) -> str:
+    """Return a metric over seeds in words."""
+    return wording.interval(found.mean, found.low, found.high, found.n)
+
+
+def beside(found: Estimate) -> str:
+    """Return what a metric over seeds is compared with, in words: ``chance 0.4 [0.3, 0.5]``."""
+    values = found.beside
+    bounds = {key: (f"{key}_low", f"{key}_high") for key in values}
+    ranged = {key for key, (low, high) in bounds.items() if low in values and high in values}
+    bounding = {bound for key in ranged for bound in bounds[key]}
+
+    def text(key: str) -> str:
+        if key not in ranged:
+            return cell(values[key])
+        low, high = bounds[key]
+        return f"{cell(values[key])} [{cell(values[low])}, {cell(values[high])}]"
+
+    return ", ".join(f"{wording.label(key)} {text(key)}" for key in values if key not in bounding)
+
+
+def cell(value: Any) -> str:
+    """Return what stands in a table: numbers are rounded, words are left as they are."""
+    if value is None:
+        return wording.UNDEFINED
+    if isinstance(value, str):
+        return _cell_of_text(value)
+    return wording.number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _cell_of_text(text: str) -> str:
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return wording.number(int(text))
+    try:
+        return wording.number(float(text))
+    except ValueError:
+        return text
+
+
+def by_lens(table: Table) -> tuple[tuple[str, tuple[Mapping[str, str], ...]], ...]:
+    """Return the lines of ``summary.csv`` by lens, in the order in which the lenses come."""
+    lenses = dict.fromkeys(line.get("lens", "") for line in table.rows)
+    return tuple((lens, tuple(line for line in table.rows if line.get("lens", "") == lens)) for lens in lenses)
+
+
+def summary_estimate(columns: Mapping[str, str]) -> str:
+    """Return the mean, the interval and n of one line of ``summary.csv``."""
+
+    def value(name: str) -> float | None:
+        text = columns.get(name, "")
+        if re.fullmatch(r"-?[0-9]+", text):
+            return int(text)
+        return float(text) if text and math.isfinite(float(text)) else None
+
+    return wording.interval(value("mean"), value("low"), value("high"), int(float(columns.get("n") or 0)))
+
+
+def component(settings: Mapping[str, Any], section: str) -> tuple[str, str]:
+    """Return the name of a component of the configuration, and its short options in words."""
+    spec = settings.get(section) or {}
+    name = str(spec.get("_target_", wording.UNDEFINED)).rpartition(".")[2]
+    options = {key: value for key, value in spec.items() if not key.startswith("_") and _is_short(value)}
+    return name, ", ".join(f"{wording.label(key)} {_option(value)}" for key, value in options.items())
+
+
+def _is_short(value: Any) -> bool:
+    # Digests and nested sections are for the configuration itself, which every experiment's page shows whole.
+    return value is not None and not isinstance(value, Mapping) and len(_option(value)) <= 24
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, list):
+        return "×".join(map(str, value)) if value else "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {
+        "experiment_page": experiment_page,
+        "seed_page": seed_page,
+        "lens_page": lens_page,
+        "anchor": anchor,
+        "rows": rows,
+        "gallery": gallery,
+        "loose_tables": loose_tables,
+        "metrics": metrics,
+        "comparisons": comparisons,
+        "headlines": headlines,
+        "by_lens": by_lens,
+        "summary_estimate": summary_estimate,
+        "component": component,
+    }
+    environment.filters |= {
+        "label": wording.label,
+        "heading": wording.title_of,
+        "cell": cell,
+    }
+    return environment
