@@ -1,0 +1,62 @@
+# make repro   the whole pipeline, from nothing to MLflow and reports/site/index.html
+# make test    every test
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 5000
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help setup repro quick ui test lint bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "make quick   the same pipeline on a small setting, in .quick/"
+	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
+	@echo "make lint    formatting, lint and types"
+	@echo "make bench   the measurements behind every figure in README.md"
+	@echo "make clean   remove all results, kept replicas and the database; the environment stays"
+
+setup: .venv/.complete
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f"Seedscope is locked to Python 3.11, and $(PYTHON) is {v[0]}.{v[1]}: say make PYTHON=/path/to/python3.11")'
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+repro: setup
+	dvc repro
+	@echo "Open reports/site/index.html, or browse the runs with: make ui"
+
+# A copy of the working tree with a smaller params.yaml, so that nothing here changes.
+quick: setup
+	rm -rf .quick
+	mkdir .quick
+	git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- -cf - | tar -xf - -C .quick
+	cp params.quick.yaml .quick/params.yaml
+	git -C .quick init --quiet
+	cd .quick && dvc repro
+	@echo "Open .quick/reports/site/index.html"
+
+ui: setup
+	@echo "MLflow on http://127.0.0.1:$(PORT)"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
+		--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
+
+test: setup
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+lint: setup
+	ruff format --check .
+	ruff check .
+	mypy
+
+bench: setup
+	python -m benchmarks
+
+clean:
+	rm -rf runs reports/figures reports/site .replicas .quick mlflow.db* mlartifacts dvc_plots
+	rm -rf .dvc/cache .dvc/tmp

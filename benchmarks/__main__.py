@@ -1,0 +1,42 @@
+"""Run every benchmark, print one table, write ``benchmarks/results.csv``.
+
+``python -m benchmarks generator training`` runs some of them and writes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch start: every figure is one core's
+
+from benchmarks import Row
+
+ALL = ("generator", "training", "pipeline")
+
+
+def main(names: list[str]) -> None:
+    """Measure and print."""
+    rows: list[Row] = []
+    for name in names or ALL:
+        print(f"… {name}", file=sys.stderr, flush=True)
+        rows += importlib.import_module(f"benchmarks.{name}").measure()
+    width = max(len(row.name) for row in rows)
+    print(f"{'figure':{width}}  {'median':>10}  {'min':>10}  {'max':>10}  runs  {'unit':<10}  asked")
+    for row in rows:
+        low, high = (f"{v:>10.4g}" if v is not None else f"{'':>10}" for v in (row.low, row.high))
+        print(f"{row.name:{width}}  {row.value:>10.4g}  {low}  {high}  {row.runs:>4}  {row.unit:<10}  {row.asked}")
+    if not names:
+        with (Path(__file__).parent / "results.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["figure", "median", "min", "max", "runs", "unit", "asked"])
+            for row in rows:
+                values = [f"{v:.4g}" if v is not None else "" for v in (row.value, row.low, row.high)]
+                writer.writerow([row.name, *values, row.runs, row.unit, row.asked])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
