@@ -91,18 +91,22 @@ class Artifacts:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, size: int = 0) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes the name ``path`` in one step.
 
     The folder is made when missing; on any error the temporary file is removed and ``path`` stays as it was.
+    ``size`` bytes are asked of the disk beforehand: HDF5 crashes the process when the disk fills up under it.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if size and hasattr(os, "posix_fallocate"):
+            with temporary.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise SeedscopeError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise SeedscopeError(f"{path} cannot be written: {_reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -132,7 +136,7 @@ def read_json(path: Path) -> Any:
 
 def write_dataset(path: Path, dataset: xr.Dataset) -> None:
     """Write a labelled data set as NetCDF-4: the same data gives the same bytes."""
-    with replacing(path) as temporary:
+    with replacing(path, dataset.nbytes + 2**16) as temporary:  # 64 KiB: names and attributes
         dataset.to_netcdf(temporary, engine="h5netcdf")
 
 
@@ -142,7 +146,7 @@ def read_dataset(path: Path, group: str | None = None) -> xr.Dataset:
 
     try:
         return xr.open_dataset(path, engine="h5netcdf", group=group)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: h5py's word for some damage
         raise _unreadable(path, error) from error
 
 
@@ -153,7 +157,7 @@ def read_weights(path: Path) -> dict[str, Any]:
 
     try:
         return dict(safetensors.numpy.load_file(path))
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, TypeError, safetensors.SafetensorError) as error:  # TypeError: no such number type in numpy
         raise _unreadable(path, error) from error
 
 
@@ -166,7 +170,7 @@ def digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SeedscopeError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise SeedscopeError(f"{path} cannot be read: {_reason(error)}") from error
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
@@ -187,6 +191,12 @@ def _unreadable(path: Path, error: Exception) -> SeedscopeError:
     if not path.exists():
         return SeedscopeError(f"{path} does not exist: run `dvc repro` to make it")
     return SeedscopeError(
-        f"{path} cannot be read ({str(error).splitlines()[0]}): it is truncated or not what its name says; "
+        f"{path} cannot be read ({_reason(error)}): it is truncated or not what its name says; "
         "delete it and run `dvc repro`"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return " ".join(str(said).split()) or type(error).__name__

@@ -5,12 +5,13 @@
 
 A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
 nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). What DVC cannot see is written beside the settings
-under ``provenance``: the SHA-256 of every external input and of the source of every ``_target_`` that is not part
+under ``provenance``: the SHA-256 of every external input and of the code of every ``_target_`` that is not part
 of this package.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,9 +26,36 @@ from seedscope.errors import SeedscopeError, did_you_mean
 from seedscope.sources import PACKAGE_ROOT, source_digests
 
 _PARAMS = "params.yaml"
+_DEFAULTS = "conf/config.yaml"
+_SHARED = ("seeds", "engine")
 _COMPONENTS = ("data", "model", "train", "dump", "engine")
 _PROVENANCE = ("data", "model", "train", "dump", "lenses")
 _SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one file says about an experiment.
+
+    Attributes:
+        file: its name, seen from the project's folder.
+        content: keys and values.
+        prefix: what stands before the content's keys in the file, such as ``squares.``.
+        place: where the content belongs in the experiment's settings, as a path of keys.
+    """
+
+    file: str
+    content: Mapping[str, Any]
+    prefix: str = ""
+    place: tuple[str, ...] = ()
+
+    def get(self, *path: str) -> Any:
+        """Return what the file sets at ``path`` of the settings, or ``_ABSENT``."""
+        value: Any = self.content if path[: len(self.place)] == self.place else _ABSENT
+        for key in path[len(self.place) :]:
+            value = value.get(key, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+        return value
 
 
 @dataclass(frozen=True)
@@ -37,22 +65,35 @@ class Composed:
     Attributes:
         name: the experiment.
         settings: resolved, by section, ``provenance`` included.
-        files: configuration files from the one that decides to the one of the defaults, each with the place of its
-            content (a path of keys) in the settings.
+        layers: what each file says, from the one that decides to the one of the defaults.
     """
 
     name: str
     settings: dict[str, Any]
-    files: tuple[tuple[str, tuple[str, ...], Mapping[str, Any]], ...]
+    layers: tuple[Layer, ...]
 
-    def where(self, *path: str) -> str:
-        """Return ``file: key`` of the file that decides the setting at ``path``."""
-        for file, place, content in self.files:
-            inner = path[len(place) :] if path[: len(place)] == place else None
-            if inner is not None and _holds(content, inner):
-                prefix = f"{self.name}." if file == _PARAMS and path[0] not in ("seeds", "engine") else ""
-                return f"{file}: {prefix}{'.'.join(inner if file != _PARAMS else path)}"
-        return f"conf/experiment/{self.name}.yaml: {'.'.join(path)}"
+    def at(self, *path: str) -> Any:
+        """Return the settings at ``path``."""
+        value: Any = self.settings
+        for key in path:
+            value = value[key]
+        return value
+
+    def where(self, *path: str, follow: bool = True) -> str:
+        """Return ``file: key`` of the place that decides the setting at ``path``.
+
+        A place that only refers to another setting, ``${readout.head}``, leaves it to that one to decide, unless
+        ``follow`` is false.
+        """
+        for layer in self.layers:
+            value = layer.get(*path)
+            if value is _ABSENT:
+                continue
+            other = re.fullmatch(r"\$\{([\w.]+)\}", value) if follow and isinstance(value, str) else None
+            if other is not None:
+                return self.where(*other[1].split("."))
+            return f"{layer.file}: {layer.prefix}{_dotted(path[len(layer.place) :])}"
+        return f"conf/experiment/{self.name}.yaml: {_dotted(path)}"
 
 
 def compose_all(project: Path) -> None:
@@ -61,7 +102,7 @@ def compose_all(project: Path) -> None:
     Raises:
         SeedscopeError: the first mistake found, with its file, key and the nearest valid name.
     """
-    params = _read_yaml(project / _PARAMS)
+    params = _read_yaml(_PARAMS, project)
     names = _experiments(params, project)
     composed = [_compose(name, params, project) for name in names]
     # Looking at a network means importing it (2 s); what was found right stays right until it changes.
@@ -83,36 +124,40 @@ def compose_all(project: Path) -> None:
             stale.unlink()
 
 
-def _holds(content: Any, path: tuple[str, ...]) -> bool:
-    for index, key in enumerate(path):
-        if not isinstance(content, Mapping):
-            return False
-        dotted = ".".join(path[index:])
-        if dotted in content:
-            return True
-        if key not in content:
-            return False
-        content = content[key]
-    return True
+def _read_yaml(file: str, project: Path) -> dict[str, Any]:
+    """Read a file as Hydra reads those of ``conf/``: ``1e-3`` is a number, and no key may stand there twice."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-
-def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = OmegaConf.create((project / file).read_text(encoding="utf-8"))
+        content: Any = OmegaConf.to_container(config, resolve=False)
     except OSError as error:
-        raise SeedscopeError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise SeedscopeError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SeedscopeError(f"{file} cannot be read: it is not UTF-8 text") from error
     except yaml.YAMLError as error:
-        raise SeedscopeError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
+        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
+    except OmegaConfBaseException as error:
+        raise SeedscopeError(f"{file}: {error.full_key}: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
-        raise SeedscopeError(f"{path.name} must hold keys and values, not {type(content).__name__}")
+        raise SeedscopeError(f"{file} must hold keys and values, not a {type(content).__name__}")
     return content
 
 
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """Return what continues a sentence that began with the file's name."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f", line {error.problem_mark.line + 1}: not valid YAML: {error.problem}"
+    return f": not valid YAML: {' '.join(str(error).split())}"
+
+
 def _experiments(params: Mapping[str, Any], project: Path) -> list[str]:
+    top = ("experiments", *_SHARED)
     known = sorted(path.stem for path in (project / "conf" / "experiment").glob("*.yaml"))
-    top = ("experiments", "seeds", "engine")
+    for name in known:
+        if name in (*top, "configs"):  # a key of params.yaml; a folder beside those of the experiments
+            raise SeedscopeError(f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}")
     for key in params:
         if key not in top and key not in known:
             raise SeedscopeError(
@@ -134,35 +179,62 @@ def _experiments(params: Mapping[str, Any], project: Path) -> list[str]:
 
 def _compose(name: str, params: Mapping[str, Any], project: Path) -> Composed:
     """Compose one experiment and add its provenance; every mistake of composition itself is refused here."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    block = dict(params.get(name) or {})
-    for key in block:
-        if str(key).lstrip("+~") != str(key):
-            raise SeedscopeError(f"{_PARAMS}: {name}.{key}: write {str(key).lstrip('+~')!r}; a key needs no sign here")
-    groups = {key: block.pop(key) for key in list(block) if isinstance(block[key], str) and _is_group(key, project)}
+    written = params.get(name) or {}
+    groups = {key: written[key] for key in _COMPONENTS if isinstance(written.get(key), str) and _is_group(key, project)}
     _check_groups(name, groups, project)
-    top = {key: params[key] for key in ("seeds", "engine") if key in params}
-    try:
-        with initialize_config_dir(str((project / "conf").resolve()), version_base="1.3"):
-            choices = [f"experiment={name}", *(f"{key}={value}" for key, value in groups.items())]
-            config = compose("config", overrides=choices, return_hydra_config=True)
-        chosen = dict(config.hydra.runtime.choices)
-        OmegaConf.set_struct(config, False)
-        del config["hydra"]
-        for key, value in _settings({**top, **block}):
-            OmegaConf.update(config, key, value, merge=True, force_add=True)
-        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise SeedscopeError(f"experiment {name!r} cannot be composed: {' '.join(str(error).split())}") from error
-    composed = Composed(name, settings, tuple(_files(name, params, chosen, project)))
+    block = _block(name, {key: value for key, value in written.items() if key not in groups})
+    shared = {key: params[key] for key in _SHARED if key in params}
+    below, chosen = _compose_files(name, groups, project)
+    layers = (
+        Layer(_PARAMS, {**groups, **block}, prefix=f"{name}."),
+        Layer(_PARAMS, shared),
+        *_file_layers(name, chosen, project),
+    )
+    settings = _resolved(Composed(name, _merged(below, _merged(shared, block)), layers))
+    composed = Composed(name, settings, layers)
     _check_sections(composed)
     settings["lenses"] = {lens: spec for lens, spec in settings["lenses"].items() if spec is not None}
     settings["provenance"] = {section: _provenance(composed, section, project) for section in _PROVENANCE}
     return composed
+
+
+def _block(name: str, block: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return an experiment's block of ``params.yaml`` with its dotted keys as nested ones.
+
+    Only the block's own keys are taken apart: below them a dot may be part of a name (the layer ``features.0``).
+    """
+    nested: dict[str, Any] = {}
+    for key, value in block.items():
+        bare = str(key).lstrip("+~")
+        if bare != str(key):
+            raise SeedscopeError(f"{_PARAMS}: {name}.{key}: write {bare!r}; a key needs no sign here")
+        for part in reversed(bare.split(".")):
+            value = {part: value}
+        for path in _leaves(value):
+            said = [Layer(_PARAMS, nested).get(*path[:length]) for length in range(1, len(path) + 1)]
+            if said[-1] is not _ABSENT or any(not isinstance(one, Mapping) and one is not _ABSENT for one in said):
+                raise SeedscopeError(f"{_PARAMS}: {name}.{_dotted(path)} stands there twice")
+        nested = _merged(nested, value)
+    return nested
+
+
+def _leaves(block: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for key, value in block.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((key, *path) for path in _leaves(value))
+        else:
+            yield (key,)
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(map(str, path))
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Return ``below`` as ``above`` changes it: a mapping is merged key by key, any other value replaces."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _is_group(key: str, project: Path) -> bool:
@@ -176,27 +248,78 @@ def _check_groups(name: str, groups: Mapping[str, str], project: Path) -> None:
             raise SeedscopeError(f"{_PARAMS}: {name}.{key}: there is no {choice!r}; {did_you_mean(choice, known)}")
 
 
-def _settings(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys and values; a mapping is merged key by key, any other value replaces."""
-    for key, value in block.items():
-        if isinstance(value, dict) and value:
-            yield from ((f"{key}.{inner}", content) for inner, content in _settings(value))
-        else:
-            yield str(key), value
+def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the files of ``conf/`` say together, unresolved, and which file each group took."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    own = f"conf/experiment/{name}.yaml"
+    if not re.search(rb"^#\s*@package\s+_global_\s*$", (project / own).read_bytes(), re.MULTILINE):
+        raise SeedscopeError(f"{own}: its first line must be `# @package _global_`, or its keys go astray")
+    try:
+        with initialize_config_dir(str((project / "conf").resolve()), version_base="1.3"):
+            choices = [f"experiment={name}", *(f"{key}={value}" for key, value in groups.items())]
+            config = compose("config", overrides=choices, return_hydra_config=True)
+        chosen = dict(config.hydra.runtime.choices)
+        OmegaConf.set_struct(config, False)
+        del config["hydra"]
+        content: Any = OmegaConf.to_container(config, resolve=False)
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        file = str(mark.name).removeprefix(f"{project.resolve()}/") if mark is not None else "conf"
+        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
+    except UnicodeDecodeError as error:
+        raise SeedscopeError(f"{own}: it, or a file of conf/ that it uses, is not UTF-8 text") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        problem = " ".join(str(error).partition("Config search path")[0].split())
+        raise SeedscopeError(f"{own} cannot be composed: {problem}") from error
+    if content.get("experiment") in (None, "???"):
+        raise SeedscopeError(f"{own} must say `experiment: {name}`")
+    return content, chosen
 
 
-def _files(
-    name: str, params: Mapping[str, Any], chosen: Mapping[str, Any], project: Path
-) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
-    block = params.get(name) or {}
-    yield _PARAMS, (), {**{key: params[key] for key in ("seeds", "engine") if key in params}, **block}
-    yield f"conf/experiment/{name}.yaml", (), _read_yaml(project / "conf" / "experiment" / f"{name}.yaml")
+def _file_layers(name: str, chosen: Mapping[str, Any], project: Path) -> Iterator[Layer]:
+    for file in (f"conf/experiment/{name}.yaml", _DEFAULTS):
+        yield Layer(file, _read_yaml(file, project))
     for group, choice in chosen.items():
         folder, _, place = group.partition("@")
-        path = project / "conf" / folder / f"{choice}.yaml"
-        if folder != "experiment" and path.exists():
-            yield f"conf/{folder}/{choice}.yaml", tuple((place or folder).split(".")), _read_yaml(path)
-    yield "conf/config.yaml", (), _read_yaml(project / "conf" / "config.yaml")
+        file = f"conf/{folder}/{choice}.yaml"
+        if folder != "experiment" and (project / file).exists():
+            yield Layer(file, _read_yaml(file, project), place=tuple((place or folder).split(".")))
+
+
+def _resolved(composed: Composed) -> dict[str, Any]:
+    """Return the settings with every ``${…}`` replaced by what it refers to."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+    _check_readout(composed)
+    try:
+        config = OmegaConf.create(composed.settings)
+        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        path = re.split(r"[.\[]", str(getattr(error, "full_key", "")).replace("]", ""))
+        problem = str(error).splitlines()[0]
+        if isinstance(error, MissingMandatoryValue):
+            problem = "it was left unset (???)"
+        elif isinstance(error, InterpolationKeyError) and (missing := re.search("'(.*)'", problem)) is not None:
+            known = [_dotted(leaf) for leaf in _leaves(composed.settings)]
+            problem = f"there is no setting {missing[1]!r}; {did_you_mean(missing[1], known)}"
+        raise SeedscopeError(f"{composed.where(*path, follow=False)}: {problem}") from error
+    return dict(settings)
+
+
+def _check_readout(composed: Composed) -> None:
+    """Refuse keys that nothing refers to: with a typo the default would stay in force, unnoticed."""
+    known = [key for layer in composed.layers if layer.file == _DEFAULTS for key in layer.content.get("readout", {})]
+    readout = composed.settings.get("readout", {})
+    if not isinstance(readout, dict):
+        raise SeedscopeError(f"{composed.where('readout')} must be a block of keys, not {readout!r}")
+    for key in readout:
+        if key not in known:
+            raise SeedscopeError(f"{composed.where('readout', key)}: there is no {key!r}; {did_you_mean(key, known)}")
 
 
 def _check_sections(composed: Composed) -> None:
@@ -204,6 +327,9 @@ def _check_sections(composed: Composed) -> None:
     for key in settings:
         if key not in _SECTIONS:
             raise SeedscopeError(f"{composed.where(key)}: there is no section {key!r}; {did_you_mean(key, _SECTIONS)}")
+    for key in ("experiment", "seeds", *_COMPONENTS, "lenses"):
+        if key not in settings:
+            raise SeedscopeError(f"{_DEFAULTS}: the section {key!r} is missing")
     if settings["experiment"] != composed.name:
         raise SeedscopeError(
             f"{composed.where('experiment')}: {settings['experiment']!r} must be its file's name, {composed.name!r}"
@@ -217,32 +343,38 @@ def _check_sections(composed: Composed) -> None:
         raise SeedscopeError(f"{composed.where('seeds')}: seed {twice[0]} stands there twice")
     if not isinstance(settings["lenses"], dict):
         raise SeedscopeError(f"{composed.where('lenses')} must be a block of lenses, not {settings['lenses']!r}")
-    for place in [(section,) for section in _COMPONENTS] + [("lenses", lens) for lens in settings["lenses"]]:
-        spec: Any = settings
-        for key in place:
-            spec = spec[key]
-        if len(place) == 2 and spec is None:
-            continue
-        if not isinstance(spec, dict) or not isinstance(spec.get("_target_"), str) or "." not in spec["_target_"]:
-            raise SeedscopeError(
-                f"{composed.where(*place)} must be a block with a _target_ such as package.module.Class"
-            )
+    for section in _COMPONENTS:
+        _check_component(composed, section)
+    for lens, spec in settings["lenses"].items():
+        if spec is not None:
+            _check_component(composed, "lenses", lens)
+
+
+def _check_component(composed: Composed, *place: str) -> None:
+    spec = composed.at(*place)
+    if not isinstance(spec, dict) or not isinstance(spec.get("_target_"), str) or "." not in spec["_target_"]:
+        others = [key for key in composed.at(*place[:-1]) if key != place[-1]]
+        hint = f"; {did_you_mean(place[-1], others)}" if len(place) > 1 else ""
+        raise SeedscopeError(
+            f"{composed.where(*place)} must be a block with a _target_ such as package.module.Class{hint}"
+        )
 
 
 def _provenance(composed: Composed, section: str, project: Path) -> dict[str, str]:
-    """Return the digests of what the section reads from outside the package: sources, and input files."""
-    spec = composed.settings[section]
-    specs = list(spec.values()) if section == "lenses" else [spec]
+    """Return the digests of what the section reads from outside the package: code, and input files."""
+    places = [("lenses", lens) for lens in composed.settings["lenses"]] if section == "lenses" else [(section,)]
     found: dict[str, str] = {}
-    try:
-        for one in specs:
-            found |= source_digests(one["_target_"], project.resolve())
-    except SeedscopeError as error:
-        raise SeedscopeError(f"{composed.where(section)}: {error}") from error
+    for place in places:
+        try:
+            found |= source_digests(composed.at(*place)["_target_"], project.resolve())
+        except SeedscopeError as error:
+            raise SeedscopeError(f"{composed.where(*place, '_target_')}: {error}") from error
     if section == "data":
         from seedscope.validate import validate_settings
 
         validate_settings(composed, "data")
-        for path in build(spec).inputs:
-            found[str(path)] = digest(Path(path))
+        try:
+            found |= {str(path): digest(Path(path)) for path in build(composed.settings["data"]).inputs}
+        except SeedscopeError as error:
+            raise SeedscopeError(f"{composed.where('data')}: {error}") from error
     return found

@@ -20,7 +20,14 @@ class SettingError(SeedscopeError):
         return f"{self.key}: {self.problem}"
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return an error's type and what it says, as part of a sentence."""
+    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+
+
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """Return the end of a sentence that refuses ``name``: the nearest of the known names, or all of them."""
+    if not known:
+        return "there are none"
     near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, known))}"

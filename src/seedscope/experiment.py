@@ -32,7 +32,9 @@ class Experiment:
         path = Artifacts(name, root).config
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            if not isinstance(settings, dict):
+                raise ValueError("not a block of keys")
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise SeedscopeError(
                 f"{path} cannot be read: run `dvc repro compose`, which writes it ({type(error).__name__})"
             ) from error

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from annotated_types import Ge
 
-from seedscope.artifacts import state_folder
-from seedscope.errors import SeedscopeError
+from seedscope.artifacts import state_folder, write_text
+from seedscope.errors import SeedscopeError, in_one_line
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -120,18 +120,22 @@ def _run(task: Task[T], folder: Path, label: str, dvc_root: str | None, seed: in
         os.environ["DVC_ROOT"] = dvc_root
 
     def report(done: int, total: int) -> None:
-        (folder / str(seed)).write_text(f"{done} {total}")
+        with suppress(OSError):  # a full temporary folder costs the progress bar, not the work
+            (folder / str(seed)).write_text(f"{done} {total}")
 
     try:
         with threadpool_limits(limits=1, user_api="blas"):
             return _Outcome(seed, value=task(seed, report))
     except SeedscopeError as error:
         return _Outcome(seed, failure=str(error))
-    except Exception as error:  # the boundary of a replica: the others go on, and the log keeps the traceback
+    except (Exception, SystemExit) as error:  # the boundary of a replica: the others go on
         log = state_folder() / "logs" / f"{label.replace(' ', '-')}-seed-{seed}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        return _Outcome(seed, failure=f"{type(error).__name__}: {error} (traceback in {log})")
+        try:
+            write_text(log, traceback.format_exc())
+            kept = f"traceback in {log}"
+        except SeedscopeError as unwritten:
+            kept = f"its log {unwritten}"
+        return _Outcome(seed, failure=f"{in_one_line(error)} ({kept})")
 
 
 @contextmanager
@@ -142,7 +146,7 @@ def _progress_bar(folder: Path, seeds: Sequence[int], label: str) -> Iterator[No
         return
     from tqdm import tqdm
 
-    form = "{desc} {percentage:3.0f}% |{bar:24}| {postfix} [{elapsed}<{remaining}]"
+    form = "{desc} |{bar:24}| {percentage:3.0f}%{postfix} [{elapsed}<{remaining}]"
     with tqdm(total=float(len(seeds)), desc=label, bar_format=form) as bar:
         finished = threading.Event()
 

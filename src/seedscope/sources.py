@@ -51,37 +51,38 @@ def target_module(target: str) -> str:
 
 
 def is_ours(target: str) -> bool:
-    """Return whether a ``_target_`` lies in this package."""
+    """Return whether a ``_target_``, or a module, lies in this package."""
     return target.split(".")[0] == "seedscope"
 
 
 def source_digests(target: str, project: Path) -> dict[str, str]:
     """Return ``{file: SHA-256}`` of the code behind a ``_target_`` that is not part of this package.
 
-    Files of the user's project are followed through their imports; of an installed library the one file that
-    defines the module counts.
+    Files of the user's project are followed through their imports, and comments and docstrings do not count; of
+    an installed library the one file that defines the module counts. A module that does not exist has none.
     """
     if is_ours(target):
         return {}
     module = target_module(target)
-    closure = import_closure([module], [project])
-    files = {file.relative_to(project).as_posix(): file for file in closure.values()}
-    if not files:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            spec = None
-        if spec is None:
-            raise SeedscopeError(f"_target_ {target!r}: there is no module {module!r} to import")
-        if spec.origin is not None and Path(spec.origin).is_file():
-            files = {f"{module} (installed)": Path(spec.origin)}
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
+    closure = import_closure([module], [project, project / "src"])
+    files = {file.relative_to(project).as_posix(): file for name, file in closure.items() if not is_ours(name)}
+    if files:
+        return {name: hashlib.sha256(_code(file).encode()).hexdigest() for name, file in sorted(files.items())}
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # a parent package that cannot be imported: whoever imports it next says why
+        spec = None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return {}
+    return {f"{module} (installed)": hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()}
 
 
 def _locate(module: str, roots: Sequence[Path]) -> Path | None:
+    if not module:  # `from . import name` outside of any package
+        return None
     for root in roots:
         path = root.joinpath(*module.split("."))
-        for file in (path.with_suffix(".py") if path.name else path, path / "__init__.py"):
+        for file in (path / "__init__.py", path.with_suffix(".py")):
             if file.is_file():
                 return file
     return None
@@ -102,9 +103,12 @@ def _imports(module: str, file: Path) -> Iterator[str]:
 
 def _parse(file: Path) -> ast.Module:
     try:
-        return ast.parse(file.read_text(encoding="utf-8"))
+        return ast.parse(file.read_bytes())
     except SyntaxError as error:
-        raise SeedscopeError(f"{file}, line {error.lineno}: not valid Python ({error.msg})") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise SeedscopeError(f"{file}{line}: not valid Python ({error.msg})") from error
+    except ValueError as error:
+        raise SeedscopeError(f"{file}: not valid Python ({error})") from error
 
 
 def _code(file: Path) -> str:

@@ -44,20 +44,20 @@ def identity(experiment: Experiment, training: Training, data_digest: str, seed:
     """Return all that determines a replica. Equal identities give equal bytes."""
     streams = Streams(seed, training.vary)
     settings = {key: value for key, value in asdict(training).items() if key not in ("vary", "device", "threads")}
-    targets = [experiment.settings["model"]["_target_"]]
+    sections = ["model", "train"]
     content: dict[str, Any] = {
         "data": data_digest,
         "model": experiment.settings["model"],
         "training": settings,
         "streams": {name: streams.seed_of(name) for name in known_streams()},
         "environment": training.environment(),
-        "provenance": {section: experiment.settings["provenance"][section] for section in ("data", "model", "train")},
     }
     if "draw" in training.vary:  # then the replica generates its own training pictures
         content["draw_from"] = experiment.settings["data"]
-        targets.append(experiment.settings["data"]["_target_"])
-    modules = ["seedscope.training", *map(target_module, targets)]
-    content["code"] = code_digest(modules, [PACKAGE_ROOT])
+        sections.append("data")
+    targets = [target_module(experiment.settings[section]["_target_"]) for section in sections]
+    content["code"] = code_digest(["seedscope.training", *targets], [PACKAGE_ROOT, experiment.root.resolve()])
+    content["provenance"] = {section: experiment.settings["provenance"][section] for section in sections}
     return content
 
 
@@ -103,7 +103,7 @@ def _finished(kept: Path) -> bool:
     try:
         files = read_json(kept / "identity.json")["files"]
         intact = all(digest(kept / name) == files[name] for name in _KEPT)
-    except SeedscopeError:
+    except (SeedscopeError, KeyError, TypeError):
         intact = False
     if not intact:
         sys.stderr.write(f"{kept} was damaged after it was finished: it is trained again\n")

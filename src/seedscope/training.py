@@ -13,24 +13,27 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
+import math
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Gt
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import nn
 
 from seedscope.artifacts import replacing
-from seedscope.errors import SeedscopeError
+from seedscope.errors import SeedscopeError, SettingError
 from seedscope.streams import Stream, Streams
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class Training:
         """Return the device to train on; asking for CUDA where there is none is refused."""
         available = torch.cuda.is_available()
         if self.device == "cuda" and not available:
-            raise SeedscopeError("train.device: cuda was asked for and there is none here: use `auto` or `cpu`")
+            raise SettingError("device", "cuda was asked for and there is none here: use `auto` or `cpu`")
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
 
     def environment(self) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
 def surroundings(threads: int) -> Iterator[None]:
     """Compute with this many torch threads and deterministic kernels; leave both and torch's generator as found."""
     before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # set at run time
     # cuBLAS reads this when it starts; without it its matrix products may differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -154,7 +158,7 @@ def surroundings(threads: int) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(strict)
+            torch.use_deterministic_algorithms(strict, warn_only=warn_only)
             torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]  # as above
 
 
@@ -174,7 +178,8 @@ def train(
         training: how to train.
         data: pictures with splits ``train``, ``probe`` and, where there is one, ``validation``.
         seed: the replica's seed.
-        checkpoint: file that keeps the last finished epoch, and is resumed from when it exists.
+        checkpoint: file that keeps the last finished epoch of this very replica, and is resumed from when it
+            exists; a damaged one is said to be so, and training starts from the first epoch.
         report: called with (epochs done, epochs in all).
 
     Raises:
@@ -192,12 +197,14 @@ def train(
         progress = Progress(model, optimizer)
         if checkpoint is not None and checkpoint.exists():
             _resume(progress, checkpoint)
+        steps = -(-len(splits["train"]) // training.batch_size)
         for epoch in range(len(progress.history), training.epochs):
             report(epoch, training.epochs)
             row = {"epoch": epoch + 1, **_epoch(progress, training, splits["train"], streams, epoch)}
             for name in ("validation", "probe"):
                 if len(splits[name]):
                     row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(model, splits[name])
+                    _require_finite(row[f"{name}_loss"], f"{name} loss", training, epoch, (epoch + 1) * steps)
             progress.history.append(row)
             if checkpoint is not None:
                 _keep(progress, checkpoint)
@@ -232,12 +239,18 @@ def _epoch(progress: Progress, training: Training, split: Split, streams: Stream
     # Looked at once per epoch: on a GPU a look at every step would cost more than the steps after a bad one.
     bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):
-        step = epoch * len(losses) + int(bad[0])
+        first = int(bad[0])
+        _require_finite(float(losses[first]), "loss", training, epoch, epoch * len(losses) + first)
+    return {"train_loss": float(loss_sum) / total, "train_accuracy": float(correct) / total}
+
+
+def _require_finite(value: float, what: str, training: Training, epoch: int, step: int) -> None:
+    """Refuse a value that is no number any more; ``step`` counts the optimiser's steps before it was computed."""
+    if not math.isfinite(value):
         raise SeedscopeError(
-            f"the loss became {float(losses[int(bad[0])])} at step {step} (epoch {epoch + 1}) with learning rate "
+            f"the {what} became {value} at step {step} (epoch {epoch + 1}) with learning rate "
             f"{training.learning_rate:g}: lower train.learning_rate"
         )
-    return {"train_loss": float(loss_sum) / total, "train_accuracy": float(correct) / total}
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
@@ -252,8 +265,9 @@ def history_csv(history: list[dict[str, float]]) -> str:
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the ``state_dict`` as safetensors; equal weights give equal bytes."""
+    content = save(_plain(model.state_dict()))
     with replacing(path) as temporary:
-        save_file(_plain(model.state_dict()), temporary)
+        temporary.write_bytes(content)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
@@ -282,25 +296,35 @@ def _keep(progress: Progress, checkpoint: Path) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in progress.model.state_dict().items()}
     for index, state in progress.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    tensors = _plain(tensors)
+    about = json.dumps({"history": progress.history, "sha256": hashlib.sha256(save(tensors)).hexdigest()})
+    content = save(tensors, metadata={"about": about})
     with replacing(checkpoint) as temporary:
-        save_file(_plain(tensors), temporary, metadata={"history": json.dumps(progress.history)})
+        temporary.write_bytes(content)
 
 
 def _resume(progress: Progress, checkpoint: Path) -> None:
-    with safe_open(checkpoint, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        progress.history.extend(json.loads(file.metadata()["history"]))
+    try:
+        with safe_open(checkpoint, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+            about = json.loads(file.metadata()["about"])
+        intact = about["sha256"] == hashlib.sha256(save(tensors)).hexdigest()
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        intact = False
+    if not intact:
+        sys.stderr.write(f"{checkpoint} is damaged: this replica starts again from its first epoch\n")
+        return
+    progress.history.extend(about["history"])
     model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     progress.model.load_state_dict(model)
+    parameters = list(progress.model.parameters())
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = tensor
+            like = parameters[int(index)]
+            # The fused optimiser walks through memory: its moments must lie there as their parameter does.
+            laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            state.setdefault(int(index), {})[key] = laid_out
     groups = progress.optimizer.state_dict()["param_groups"]
     progress.optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def identity_of(training: Training, **determined_by: Any) -> dict[str, Any]:
-    """Return all that determines a replica, ready to be hashed; the resolved environment included."""
-    return {**determined_by, "training": asdict(training), "environment": training.environment()}

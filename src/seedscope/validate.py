@@ -13,12 +13,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from seedscope.components import build, find
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.errors import SeedscopeError, SettingError, did_you_mean, in_one_line
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from seedscope.compose import Composed
+
+# What the stages use of each component: a class of another kind in its place is refused.
+_OFFERS = {
+    "data": ("shape", "class_names", "inputs", "training", "probe"),
+    "model": ("state_dict", "named_modules"),
+    "train": ("epochs", "batch_size", "learning_rate", "vary", "resolved_device", "environment"),
+    "dump": ("layers", "exhibits_per_class", "batch_size"),
+    "engine": ("processes",),
+    "lenses": ("check", "measure", "draw", "summarize"),
+}
 
 
 def validate(composed: Composed) -> None:
@@ -34,46 +44,55 @@ def validate_settings(composed: Composed, *place: str) -> None:
     """Hold one component's settings against the signature of its ``_target_``, then construct it."""
     from pydantic import ValidationError
 
-    spec: Any = composed.settings
-    for key in place:
-        spec = spec[key]
+    spec: Mapping[str, Any] = composed.at(*place)
     settings = {key: value for key, value in spec.items() if key != "_target_"}
     try:
-        target = find(spec["_target_"])
+        model = _arguments(find(spec["_target_"]))
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where(*place, '_target_')}: {error}") from error
-    model = _arguments(target)
     try:
         model.model_validate_json(json.dumps(settings))
     except ValidationError as error:
         raise SeedscopeError(_sentence(composed, place, spec, model, error)) from error
     if place[0] != "model":  # a network is constructed once, where it is looked at
-        _construct(composed, place, spec)
+        _construct(composed, *place)
 
 
-def _construct(composed: Composed, place: tuple[str, ...], spec: Mapping[str, Any]) -> Any:
+def _construct(composed: Composed, *place: str) -> Any:
+    """Return the component; what it refuses is told with its place, and so is a component of another kind."""
+    spec = composed.at(*place)
     try:
-        return build(spec)
+        component = build(spec)
     except SettingError as error:
         raise SeedscopeError(f"{composed.where(*place, error.key)}: {error.problem}") from error
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where(*place)}: {error}") from error
+    lacking = [name for name in _OFFERS[place[0]] if not hasattr(component, name)]
+    if lacking:
+        raise SeedscopeError(
+            f"{composed.where(*place, '_target_')}: {spec['_target_']} cannot stand here: it has no {lacking[0]!r}"
+        )
+    return component
 
 
 def _arguments(target: Any) -> type[BaseModel]:
     """Return a model with one field per parameter of the target; unannotated parameters take anything."""
-    from pydantic import ConfigDict, create_model
+    from pydantic import ConfigDict, Field, create_model
 
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    try:
+        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    except Exception:  # annotations that only a type checker can read are none here
+        hints = {}
     fields: dict[str, Any] = {}
     extra = "forbid"
-    for name, parameter in inspect.signature(target).parameters.items():
+    for index, (name, parameter) in enumerate(inspect.signature(target).parameters.items()):
         if parameter.kind is parameter.VAR_KEYWORD:
             extra = "allow"
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             default = ... if parameter.default is parameter.empty else parameter.default
-            fields[name] = (hints.get(name, Any), default)
-    config = ConfigDict(extra=extra, strict=True, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]  # one of its literals
+            # An alias: some names (copy, schema, _x) cannot be those of a field.
+            fields[f"argument_{index}"] = (hints.get(name, Any), Field(default, alias=name))
+    config = ConfigDict(extra=extra, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)  # type: ignore[typeddict-item]  # one of its literals
     return create_model("Arguments", __config__=config, **fields)
 
 
@@ -84,43 +103,56 @@ def _sentence(
     model: type[BaseModel],
     error: Any,
 ) -> str:
-    """Put the first of pydantic's findings into words."""
-    finding = error.errors()[0]
+    """Put one of pydantic's findings into words: an unknown key first, for it may be why another is missing."""
+    finding = min(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
     path: list[str] = []
     value: Any = spec
     for step in finding["loc"]:  # for a union pydantic adds the branch it tried: that is no key of ours
         if isinstance(value, dict) and step in value:
             path.append(str(step))
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            pass
-        else:
+        elif not (isinstance(value, list) and isinstance(step, int) and step < len(value)):
             break
         value = value[step]
     if finding["type"] == "missing":
         return f"{composed.where(*place)}: {finding['loc'][-1]!r} is missing"
     where = composed.where(*place, *path)
     if finding["type"] == "extra_forbidden":
-        return f"{where}: {spec['_target_']} takes no {path[-1]!r}; {did_you_mean(path[-1], list(model.model_fields))}"
-    message = finding["msg"][0].lower() + finding["msg"][1:]
-    return f"{where}: {message}, not {value!r}"
+        known = [str(field.alias) for field in model.model_fields.values()]
+        refused = f"{where}: {spec['_target_']} takes no {path[-1]!r}"
+        target = composed.where(*place, "_target_")
+        file = where.partition(":")[0]
+        folder = file.rpartition("/")[0]
+        if folder not in ("", "conf", "conf/experiment") and not target.startswith(file):
+            return (
+                f"{refused}; {target} replaced the class that this file is for: give it a file of its own in {folder}"
+            )
+        return f"{refused}; {did_you_mean(path[-1], known)}"
+    problem = finding["msg"]
+    for theirs, ours in (("a valid array", "a list"), ("an object", "a block"), ("a valid integer", "a whole number")):
+        problem = problem.replace(theirs, ours)
+    return f"{where}: {problem[0].lower()}{problem[1:]}, not {value!r}"
 
 
 def _validate_network(composed: Composed) -> None:
     import torch
 
-    from seedscope.capture import followed_by_relu, layer_shapes, unknown_layer
+    from seedscope.capture import activations, layer_shapes, unknown_layer
     from seedscope.lenses import Network
 
     settings = composed.settings
     source, dump = build(settings["data"]), build(settings["dump"])
-    model = _construct(composed, ("model",), settings["model"])
+    try:
+        build(settings["train"]).resolved_device()
+    except SettingError as error:
+        raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error
+    model = _construct(composed, "model")
     blank = torch.zeros(1, *source.shape)
     try:
         layers = layer_shapes(model, blank)
-    except RuntimeError as error:
+    except Exception as error:  # whatever stands in a network of the user's
         raise SeedscopeError(
-            f"{composed.where('model')}: the network does not take pictures of shape {tuple(source.shape)} "
-            f"(channel, y, x): {str(error).splitlines()[0]}"
+            f"{composed.where('model')}: the network fails on a picture of shape {tuple(source.shape)} "
+            f"(channel, y, x): {in_one_line(error)}"
         ) from error
     n_classes = len(source.class_names)
     if layers["logit"] != (n_classes,) and not (layers["logit"] == (1,) and n_classes == 2):
@@ -128,11 +160,12 @@ def _validate_network(composed: Composed) -> None:
             f"{composed.where('model')}: the network answers with shape {layers['logit']}, and the data set has "
             f"{n_classes} classes"
         )
+    inner = layers.keys() - {"logit"}
     for layer in dump.layers:
-        if layer not in layers or layer == "logit":
-            raise SeedscopeError(f"{composed.where('dump', 'layers', layer)}: {unknown_layer(layer, layers)}")
+        if layer not in inner:
+            raise SeedscopeError(f"{composed.where('dump', 'layers', layer)}: {unknown_layer(layer, sorted(inner))}")
     try:
-        followed_by_relu(model, dump.layers, blank)
+        list(activations(model, dump.layers, [blank]))
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where('dump', 'layers')}: {error}") from error
     weights = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -142,3 +175,5 @@ def _validate_network(composed: Composed) -> None:
             build(spec).check(network)
         except SettingError as error:
             raise SeedscopeError(f"{composed.where('lenses', name, error.key)}: {error.problem}") from error
+        except SeedscopeError as error:
+            raise SeedscopeError(f"{composed.where('lenses', name)}: {error}") from error
