@@ -57,7 +57,18 @@ class Project:
     def commit(self) -> None:
         """Commit everything, as a person would after a run."""
         self.run("git", "add", "--all")
-        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", "state")
+        self.run(
+            "git",
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "state",
+        )
 
 
 def ran(said: str) -> list[str]:

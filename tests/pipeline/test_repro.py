@@ -252,6 +252,6 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
     assert "squares" in names
     names = [name for name in names if name != "stripes"]
     small = {"data": {"n_train": 90, "n_probe": 90}, "train": {"epochs": 1}}
-    project.params(experiments=names, seeds=[4], **{name: small for name in names})
+    project.params(experiments=names, seeds=[4], **dict.fromkeys(names, small))
     stages = project.repro()
     assert {f"compare@{name}" for name in names} <= set(stages)
