@@ -1,0 +1,235 @@
+"""Where to publish, and what is known to be there: the part that runs each time, without MLflow.
+
+    destination   a tracking URI: SQLite in the repository, a server, or another database that MLflow can drive
+    receipt       beside it: the runs that it was seen to show, and the digests of the files they were made of
+
+A receipt only saves time. That the runs are still there is asked of the database itself: one query of SQLite, or one
+request to a server. Of any other database only its own driver, which MLflow loads, could tell.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import sqlite3
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, url2pathname, urlopen
+
+from seedscope.artifacts import read_json, state_folder, write_json
+from seedscope.errors import SeedscopeError
+from seedscope.tracking.results import Digests, Found
+
+_SECONDS_FOR_AN_ANSWER = 10
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A tracking database: ``shown`` is its URI without a password, ``file`` is it where it is SQLite."""
+
+    uri: str
+    shown: str
+    file: Path | None
+    receipt: Path
+    lock: Path
+
+    @classmethod
+    def of(cls, uri: str | None = None) -> Destination:
+        """Return what a URI names; without one ``MLFLOW_TRACKING_URI``, without that a file in the repository."""
+        uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+        state = state_folder().absolute()
+        if uri.startswith("sqlite:///"):
+            path, question_mark, query = uri.removeprefix("sqlite:///").partition("?")
+            file = (state.parent / path).resolve()
+            full = f"sqlite:///{file}{question_mark}{query}"
+            return cls(full, uri, file, Path(f"{file}.published.json"), Path(f"{file}.lock"))
+        named = state / f"published-{hashlib.sha256(uri.encode()).hexdigest()[:12]}"
+        return cls(uri, _public(uri), None, named.with_suffix(".json"), named.with_suffix(".lock"))
+
+    @property
+    def is_server(self) -> bool:
+        """Return whether it is an MLflow server."""
+        return self.uri.startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run that a database was seen to show; ``run`` and ``within`` are MLflow's ids of it and of its experiment."""
+
+    experiment: str
+    name: str
+    run: str
+    within: str
+    fingerprint: str
+    analysis: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return what at most one current run is of."""
+        return self.experiment, self.name
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a database was seen to show, and the :class:`Digests` of the files it was made of."""
+
+    entries: Sequence[Entry] = ()
+    digests: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+def read_receipt(destination: Destination) -> Receipt:
+    """Return the receipt of a database; one that is missing, damaged or from elsewhere counts as empty."""
+    try:
+        content = read_json(destination.receipt)
+        if content["database"] != str(destination.file):
+            return Receipt()
+        return Receipt([Entry(**entry) for entry in content["runs"]], content["digests"])
+    except (SeedscopeError, KeyError, TypeError):
+        return Receipt()
+
+
+def write_receipt(destination: Destination, receipt: Receipt) -> None:
+    """Write the receipt of a database."""
+    runs = [asdict(entry) for entry in receipt.entries]
+    write_json(destination.receipt, {"database": str(destination.file), "runs": runs, "digests": receipt.digests})
+
+
+def update_receipt(destination: Destination, shown: Sequence[Entry], found: Found, digests: Digests) -> None:
+    """Add what the database shows now to its receipt; what a DVC experiment changed only leaves it."""
+    receipt = read_receipt(destination)  # another process may have published since
+    touched = {entry.run for entry in shown}
+    replaced = set() if dvc_experiment() else {entry.experiment for entry in shown}
+    kept = [
+        entry
+        for entry in receipt.entries
+        if entry.run not in touched and (entry.experiment not in replaced or entry.key in found.left_out)
+    ]
+    if dvc_experiment():
+        write_receipt(destination, Receipt(kept, receipt.digests))
+    else:
+        write_receipt(destination, Receipt([*kept, *shown], digests.seen))
+
+
+def dvc_experiment() -> str:
+    """Return the name of the ``dvc exp run`` that this is, if it is one.
+
+    It tries something beside the workspace, often several at a time: its results supersede none.
+    """
+    return os.environ.get("DVC_EXP_NAME", "")
+
+
+def is_published(destination: Destination, receipt: Receipt, found: Found) -> bool:
+    """Return whether the receipt names exactly what was found, and the database still has those runs."""
+    entries = [
+        entry for entry in receipt.entries if entry.experiment in found.results and entry.key not in found.left_out
+    ]
+    said = {(*entry.key, entry.fingerprint, entry.analysis) for entry in entries}
+    if said != {
+        (experiment, result.name, result.fingerprint, result.analysis)
+        for experiment, results in found.results.items()
+        for result in results
+    }:
+        return False
+    runs = {(entry.run, entry.analysis) for entry in entries}
+    if destination.file is not None:
+        return runs <= _shown_in_file(destination.file)
+    return not runs or (destination.is_server and runs <= _shown_on_server(destination, entries))
+
+
+def _shown_in_file(file: Path) -> set[tuple[str, str]]:
+    """Return (run, analysis) of an SQLite database where the artifacts are there; nothing if it cannot be read."""
+    query = (
+        "SELECT run_uuid, value, artifact_uri FROM runs JOIN tags USING (run_uuid) "
+        "WHERE lifecycle_stage = 'active' AND key = 'seedscope.analysis'"
+    )
+    try:
+        with contextlib.closing(opened(file, "ro")) as connection:
+            return {(run, analysis) for run, analysis, artifacts in connection.execute(query) if _is_there(artifacts)}
+    except sqlite3.Error:
+        return set()  # why, the way through MLflow says
+
+
+def _is_there(artifact_uri: str) -> bool:
+    where = urlsplit(artifact_uri)
+    return where.scheme != "file" or Path(url2pathname(where.path)).is_dir()
+
+
+def _shown_on_server(destination: Destination, entries: Sequence[Entry]) -> set[tuple[str, str]]:
+    """Return (run, analysis) of those runs of a receipt that the server still has."""
+    query = {
+        "experiment_ids": sorted({entry.within for entry in entries}),
+        "filter": "attributes.run_id IN ({})".format(", ".join(f"'{entry.run}'" for entry in entries)),
+        "max_results": len(entries),
+    }
+    answer = ask(destination, "/api/2.0/mlflow/runs/search", query) or {}
+    return {
+        (run["info"]["run_id"], tag["value"])
+        for run in answer.get("runs", [])
+        for tag in run["data"]["tags"]
+        if tag["key"] == "seedscope.analysis"
+    }
+
+
+def opened(file: Path, mode: str) -> sqlite3.Connection:
+    """Return an SQLite database, opened to read (``ro``) or to read and write (``rw``)."""
+    uri = f"{file.as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=_SECONDS_FOR_AN_ANSWER, isolation_level=None)
+
+
+def ask(destination: Destination, path: str, query: Mapping[str, Any] | None = None) -> Any:
+    """Return the JSON that the server answers with; ``None`` where it says no.
+
+    Raises:
+        SeedscopeError: it does not answer.
+    """
+    body = None if query is None else json.dumps(query).encode()
+    headers = {"Content-Type": "application/json", **_authorization(destination.uri)}
+    try:
+        request = Request(destination.shown.rstrip("/") + path, body, headers)
+        with urlopen(request, timeout=_SECONDS_FOR_AN_ANSWER) as answer:
+            return json.loads(answer.read())
+    except (HTTPError, ssl.SSLError, ValueError):
+        return None  # somebody is there; what it wants, MLflow's own client knows or says
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
+            return None
+        raise SeedscopeError(
+            f"the MLflow server {destination.shown} does not answer ({first_line(reason)}): "
+            "start it, or set MLFLOW_TRACKING_URI to one that runs; nothing else depends on it"
+        ) from error
+
+
+def _authorization(uri: str) -> dict[str, str]:
+    """Return the header by which MLflow's own client would make itself known."""
+    where = urlsplit(uri)
+    user = where.username or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = where.password or os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if user and password:
+        return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _public(uri: str) -> str:
+    """Return a URI without its user and password."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise SeedscopeError(f"MLFLOW_TRACKING_URI {uri!r} is not a URI ({error})") from error
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def first_line(error: object) -> str:
+    """Return what an error says first, as part of a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,253 @@
+"""What there is to publish: the whole results that the artifacts hold, in words and numbers that MLflow takes.
+
+    a replica        its identity's fingerprint                         the figures and metrics of its lenses
+    the comparison   a digest of its replicas' and their mean history   the figures and metrics across seeds
+
+The left tells results apart; the *analysis*, a digest of the right, says whether the same result shows something
+new. What is not whole is left out, with a sentence that says why.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seedscope.artifacts import Artifacts, digest, digest_of, read_json
+from seedscope.errors import SeedscopeError
+from seedscope.experiment import Experiment
+
+ACROSS_SEEDS = "across seeds"
+TRAINING = "training"  # the folder of a run's artifacts for what determines it, and never changes
+# Sections that determine a replica become parameters, which MLflow never lets change; the options of an
+# analysis may change while the replica stays, so they become tags. The silent ones say nothing of one result.
+_DETERMINING = ("data", "model", "train")
+_SILENT = ("experiment", "seeds", "engine", "provenance")
+_LONGEST_VALUE = 500  # what every MLflow server since 1.28 accepts
+
+
+@dataclass
+class Digests:
+    """SHA-256 of files; a file with the size, time and inode that ``known`` remembers is not read again."""
+
+    known: Mapping[str, list[Any]]
+    seen: dict[str, list[Any]] = field(default_factory=dict)
+
+    def of(self, path: Path) -> str:
+        """Return the digest of a file."""
+        stat = path.stat()
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        remembered = self.known.get(str(path), [])
+        if remembered[:3] != state:
+            remembered = [*state, digest(path)]
+        self.seen[str(path)] = remembered
+        return str(remembered[3])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run is to show.
+
+    Attributes:
+        at: the experiment's artifacts.
+        seed: of a replica; ``None`` of the comparison.
+        fingerprint: what tells this result from others of the same name.
+        analysis: what tells from others the figures and metrics that show it now.
+        dataset: digest of the data.
+        params: the settings that determine it, flat.
+        options: the settings of its analysis, flat.
+        environment: what it was trained with, flat.
+        metrics: numbers by lens and name; in the comparison each is an estimate with its bounds.
+        curve: a table with a row for each epoch.
+        lasting: files by their name in the run's artifacts; they determine the result.
+        analysed: files by their name in the run's artifacts; they show it.
+    """
+
+    at: Artifacts
+    seed: int | None
+    fingerprint: str
+    analysis: str
+    dataset: str
+    params: Mapping[str, str]
+    options: Mapping[str, str]
+    environment: Mapping[str, str]
+    metrics: Mapping[str, Any]
+    curve: Path
+    lasting: Mapping[str, Path]
+    analysed: Mapping[str, Path]
+
+    @property
+    def name(self) -> str:
+        """Return the name of its run."""
+        return run_name(self.seed)
+
+    def numbers(self) -> dict[str, float]:
+        """Return its metrics by MLflow's name for them."""
+        return dict(_numbers(self.metrics))
+
+    def history(self) -> Iterator[tuple[str, float, int]]:
+        """Yield (column, value, epoch) of its curve; cells without a value are passed over."""
+        with self.curve.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                epoch = int(float(row.pop("epoch")))
+                yield from ((_key(name), float(value), epoch) for name, value in row.items() if value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the artifacts of some experiments hold.
+
+    Attributes:
+        results: what is whole, for every experiment whose configuration can be read.
+        left_out: a sentence for each (experiment, run name) that is not whole.
+    """
+
+    results: Mapping[str, Sequence[Result]]
+    left_out: Mapping[tuple[str, str], str]
+
+
+def run_name(seed: int | None) -> str:
+    """Return the name of a replica's run, or without a seed that of the comparison."""
+    return ACROSS_SEEDS if seed is None else f"seed={seed}"
+
+
+def find_results(root: Path, experiments: Sequence[str], digests: Digests) -> Found:
+    """Return what there is of ``experiments``, in the order to be published in: MLflow lists the newest run first."""
+    results: dict[str, Sequence[Result]] = {}
+    left_out: dict[tuple[str, str], str] = {}
+    for name in experiments:
+        try:
+            experiment = Experiment.load(name, root)
+        except SeedscopeError as error:
+            left_out[name, ""] = f"{name}: {error}"
+            continue
+        replicas: list[Result] = []
+        comparison: list[Result] = []
+        for seed in experiment.seeds:
+            try:
+                replicas.append(_replica(experiment, seed, digests))
+            except SeedscopeError as error:
+                left_out[name, run_name(seed)] = f"{name} {run_name(seed)}: {error}"
+        if len(experiment.seeds) > 1:
+            try:
+                comparison.append(_comparison(experiment, replicas, digests))
+            except SeedscopeError as error:
+                left_out[name, ACROSS_SEEDS] = f"{name} {ACROSS_SEEDS}: {error}"
+        results[name] = [*reversed(replicas), *comparison]
+    return Found(results, left_out)
+
+
+def _replica(experiment: Experiment, seed: int, digests: Digests) -> Result:
+    at = experiment.at
+    identity = read_json(at.identity(seed))
+    metrics = read_json(at.seeds_metrics).get(str(seed))
+    if metrics is None:
+        raise SeedscopeError(f"{at.seeds_metrics} has no seed {seed}: run `dvc repro` to analyze it")
+    lasting = {f"{TRAINING}/{path.name}": path for path in (at.model(seed), at.history(seed), at.identity(seed))}
+    figures = _figures(at.figures(seed, ""))
+    _require(at.data, *lasting.values())
+    silent = (*_DETERMINING, *_SILENT)
+    return Result(
+        at=at,
+        seed=seed,
+        fingerprint=str(identity["fingerprint"]),
+        analysis=_digest_of_analysis(figures, metrics, digests),
+        dataset=digests.of(at.data)[:16],
+        params=_flat({section: experiment.settings.get(section, {}) for section in _DETERMINING}),
+        options=_flat({key: value for key, value in experiment.settings.items() if key not in silent}),
+        environment=_flat(identity.get("environment", {})),
+        metrics=metrics,
+        curve=at.history(seed),
+        lasting=lasting,
+        analysed={**figures, f"config/{at.config.name}": at.config},
+    )
+
+
+def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Digests) -> Result:
+    if len(replicas) < len(experiment.seeds):
+        raise SeedscopeError("not every replica is there")
+    at = experiment.at
+    metrics = read_json(at.across_metrics)
+    figures = _figures(at.across_seeds)
+    _require(at.learning)
+    fingerprints = {replica.name: replica.fingerprint for replica in replicas}
+    return replace(
+        replicas[0],
+        seed=None,
+        fingerprint=digest_of({**fingerprints, "curve": digests.of(at.learning)}),
+        analysis=_digest_of_analysis(figures, metrics, digests),
+        params={**replicas[0].params, "seeds": json.dumps(experiment.seeds)},
+        metrics=metrics,
+        curve=at.learning,
+        lasting={f"{TRAINING}/{at.learning.name}": at.learning},
+        analysed={**figures, f"config/{at.config.name}": at.config},
+    )
+
+
+def _require(*paths: Path) -> None:
+    for path in paths:
+        if not path.exists():
+            raise SeedscopeError(f"{path} does not exist: run `dvc repro` to make it")
+
+
+def _figures(folder: Path) -> dict[str, Path]:
+    """Return the finished files of a folder by their name in the run's artifacts."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    whole = [path for path in paths if not path.name.startswith(".") and path.suffix != ".tmp"]
+    if not whole:
+        raise SeedscopeError(f"{folder} has no figures: run `dvc repro` to draw them")
+    return {f"figures/{path.relative_to(folder).as_posix()}": path for path in whole}
+
+
+def _digest_of_analysis(files: Mapping[str, Path], metrics: Any, digests: Digests) -> str:
+    content = {"files": {name: digests.of(path) for name, path in files.items()}, "metrics": metrics}
+    return digest_of(content)[:16]  # MLflow's pages hide the name of a tag behind a longer value
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as ``a.b.c`` and text; what is no mapping is written as in JSON."""
+    flat: dict[str, str] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{name}.")
+        else:
+            flat[_key(name)] = _short(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return flat
+
+
+def _short(value: str) -> str:
+    """Return ``value``, cut where MLflow would refuse it; the digest keeps long values apart."""
+    if len(value) <= _LONGEST_VALUE:
+        return value
+    return f"{value[: _LONGEST_VALUE - 30]}… (sha256 {hashlib.sha256(value.encode()).hexdigest()[:8]})"
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^\w\-./: ]", "_", name)[:250]
+
+
+def _numbers(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
+    """Yield nested numbers by MLflow's name for them.
+
+    A metric, and the mean of an estimate, is ``<lens>/<metric>``; what else belongs to an estimate is
+    ``over seeds/<lens>.<metric>.low``. MLflow makes what stands before the slash a section of its charts: this way
+    the section of a lens compares the seeds and their mean, and is not flooded by bounds that only one run has.
+    """
+    for key, value in content.items():
+        parts = (*above, str(key))
+        if isinstance(value, Mapping):
+            yield from _numbers(value, parts)
+        elif isinstance(value, int | float):
+            if len(parts) <= 2:
+                name = "/".join(parts)
+            elif key == "mean":
+                name = "/".join(above)
+            else:
+                name = f"over seeds/{'.'.join(parts)}"
+            yield _key(name), float(value)

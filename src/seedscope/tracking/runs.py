@@ -1,0 +1,307 @@
+"""A result as a run of MLflow: found by its tags, brought up to date, and marked when another takes its place.
+
+    artifacts   ``training/`` what determines the result, ``earlier/<digest>/`` analyses before this one,
+                ``images/`` the contact sheets as a series; all else is the analysis that it shows now
+    metrics     the history by epoch, the numbers of the analysis by revision
+    params      the settings that determine it; tags: the rest, with who published it from which commit
+
+A process may be killed between any two steps, and the next one repeats them. So a step either changes nothing when
+it is repeated, or the run is looked at before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import math
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from seedscope.artifacts import write_json
+from seedscope.errors import SeedscopeError
+from seedscope.tracking.connection import artifact_root
+from seedscope.tracking.contact_sheet import contact_sheet
+from seedscope.tracking.database import Destination, Entry, dvc_experiment
+from seedscope.tracking.results import ACROSS_SEEDS, TRAINING, Found, Result, run_name
+
+_EARLIER = "earlier"
+_IMAGES = "images"
+_STAYING = {TRAINING, _EARLIER, _IMAGES}
+_SHEET = "contact_sheet"
+_METRICS = "metrics.json"
+_PICTURES = (".png", ".gif")
+_BATCH = 100  # what every server takes at a time
+
+Change = Literal["added", "revised", ""]
+
+
+def show(client: MlflowClient, destination: Destination, found: Found, root: Path) -> list[tuple[Entry, Change]]:
+    """Bring a database to where it shows the whole results; return each run, and what became of it."""
+    shown: list[tuple[Entry, Change]] = []
+    origin = _origin(root)
+    for experiment, results in found.results.items():
+        if not results:
+            continue
+        within = _mlflow_experiment(client, destination, experiment)
+        runs = _runs_of(client, within, experiment)
+        current: dict[str, Entry] = {}
+        for result in results:
+            run, change = _bring_up_to_date(client, within, runs, result, origin)
+            entry = Entry(experiment, result.name, run, within, result.fingerprint, result.analysis)
+            current[entry.name] = entry
+            shown.append((entry, change))
+        if not dvc_experiment():
+            spared = {name for owner, name in found.left_out if owner == experiment}
+            _mark_superseded(client, _runs_of(client, within, experiment), current, spared)
+    return shown
+
+
+def _origin(root: Path) -> dict[str, str]:
+    """Return the tags that say who publishes this, and from which commit."""
+    tags = {"seedscope.git_revision": "unknown"}
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, no repository, or no commit yet
+        asked = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        tags = {"seedscope.git_revision": commit, "mlflow.source.git.commit": commit}
+    with contextlib.suppress(OSError, KeyError):  # a container may know no name for its user
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def _mlflow_experiment(client: MlflowClient, destination: Destination, name: str) -> str:
+    """Return the id of MLflow's experiment of this name; one that was deleted is restored with its runs."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        tags = {"mlflow.note.content": _about(name), "mlflow.experimentKind": "custom_model_development"}
+        if destination.file is None:
+            return client.create_experiment(name, tags=tags)
+        location = (artifact_root(destination.file) / name).as_uri()
+        return client.create_experiment(name, location, {**tags, "seedscope.database": str(destination.file)})
+    made_for = experiment.tags.get("seedscope.database")
+    if destination.file is not None and made_for not in (None, str(destination.file)):
+        # Artifacts lie under absolute paths: publishing into a copy would write into the original's folder.
+        raise SeedscopeError(
+            f"{destination.file} was moved or copied from {made_for}, where its pictures still belong: "
+            "delete it, and it is filled again from the results"
+        )
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _about(name: str) -> str:
+    return (
+        f"Everything that Seedscope made of the experiment **{name}**: one run per replica, and the run "
+        f"`{ACROSS_SEEDS}` that compares them. Switch to *Model training* at the top left to see them.\n\n"
+        "- Only current results: search for ``tags.`seedscope.superseded` IS NULL``\n"
+        "- A figure of several runs side by side: select the runs, *Compare*, *Artifacts*\n"
+        "- All figures of several runs at a glance: *Chart* view, `contact_sheet`; its slider goes back to earlier "
+        "analyses\n"
+    )
+
+
+def _about_run(result: Result) -> str:
+    where = "`figures/` shows the newest analysis, `earlier/` those before it."
+    if result.seed is not None:
+        return f"The replica that was trained from seed {result.seed}. {where}"
+    return (
+        f"The comparison of the replicas from the seeds {result.params['seeds']}. Metrics are means over seeds; "
+        f"their 95 % intervals and n are under `over seeds/`. {where}"
+    )
+
+
+def _runs_of(client: MlflowClient, within: str, experiment: str) -> list[Run]:
+    """Return all runs that were published of an experiment, deleted ones included, oldest first."""
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [within],
+            f"tags.`seedscope.experiment` = '{experiment}'",
+            run_view_type=ViewType.ALL,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def _bring_up_to_date(
+    client: MlflowClient, within: str, runs: Sequence[Run], result: Result, origin: Mapping[str, str]
+) -> tuple[str, Change]:
+    """Make one run show ``result``; return its id, and what became of it.
+
+    The order of the steps is what a killed process relies on: what was whole is copied before the run stops
+    being complete, and it is complete again only at the very end.
+    """
+    run = _run_that_shows(client, runs, result) or _create_run(client, within, result)
+    before = run.data.tags
+    complete, same = before["seedscope.complete"] == "yes", before["seedscope.analysis"] == result.analysis
+    if complete and same and _METRICS in _listed(client, run):
+        return run.info.run_id, ""
+    revision = int(before["seedscope.revision"])
+    if not same:
+        revision += 1
+        if complete:
+            _keep_earlier(client, run, before["seedscope.analysis"])
+    _log(client, run, tags=_state(result, revision))
+    client.update_run(run.info.run_id, status="RUNNING")
+    _upload(client, run, result, revision)
+    _log_numbers(client, run, result, revision)
+    _describe(client, run, result, origin)
+    # Not `set_terminated`: MLflow would show the time that publishing took as the duration of the run.
+    client.update_run(run.info.run_id, status="FINISHED")
+    client.set_tag(run.info.run_id, "seedscope.complete", "yes")
+    return run.info.run_id, "revised" if revision else "added"
+
+
+def _identity(result: Result) -> dict[str, str]:
+    """Return the tags by which the run of a result is found."""
+    kind = (
+        {"seedscope.kind": ACROSS_SEEDS}
+        if result.seed is None
+        else {"seedscope.kind": "replica", "seedscope.seed": str(result.seed)}
+    )
+    return {"seedscope.experiment": result.at.experiment, "seedscope.fingerprint": result.fingerprint, **kind}
+
+
+def _state(result: Result, revision: int) -> dict[str, str]:
+    """Return the tags of a run that is about to show a result."""
+    return {
+        "seedscope.analysis": result.analysis,
+        "seedscope.revision": str(revision),
+        "seedscope.complete": "no",
+    }
+
+
+def _run_that_shows(client: MlflowClient, runs: Sequence[Run], result: Result) -> Run | None:
+    """Return the run of a result: where there is a choice, one that is not deleted and is complete."""
+    same = [run for run in runs if run.data.tags.items() >= _identity(result).items()]
+    same.sort(key=lambda run: (run.info.lifecycle_stage == "deleted", run.data.tags["seedscope.complete"] != "yes"))
+    if not same:
+        return None
+    kept, *others = same
+    for other in others:  # two machines at once, or a request that a slow server took twice
+        if other.info.lifecycle_stage != "deleted":
+            client.delete_run(other.info.run_id)
+    if kept.info.lifecycle_stage == "deleted":
+        client.restore_run(kept.info.run_id)
+    return kept
+
+
+def _create_run(client: MlflowClient, within: str, result: Result) -> Run:
+    tried = {"seedscope.dvc_experiment": dvc_experiment()} if dvc_experiment() else {}
+    tags = {**_identity(result), **_state(result, 0), **tried, "mlflow.note.content": _about_run(result)}
+    return client.create_run(within, tags=tags, run_name=result.name)
+
+
+def _listed(client: MlflowClient, run: Run, folder: str | None = None) -> set[str]:
+    """Return the names in a folder of a run's artifacts."""
+    return {entry.path for entry in client.list_artifacts(run.info.run_id, folder)}
+
+
+def _remove(client: MlflowClient, run: Run, name: str) -> None:
+    store: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=client.tracking_uri)
+    store.delete_artifacts(name)
+
+
+def _keep_earlier(client: MlflowClient, run: Run, analysis: str) -> None:
+    """Copy what the run shows to ``earlier/<digest>/``."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in _listed(client, run) - _STAYING:
+            client.download_artifacts(run.info.run_id, name, folder)
+        client.log_artifacts(run.info.run_id, folder, f"{_EARLIER}/{analysis[:8]}")
+
+
+def _upload(client: MlflowClient, run: Run, result: Result, revision: int) -> None:
+    """Replace the files that show the analysis, and add those of the replica that are not there."""
+    for name in _listed(client, run) - _STAYING:
+        _remove(client, run, name)
+    there = _listed(client, run, TRAINING)
+    missing = {name: path for name, path in result.lasting.items() if name not in there}
+    for name, path in {**missing, **result.analysed}.items():
+        client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0])
+    sheet = contact_sheet({name: path for name, path in result.analysed.items() if path.suffix in _PICTURES})
+    with tempfile.TemporaryDirectory() as folder:
+        write_json(Path(folder) / _METRICS, result.metrics)
+        sheet.save(Path(folder) / f"{_SHEET}.png")
+        client.log_artifacts(run.info.run_id, folder)
+    for name in _listed(client, run, _IMAGES):
+        if name.startswith(f"{_IMAGES}/{_SHEET}+step+{revision}+"):  # left behind by a killed process
+            _remove(client, run, name)
+    # As a series MLflow shows it run beside run, with a slider over the revisions.
+    client.log_image(run.info.run_id, sheet, key=_SHEET, step=revision, timestamp=run.info.start_time)
+
+
+def _log_numbers(client: MlflowClient, run: Run, result: Result, revision: int) -> None:
+    """Log the history (of a comparison, its mean over seeds) by epoch, and the metrics of the analysis by revision.
+
+    All carry the time the run was made at: then MLflow recognizes a value that it already has. A metric that the
+    new analysis lacks becomes NaN, for MLflow cannot forget one.
+    """
+    moment = run.info.start_time
+    metrics = [Metric(name, value, moment, epoch) for name, value, epoch in result.history()]
+    metrics += [Metric(name, value, moment, revision) for name, value in result.numbers().items()]
+    before = {name for name, value in run.data.metrics.items() if not math.isnan(value)}
+    gone = sorted(before - {metric.key for metric in metrics})
+    metrics += [Metric(name, math.nan, moment, revision) for name in gone]
+    _log(client, run, metrics=metrics)
+
+
+def _describe(client: MlflowClient, run: Run, result: Result, origin: Mapping[str, str]) -> None:
+    known = run.data.params
+    _log(client, run, params=[Param(*item) for item in result.params.items() if item[0] not in known])
+    options = {f"analysis.{key}": value for key, value in result.options.items()}
+    environment = {f"environment.{key}": value for key, value in result.environment.items()}
+    _log(client, run, tags={**origin, "seedscope.dataset": result.dataset, **environment, **options})
+    for key in run.data.tags:
+        if key.startswith("analysis.") and key not in options:
+            client.delete_tag(run.info.run_id, key)
+    source = json.dumps({"uri": result.at.data.as_posix()})
+    dataset = Dataset(result.at.experiment, result.dataset[:8], "local", source)
+    client.log_inputs(run.info.run_id, [DatasetInput(dataset)])
+
+
+def _log(
+    client: MlflowClient,
+    run: Run,
+    *,
+    metrics: Sequence[Metric] = (),
+    params: Sequence[Param] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    run_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
+    for start in range(0, max(len(metrics), len(params), len(run_tags)), _BATCH):
+        batch = slice(start, start + _BATCH)
+        client.log_batch(run.info.run_id, metrics[batch], params[batch], run_tags[batch])
+
+
+def _mark_superseded(client: MlflowClient, runs: Sequence[Run], current: Mapping[str, Entry], spared: set[str]) -> None:
+    """Tag and rename every run whose place another result has taken, or whose seed is no longer asked for."""
+    shown = {entry.run for entry in current.values()}
+    for run in runs:
+        id_, tags = run.info.run_id, run.data.tags
+        seed = tags.get("seedscope.seed")
+        name = run_name(None if seed is None else int(seed))
+        if id_ in shown:
+            if "seedscope.superseded" in tags:
+                client.update_run(id_, name=name)
+                client.delete_tag(id_, "seedscope.superseded")
+            continue
+        marked = tags.keys() & {"seedscope.superseded", "seedscope.dvc_experiment"}
+        if run.info.lifecycle_stage == "deleted" or marked or name in spared:
+            continue
+        # What a killed process left of it, nobody will complete any more.
+        client.update_run(id_, None if tags["seedscope.complete"] == "yes" else "KILLED", f"{name} (superseded)")
+        by = current[name].fingerprint if name in current else "no such seed any more"
+        client.set_tag(id_, "seedscope.superseded", by)
