@@ -62,10 +62,13 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def _over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
-    names = {lens: list(values) for metrics in by_seed.values() for lens, values in metrics.items()}
+    names: dict[str, dict[str, None]] = {}
+    for metrics in by_seed.values():  # a seed may lack a scalar that another has
+        for lens, values_of in metrics.items():
+            names.setdefault(lens, {}).update(dict.fromkeys(values_of))
     result: dict[str, dict[str, dict[str, Any]]] = {}
-    for lens, metrics in names.items():
-        for name in metrics:
+    for lens, scalars in names.items():
+        for name in scalars:
             values = [metrics_of[lens].get(name) for metrics_of in by_seed.values()]
             numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
             result.setdefault(lens, {})[name] = mean_interval(numbers).as_dict()
@@ -124,6 +127,9 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
         ax.set_xlabel("epoch", fontsize=9)
         ax.set_ylabel(f"{what} (solid: probe, dashed: training)", fontsize=9)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if curves.empty:
+            figures.say(ax, "no epoch was trained")
+            ax.set_yticks([])
     if 0 < len(seeds) <= 12:
         axes[1].legend(
             title="seed",
@@ -169,7 +175,15 @@ def _metrics_figure(
         if interval["low"] is not None:
             ax.axhspan(interval["low"], interval["high"], color=figures.AGAINST, alpha=0.15, linewidth=0)
         ax.set_title(f"{lens}\n{name.replace('_', ' ')}", fontsize=8)
-        ax.set_xticks(range(len(values)), list(by_seed), fontsize=7)
+        fitting = 30 // (max(map(len, by_seed)) + 1)  # more labels would run into each other
+        every = -(-len(values) // max(1, fitting))
+        ax.set_xticks(range(0, len(values), every), list(by_seed)[::every], fontsize=7)
+        known = [value for value in values if value is not None]
+        if not known:
+            figures.say(ax, "no value")
+            ax.set_yticks([])
+        elif min(known) == max(known):
+            ax.set_ylim(known[0] - 0.5, known[0] + 0.5)
         ax.set_xlim(-0.6, len(values) - 0.4)
         ax.tick_params(axis="y", labelsize=7)
         ax.ticklabel_format(axis="y", useOffset=False)

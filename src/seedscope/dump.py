@@ -50,9 +50,9 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     from seedscope.training import load_weights, surroundings
 
     dump: Dump = experiment.component("dump")
-    model = experiment.component("model")
-    load_weights(model, read_weights(experiment.at.model(seed)))
     with read_dataset(experiment.at.data) as data, surroundings(threads=1):
+        model = experiment.component("model")  # draws initial weights, from a generator that is put back
+        load_weights(model, read_weights(experiment.at.model(seed)))
         probe = np.flatnonzero(data.split.values == "probe")
         chosen = probe[exhibits(data.label.values[probe], dump.exhibits_per_class)]
         samples = {name: chosen if which == "exhibits" else probe for name, which in dump.layers.items()}

@@ -95,8 +95,8 @@ def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Compariso
     table = pd.DataFrame(rows)
     if len(seeds) > 1:
         # One family: every class in every version. The means over classes are a summary, not further tests.
-        tested = table["class"] != "all"
-        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy())
+        tested = (table["class"] != "all") & table["p"].notna()
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(np.float64))
     metrics = {
         f"top{top}_overlap_{row['version']}": {key: row[key] for key in ("mean", "low", "high", "n", "chance", "p")}
         for row in rows
@@ -117,16 +117,21 @@ def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, n_classes:
     overlap, chance = pair_overlap(member), expected_overlap(member, live)
     upper = np.triu_indices(n, 1)
     null = shuffled_overlap(member, live, np.random.default_rng(0), _SHUFFLES) if n > 1 else None
+    seen = np.flatnonzero(member.any((0, 2)))  # a class without pictures has no units, and nothing is shared
     rows = []
     for k in [*range(n_classes), "all"]:
-        pairs = overlap.mean(-1) if k == "all" else overlap[..., k]
-        expected = chance.mean(-1) if k == "all" else chance[..., k]
-        row = {"version": version, "class": k, **pair_interval(pairs).as_dict(), "chance": None, "p": None}
+        chosen = seen if k == "all" else np.intersect1d(seen, k)
+        row: dict[str, Any] = {"version": version, "class": k, "mean": None, "low": None, "high": None, "n": n}
+        row |= {"chance": None, "p": None}
+        rows.append(row)
+        if not len(chosen):
+            continue
+        pairs, expected = overlap[..., chosen].mean(-1), chance[..., chosen].mean(-1)
+        row |= pair_interval(pairs).as_dict()
         if null is not None:
-            drawn = null.mean(1) if k == "all" else null[:, k]
+            drawn = null[:, chosen].mean(1)
             row["chance"] = float(expected[upper].mean())
             row["p"] = float((1 + (drawn >= pairs[upper].mean() - 1e-12).sum()) / (1 + len(drawn)))
-        rows.append(row)
     return rows
 
 
@@ -149,10 +154,12 @@ def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) ->
     dead = ~np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
     n_classes = values.shape[1]
     rows, columns = figures.grid_shape(n_classes)
+    height = 0.17 * len(seeds) + 0.35  # of a panel, inches
+    width = 4.3 * columns + 1.2
     figure = figures.canvas(
         f"Dominance of each unit by seed and class ({first.attrs['experiment']}, n = {len(seeds)} seeds)",
-        4.3 * columns + 1.2,
-        (0.55 + 0.17 * len(seeds) + 0.35) * rows + 1.1,
+        width,
+        (height + 0.55) * rows + 1.1,
     )
     axes = figures.panels(
         figure,
@@ -161,13 +168,15 @@ def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) ->
         n_classes,
         top=0.85,
         right=1.3,
-        hspace=0.55,
+        hspace=0.55 / height,
         wspace=0.06,
         share_x=True,
         share_y=True,
     )
     scale = figures.centred(values)
     for k, ax in enumerate(axes):
+        if np.isnan(values[:, k]).all():
+            figures.say(ax, "no probe picture")
         shown = np.where(dead, np.nan, values[:, k])
         ax.set_facecolor("#d9d9d9")
         image = figures.heat_map(ax, shown, scale)
@@ -175,12 +184,13 @@ def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) ->
         ax.set_yticks(range(len(seeds)), [str(seed) for seed in seeds], fontsize=7)
     figure.supxlabel(f"unit of {first.attrs['features']} (grey: dead in that seed)", fontsize=9)
     figure.supylabel("seed", fontsize=9, x=0.005)
-    figures.color_bar(figure, image, (0.925, 0.15, 0.012, 0.7), "mean centred vote (logit units)")
+    figures.count_axis(axes[0])
+    figures.color_bar(figure, image, (1 - 1.1 / width, 0.15, 0.15 / width, 0.7), "mean centred vote (logit units)")
     return Drawing(
         "dominance_heatmap",
         figure,
         "Mean centred vote of every unit for each class's own pictures, one row per seed. A unit that votes alike in "
-        "every seed would show as a vertical stripe.",
+        f"every seed would show as a vertical stripe.{figures.shared_cells(values.shape[2])}",
     )
 
 
@@ -198,15 +208,15 @@ def _overlap_figure(table: pd.DataFrame, first: xr.Dataset, top: int, n: int) ->
         positions = np.arange(len(part)) + 0.16 * (index - (len(versions) - 1) / 2)
         ax.plot(
             positions,
-            part["mean"],
+            part["mean"].to_numpy(float),
             "o",
             markersize=4,
             color=figures.PALETTE[index],
             label=version.replace("_", " "),
         )
-        if part["low"].notna().all():
-            low, high = part["low"].to_numpy(float), part["high"].to_numpy(float)
-            figures.spans(ax, positions, low, high, colors=figures.PALETTE[index])
+        low, high = part["low"].to_numpy(float), part["high"].to_numpy(float)
+        known = np.isfinite(low)
+        figures.spans(ax, positions[known], low[known], high[known], colors=figures.PALETTE[index])
     chance = table[table["version"] == versions[0]]["chance"].to_numpy(float)
     places = np.arange(len(classes))
     ax.hlines(chance, places - 0.36, places + 0.36, color="black", linewidth=1.6, label="chance, live units")

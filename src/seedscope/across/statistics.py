@@ -59,7 +59,7 @@ def pair_interval(pairs: np.ndarray) -> Interval:
     mean = float(pairs[upper].mean())
     if n < 3:  # leaving out one of two seeds leaves no pair
         return Interval(mean, None, None, n)
-    off_diagonal = pairs * (1 - np.eye(n))
+    off_diagonal = np.where(np.eye(n, dtype=bool), 0.0, pairs)
     total = off_diagonal.sum()
     without = (total - 2 * off_diagonal.sum(1)) / ((n - 1) * (n - 2))
     half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))

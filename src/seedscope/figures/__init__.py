@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seedscope.artifacts import replacing
 
@@ -38,6 +39,7 @@ PALETTE = (
     "#A0A000",
 )
 _DPI = 100
+_COLUMNS = 320  # of a matrix, that every panel has pixels for
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,23 @@ def spans(ax: Axes, positions: np.ndarray, low: np.ndarray, high: np.ndarray, **
     ax.autoscale_view()
 
 
+def gap(ax: Axes, position: float) -> None:
+    """Mark that something is left out between two neighbours."""
+    ax.axvline(position, color=NEUTRAL, linestyle=":", linewidth=1.2)
+
+
+def say(ax: Axes, words: str) -> None:
+    """Write into an empty panel why it is empty; its x axis then counts nothing."""
+    ax.text(0.5, 0.55, words, transform=ax.transAxes, ha="center", va="bottom", fontsize=8.5, color=NEUTRAL)
+    if ax.get_shared_x_axes().get_siblings(ax) == [ax]:
+        ax.set_xticks([])
+
+
+def count_axis(ax: Axes) -> None:
+    """Let the x axis, which counts units, have ticks at whole numbers only."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
 def sign_colors(values: np.ndarray) -> list[str]:
     """Return the colour of votes for (positive) and against (negative)."""
     return [FOR if value >= 0 else AGAINST for value in np.asarray(values)]
@@ -153,8 +172,26 @@ def centred(values: np.ndarray) -> Normalize:
 
 
 def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str = DIVERGING) -> Any:
-    """Draw a matrix with its first row on top, and return the image for a colour bar."""
-    return ax.imshow(values, norm=norm, cmap=cmap, aspect="auto", interpolation="nearest")
+    """Draw a matrix with its first row on top, and return the image for a colour bar.
+
+    Where there are more columns than pixels, neighbours share a cell that shows the largest of them, by size: else
+    some units would go unseen.
+    """
+    rows, columns = values.shape
+    shared = max(1, -(-columns // _COLUMNS))
+    padded = np.pad(values, ((0, 0), (0, -columns % shared)), constant_values=np.nan).reshape(rows, -1, shared)
+    largest = np.where(np.isnan(padded), -1, np.abs(padded)).argmax(-1)[..., None]
+    cells = np.take_along_axis(padded, largest, -1)[..., 0]
+    extent = (-0.5, cells.shape[1] * shared - 0.5, rows - 0.5, -0.5)
+    image = ax.imshow(cells, norm=norm, cmap=cmap, aspect="auto", interpolation="nearest", extent=extent)
+    ax.set_xlim(-0.5, columns - 0.5)
+    return image
+
+
+def shared_cells(columns: int) -> str:
+    """Return the sentence that a heat map of that many columns needs in its description, if any."""
+    shared = -(-columns // _COLUMNS)
+    return f" Each cell stands for {shared} neighbours and shows the largest." if shared > 1 else ""
 
 
 def color_bar(figure: Figure, image: Any, box: Sequence[float], label: str) -> None:

@@ -124,6 +124,8 @@ class ComparingLens(Protocol):
 
 def require_dense_head(network: Network, features: str, head: str) -> None:
     """Refuse a network in which ``head`` is not a dense layer on ``features`` that gives the logits."""
+    if network.n_classes < 2:
+        raise SettingError("head", "the data set has one class: there is nothing to decide")
     weight = network.weights.get(f"{head}.weight")
     if head not in network.layers:
         raise SettingError("head", f"there is no layer {head!r} (layers: {', '.join(network.layers)})")

@@ -16,10 +16,12 @@ versions, and a claim holds only if it holds in all:
     margin           mean_s a[s, i] · (W[k, i] − W[r(s), i])      r(s): the strongest other class
     mean_subtracted  mean_s (a[s, i] − mean_all a[·, i]) · (W[k, i] − mean_k' W[k', i])
 
-``centred`` ranks the units. A head with one logit z has one target, the positive class; its classes 0 and 1 then
-stand for the logits −z and z, halved where centred.
+``centred`` ranks the units. A head with one logit z has one target, the positive class; raw votes for its classes 0
+and 1 add up to −z and z. Where classes are compared (centred, margin) they stand for −z/2 and z/2: the two-logit
+head of the same probabilities, whose margin is z.
 
-Unit i is *dead* when no probe picture makes it active (max_s a[s, i] ≤ 0); dead units are counted, never ranked.
+Unit i is *active* where a[s, i] ≠ 0 and *dead* when it is so for no probe picture: only then can it not vote, also
+behind an activation function that has negative values. Dead units are counted, never ranked.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import numpy as np
 from annotated_types import Ge
 
 from seedscope import figures
-from seedscope.errors import SettingError
+from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 VERSIONS = ("raw", "centred", "margin", "mean_subtracted")
 _CHUNK = 4_000_000  # votes looked at at a time: 32 MB
+_READABLE = 150  # more units than that are drawn without gaps
+_TOLERANCE = 1e-4  # of the size of all votes; float32 networks stay below 1e-6
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,24 @@ class Votes:
 
     @classmethod
     def of(cls, replica: Replica, features: str, head: str) -> Votes:
-        """Read the votes of one replica; a feature map's places and channels each count as a unit."""
+        """Read the votes of one replica; a feature map's places and channels each count as a unit.
+
+        Raises:
+            SeedscopeError: votes and bias do not add up to the network's own logits.
+        """
         activation = replica.activations[features].values
         weight = replica.weights[f"{head}.weight"].astype(np.float64)
         bias = replica.weights.get(f"{head}.bias", np.zeros(len(weight)))
-        return cls(activation.reshape(len(activation), -1).astype(np.float64), weight, bias.astype(np.float64))
+        votes = cls(activation.reshape(len(activation), -1).astype(np.float64), weight, bias.astype(np.float64))
+        error = np.abs(votes.logit() - replica.activations["logit"].values)
+        size = np.abs(votes.activation) @ np.abs(weight).T + np.abs(votes.bias)
+        if not (error <= _TOLERANCE * size.max()).all():
+            raise SeedscopeError(
+                f"the votes of {features!r} and the bias of {head!r} do not add up to the logits (off by up to "
+                f"{np.max(error):.3g}): {head!r} takes something else than this layer after its ReLU; name the module "
+                "whose output it takes as features"
+            )
+        return votes
 
     def contribution(self, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return ``contribution[s, k, i]`` of the chosen samples."""
@@ -86,7 +103,7 @@ class Votes:
     @property
     def live(self) -> np.ndarray:
         """Return which units some sample makes active, (unit)."""
-        return np.asarray((self.activation > 0).any(axis=0))
+        return np.asarray((self.activation != 0).any(axis=0))
 
     def class_weight(self, *, centred: bool) -> np.ndarray:
         """Return the weight by which each class is voted for, (class, unit), centred over classes or raw."""
@@ -94,6 +111,11 @@ class Votes:
         if not centred:
             return weight
         return weight - weight.mean(0) if len(self.weight) > 1 else weight / 2
+
+    def preference(self, classes: np.ndarray | int, others: np.ndarray | int) -> np.ndarray:
+        """Return the weight by which each unit prefers ``classes`` to ``others``, (…, unit)."""
+        weight = self.class_weight(centred=len(self.weight) == 1)  # of one logit halves, so that they differ by z
+        return np.asarray(weight[classes] - weight[others])
 
 
 def predicted_class(logit: np.ndarray) -> np.ndarray:
@@ -126,7 +148,7 @@ def dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
             mean = activation.mean(0)
             result[0, k] = mean * raw[k]
             result[1, k] = mean * centred[k]
-            result[2, k] = (activation * (raw[k] - raw[rival[own]])).mean(0)
+            result[2, k] = (activation * votes.preference(k, rival[own])).mean(0)
             result[3, k] = (mean - everywhere) * centred[k]
     return result
 
@@ -139,7 +161,9 @@ def top_units(values: np.ndarray, live: np.ndarray, k: int) -> np.ndarray:
     """
     candidates = np.where(live & ~np.isnan(values), values, -np.inf)
     order = np.argsort(-candidates, axis=-1, kind="stable")[..., :k]
-    return np.where(np.isfinite(np.take_along_axis(candidates, order, -1)), order, -1)
+    top = np.where(np.isfinite(np.take_along_axis(candidates, order, -1)), order, -1)
+    missing = [(0, 0)] * (top.ndim - 1) + [(0, k - top.shape[-1])]
+    return np.pad(top, missing, constant_values=-1)
 
 
 def positive_share(votes: Votes, label: np.ndarray, *, centred: bool) -> np.ndarray:
@@ -247,19 +271,27 @@ class Contribution:
         )
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return completeness, how votes are shared out, and whether the versions of dominance agree."""
-        loses = measured.largest_vote_class != measured.predicted
+        """Return completeness, how votes are shared out, and whether the versions of dominance agree.
+
+        Pictures that no unit votes on and classes without pictures do not count. Two random sets of t of L live units
+        share t²/L by chance.
+        """
+        voted = (measured.activation != 0).any("unit")
+        loses = (measured.largest_vote_class != measured.predicted).astype(np.float64).where(voted)
         share = measured.positive_share.mean("sample")
         summary = {"completeness_error": float(measured.completeness_error.max())}
         for gauge in ("raw", "centred"):
             summary[f"positive_share_{gauge}"] = float(share.sel(gauge=gauge))
             summary[f"largest_vote_loses_{gauge}"] = float(loses.sel(gauge=gauge).mean())
-        reference = measured.top.sel(version="centred").values
+        live = int(measured.live.sum())
+        seen = np.isin(np.arange(measured.sizes["true"]), measured.label) & (live > 0)
+        reference = measured.top.sel(version="centred").values[seen]
         for version in VERSIONS:
             if version != "centred":
-                other = measured.top.sel(version=version).values
+                other = measured.top.sel(version=version).values[seen]
                 shared = [len(set(a[a >= 0]) & set(b[b >= 0])) for a, b in zip(reference, other, strict=True)]
-                summary[f"top{self.top}_shared_with_{version}"] = float(np.mean(shared))
+                summary[f"top{self.top}_shared_with_{version}"] = float(np.mean(shared)) if shared else float("nan")
+        summary[f"top{self.top}_shared_by_chance"] = min(self.top, live) ** 2 / live if live else float("nan")
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
@@ -283,15 +315,18 @@ class Contribution:
 
 def ranking_table(measured: xr.Dataset) -> pd.DataFrame:
     """Return every live unit's dominance by class and version, largest centred vote first."""
-    frame = (
-        measured.dominance.sel(unit=measured.live.values)
-        .assign_coords(unit=np.flatnonzero(measured.live.values), true=np.arange(measured.sizes["true"]))
-        .to_series()
-        .unstack("version")[list(VERSIONS)]
-        .reset_index()
+    import pandas as pd
+
+    live = np.flatnonzero(measured.live.values)
+    ranked = measured.dominance.sel(version=list(VERSIONS)).values[:, :, live]
+    frame = pd.DataFrame(
+        {
+            "class": np.repeat(np.arange(ranked.shape[1]), len(live)),
+            "unit": np.tile(live, ranked.shape[1]),
+            **{version: values.ravel() for version, values in zip(VERSIONS, ranked, strict=True)},
+        }
     )
-    frame = frame.sort_values(["true", "centred", "unit"], ascending=[True, False, True])
-    return frame.rename(columns={"true": "class"})
+    return frame.sort_values(["class", "centred", "unit"], ascending=[True, False, True], ignore_index=True)
 
 
 def _mean(activation: np.ndarray) -> np.ndarray:
@@ -342,28 +377,31 @@ def _unit_outputs(measured: xr.Dataset) -> Drawing:
     axes = figures.panels(
         figure, rows, columns, n_classes, share_x=True, share_y=True, top=0.75, hspace=0.3, wspace=0.08
     )
-    top = 0.0
+    many = len(units) > _READABLE  # then bars touch, and lines and dots would hide them
+    low = high = 0.0
     for k, ax in enumerate(axes):
         own = activation[label == k]
         ax.set_title(_class(measured, k), fontsize=9)
         if not len(own):
-            ax.text(0.5, 0.5, "no probe picture", transform=ax.transAxes, ha="center")
+            figures.say(ax, "no probe picture")
             continue
         mean, deviation = own.mean(0), own.std(0)
-        figures.bars(ax, units, mean, figures.FOR)
-        figures.spans(
-            ax,
-            units[~dead],
-            np.maximum(mean - deviation, 0)[~dead],
-            (mean + deviation)[~dead],
-            colors="#444444",
-        )
+        below, above = mean - deviation, mean + deviation
+        if (activation >= 0).all():
+            below = np.maximum(below, 0)
         position = measured.exhibit.values[k, 0]
-        ax.plot(units[~dead], activation[position][~dead], ".", color=figures.AGAINST, markersize=4)
+        figures.bars(ax, units, mean, figures.FOR, width=1.0 if many else 0.8)
+        spread = {"colors": "#bbbbbb", "zorder": 0.9} if many else {"colors": "#444444"}
+        figures.spans(ax, units[~dead], below[~dead], above[~dead], **spread)
+        dot = 1.5 if many else 4
+        ax.plot(units[~dead], activation[position][~dead], ".", color=figures.AGAINST, markersize=dot)
         ax.plot(units[dead], np.zeros(int(dead.sum())), "|", color=figures.NEUTRAL, markersize=4)
-        top = max(top, float((mean + deviation).max()), float(activation[position].max()))
-    axes[0].set_ylim(-0.03 * max(top, 1e-9), 1.05 * max(top, 1e-9))
+        low = min(low, float(below.min()), float(activation[position].min()))
+        high = max(high, float(above.max()), float(activation[position].max()))
+    reach = (high - low) or 1.0
+    axes[0].set_ylim(low - 0.03 * reach, low + 1.05 * reach)
     axes[0].set_xlim(-1, len(units))
+    figures.count_axis(axes[0])
     figure.supxlabel(f"unit of {measured.attrs['features']}", fontsize=9)
     figure.supylabel("activation", fontsize=9, x=0.005)
     figure.text(
@@ -394,15 +432,17 @@ def _head_weights(measured: xr.Dataset) -> Drawing:
         ax.set_title(f"{words} (× : dead unit)", fontsize=10)
         ax.set_ylabel("class voted for", fontsize=9)
         ax.set_yticks(range(len(weight)))
+        below = np.full(len(dead), -0.03)  # of the panel's height, under its lower edge
         ax.plot(
             dead,
-            np.full(len(dead), len(weight) - 0.5 + 0.3),
+            below,
             "x",
             color=figures.NEUTRAL,
             markersize=4,
             clip_on=False,
+            transform=ax.get_xaxis_transform(),
         )
-        ax.set_ylim(len(weight) - 0.5, -0.5)
+        figures.count_axis(ax)
         ax.tick_params(axis="x", pad=8)
     axes[1].set_xlabel(f"unit of {measured.attrs['features']}", fontsize=9)
     figures.color_bar(figure, image, (0.92, 0.12, 0.015, 0.74), "weight")
@@ -410,7 +450,7 @@ def _head_weights(measured: xr.Dataset) -> Drawing:
         f"{measured.attrs['head']}_weights",
         figure,
         f"Weights of {measured.attrs['head']}, one row per class and one column per unit. The lower panel takes away "
-        "what a unit gives to all classes alike, which changes no decision.",
+        f"what a unit gives to all classes alike, which changes no decision.{figures.shared_cells(len(weight[0]))}",
     )
 
 
@@ -422,9 +462,16 @@ def _ranked_bars(
     watch: Sequence[int],
     spread: np.ndarray | None = None,
 ) -> None:
-    """Draw the ``shown`` units of largest and of smallest value in descending order, with watched ones added."""
+    """Draw the ``shown`` units of largest and of smallest value in descending order, with watched ones added.
+
+    A dotted line stands where units in between are left out.
+    """
+    if not len(units):
+        figures.say(ax, "no unit votes")
+        return
     order = units[np.argsort(-values[units], kind="stable")]
     if len(order) > 2 * shown:
+        figures.gap(ax, shown - 0.5)
         order = np.concatenate([order[:shown], order[-shown:]])
     added = [unit for unit in watch if unit not in order]
     order = np.concatenate([order, np.array(added, dtype=int)])
@@ -458,8 +505,11 @@ def _ranking_of_classes(measured: xr.Dataset, watch: Sequence[int]) -> Drawing:
         if own.any():
             spread = votes.activation[own].std(0) * np.abs(weight[k])
             _ranked_bars(ax, ranked[k], live, 13, watch, spread)
+        else:
+            figures.say(ax, "no probe picture")
+    which = "live units" if len(live) <= 26 else f"13 highest and 13 lowest of {len(live)} live units"
     figure.supxlabel(
-        f"live units of {measured.attrs['features']} by mean vote (line: ± 1 standard deviation over pictures)",
+        f"{which} of {measured.attrs['features']} by mean vote (line: ± 1 standard deviation over pictures)",
         fontsize=9,
     )
     figure.supylabel("centred vote (logit units)", fontsize=9, x=0.005)
@@ -490,10 +540,12 @@ def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> D
             ax.sharey(axes[len(shown)])
             ax.tick_params(labelleft=False)
         vote = votes.activation[position] * weight
-        active = live[votes.activation[position][live] > 0]
+        active = live[votes.activation[position][live] != 0]
         _ranked_bars(ax, vote, active, 10, watch)
     axes[len(shown)].set_ylabel("centred vote (logit units)", fontsize=9)
-    figure.supxlabel(f"units of {measured.attrs['features']} that are active, by vote", fontsize=9)
+    figure.supxlabel(
+        f"units of {measured.attrs['features']} that are active, by vote (10 highest, 10 lowest)", fontsize=9
+    )
     return Drawing(
         f"contribution_ranking_class{k}_{len(shown)}samples",
         figure,
@@ -507,14 +559,15 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     position = int(measured.exhibit.values[k, 0])
     activation = votes.activation[position]
     centred = activation * votes.class_weight(centred=True)
-    active = np.flatnonzero(activation > 0)
+    active = np.flatnonzero(activation)
     logit = measured.logit.values[position].astype(np.float64)
-    scores = logit if len(logit) > 1 else np.array([-logit[0], logit[0]])
+    scores = logit if len(logit) > 1 else np.array([-logit[0], logit[0]]) / 2
     winner = int(measured.predicted[position])
     second = int(strongest_other(logit[None], np.array([winner]))[0])
-    margin = activation * (votes.class_weight(centred=False)[winner] - votes.class_weight(centred=False)[second])
+    margin = activation * votes.preference(winner, second)
     order = active[np.argsort(-margin[active], kind="stable")]
-    if len(order) > 40:
+    cut = len(order) > 40
+    if cut:
         order = np.concatenate([order[:20], order[-20:]])
     lead = scores[winner] - scores[second]
     figure = figures.canvas(
@@ -539,28 +592,36 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     figures.show_picture(picture, measured.exhibit_image.values[k, 0])
     picture.set_title(f"sample {int(measured.sample[position])}\n{_verdict(measured, position)}", fontsize=9)
     table = figure.add_subplot(grid[0, 1])
-    image = figures.heat_map(table, centred[:, order], figures.centred(centred))
     table.set_yticks(range(len(scores)))
     table.set_ylabel("class voted for", fontsize=9)
     table.set_title("centred votes (blue: for, red: against)", fontsize=9)
+    if len(order):
+        image = figures.heat_map(table, centred[:, order], figures.centred(centred))
+        box = table.get_position()
+        figures.color_bar(figure, image, (box.x1 + 0.008, box.y0, 0.008, box.height), "")
+    else:
+        figures.say(table, "no unit is active: the biases decide")
+        table.set_ylim(len(scores) - 0.5, -0.5)
     figures.label_units(table, order)
-    box = table.get_position()
-    figures.color_bar(figure, image, (box.x1 + 0.008, box.y0, 0.008, box.height), "")
     sums = figure.add_subplot(grid[0, 2])
     colors = [figures.MARK if c == winner else figures.NEUTRAL for c in range(len(scores))]
     sums.barh(range(len(scores)), scores, color=colors)
     sums.set_ylim(len(scores) - 0.5, -0.5)
     sums.set_yticks(range(len(scores)))
     sums.axvline(0, color="black", linewidth=0.6)
-    sums.set_title("logit = votes + bias", fontsize=9)
+    sums.set_title("logit = votes + bias" if len(logit) > 1 else "± logit / 2", fontsize=9)
     why = figure.add_subplot(grid[1, 1])
     positions = np.arange(len(order))
     figures.bars(why, positions, margin[order], figures.sign_colors(margin[order]))
     why.axhline(0, color="black", linewidth=0.6)
-    why.set_xlim(-0.5, len(order) - 0.5)
+    why.set_xlim(-0.5, max(len(order), 1) - 0.5)
     figures.label_units(why, order)
+    if cut:
+        figures.gap(table, 19.5)
+        figures.gap(why, 19.5)
     why.set_title(f"why {winner} and not {second}: vote for {winner} minus vote for {second}", fontsize=9)
-    why.set_xlabel(f"active units of {measured.attrs['features']}, by this difference", fontsize=9)
+    which = f"the 20 highest and 20 lowest of {len(active)} active units" if cut else "active units"
+    why.set_xlabel(f"{which} of {measured.attrs['features']}, by this difference", fontsize=9)
     why.set_ylabel("logit units", fontsize=9)
     bias = lead - margin.sum()
     words = figure.add_subplot(grid[1, 2])
@@ -597,10 +658,14 @@ def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
     order = active[np.argsort(-vote[active], kind="stable")]
     names = [str(unit) for unit in order]
     steps = vote[order]
+    colors = figures.sign_colors(steps)
+    which = "active units"
     if len(order) > 40:  # the small votes in the middle stand together
         rest = steps[20:-19].sum()
-        names = [*names[:20], f"{len(order) - 39} others", *names[-19:]]
+        names = [*names[:20], "others", *names[-19:]]
         steps = np.concatenate([steps[:20], [rest], steps[-19:]])
+        colors = [*colors[:20], "#bbbbbb", *colors[-19:]]
+        which = f"active units ({len(order) - 39} others together)"
     steps = np.concatenate([[bias], steps])
     ends = np.cumsum(steps)
     positions = np.arange(len(steps))
@@ -609,22 +674,22 @@ def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
         11,
         4.4,
     )
-    (ax,) = figures.panels(figure, 1, 1, bottom=0.75, right=1.9)
-    colors = [figures.NEUTRAL, *figures.sign_colors(steps[1:])]
-    figures.bars(ax, positions, steps, colors, base=ends - steps)
+    (ax,) = figures.panels(figure, 1, 1, bottom=0.75, right=1.9, left=0.85)
+    figures.bars(ax, positions, steps, [figures.NEUTRAL, *colors], base=ends - steps)
     figures.bars(ax, np.array([len(steps)]), ends[-1:], [figures.MARK])
     ax.hlines(ends, positions, positions + 1, color="#444444", linewidth=0.6)
     ax.axhline(0, color="black", linewidth=0.6)
     figures.label_units(ax, ["bias", *names, "logit"])  # type: ignore[list-item]  # words beside unit numbers
     ax.set_xlim(-0.7, len(steps) + 0.7)
-    ax.set_xlabel(f"bias, active units of {measured.attrs['features']} by vote, logit", fontsize=9)
+    ax.set_xlabel(f"bias, {which} of {measured.attrs['features']} by vote, logit", fontsize=9)
     ax.set_ylabel("running sum (logit units)", fontsize=9)
     ax.annotate(
         f"{ends[-1]:.2f}",
-        (len(steps), ends[-1]),
-        ha="center",
-        va="bottom" if ends[-1] >= 0 else "top",
+        (len(steps) + 0.5, ends[-1]),
+        ha="left",
+        va="center",
         fontsize=9,
+        annotation_clip=False,
     )
     inset = figure.add_axes((0.855, 0.38, 0.135, 0.34))
     figures.show_picture(inset, measured.exhibit_image.values[k, 0])

@@ -84,7 +84,7 @@ class Dominance:
             {
                 "work": (("gauge", "true", "unit"), work),
                 "live": ("unit", votes.live),
-                "active_share": ("unit", (votes.activation > 0).mean(0)),
+                "active_share": ("unit", (votes.activation != 0).mean(0)),
                 "gini": (("gauge", "true"), gini(work[..., votes.live])),
                 "participation_ratio": (("gauge", "true"), participation_ratio(work[..., votes.live])),
                 "cumulative_share": (("gauge", "true", "count"), share),
@@ -101,10 +101,11 @@ class Dominance:
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
         """Return dead units and the concentration, averaged over classes."""
+        active = measured.active_share.values[measured.live.values]
         summary = {
             "dead_units": float((~measured.live).sum()),
             "live_units": float(measured.live.sum()),
-            "median_active_share": float(measured.active_share[measured.live.values].median()),
+            "median_active_share": float(np.median(active)) if len(active) else float("nan"),
         }
         for gauge in ("raw", "centred"):
             for name in ("gini", "participation_ratio", "units_for_80_percent"):
@@ -135,6 +136,10 @@ def _cumulative(measured: xr.Dataset) -> Drawing:
     axes = figures.panels(figure, 1, 2, share_y=True, top=0.8, wspace=0.08)
     for ax, gauge in zip(axes, ("raw", "centred"), strict=True):
         part = measured.sel(gauge=gauge)
+        if not live:
+            figures.say(ax, "no live unit")
+            ax.set_title(f"{gauge} votes", fontsize=9.5)
+            continue
         counts = np.concatenate([[0], part["count"].values])
         for k in range(part.sizes["true"]):
             curve = np.concatenate([[0], part.cumulative_share.values[k]])
@@ -147,9 +152,11 @@ def _cumulative(measured: xr.Dataset) -> Drawing:
             fontsize=9.5,
         )
         ax.set_xlabel("number of units, largest first", fontsize=9)
+        figures.count_axis(ax)
     axes[0].set_ylabel("share of Σ mean |contribution|", fontsize=9)
     axes[0].set_ylim(0, 1.02)
-    axes[1].legend(title="class", fontsize=8, title_fontsize=8, frameon=False, loc="lower right", ncols=2)
+    if live:
+        axes[1].legend(title="class", fontsize=8, title_fontsize=8, frameon=False, loc="lower right", ncols=2)
     table = (
         measured.cumulative_share.assign_coords(true=np.arange(measured.sizes["true"]))
         .to_series()
@@ -174,18 +181,24 @@ def _work(measured: xr.Dataset) -> Drawing:
     figure = figures.canvas(_title("Mean |centred vote| of each live unit for each class", measured), 10, 4.2)
     (ax,) = figures.panels(figure, 1, 1, right=1.3, bottom=0.65)
     order = np.argsort(-np.nansum(work, axis=0), kind="stable")
-    reach = float(np.nanmax(work)) if work.size else 1.0
-    image = figures.heat_map(ax, work[:, order], Normalize(0, reach or 1.0), figures.SEQUENTIAL)
+    if len(units):
+        ax.set_facecolor("#d9d9d9")  # classes without pictures
+        reach = float(np.nanmax(work)) or 1.0
+        image = figures.heat_map(ax, work[:, order], Normalize(0, reach), figures.SEQUENTIAL)
+        figures.color_bar(figure, image, (0.9, 0.16, 0.015, 0.7), "mean |centred vote| (logit units)")
+    else:
+        figures.say(ax, "no live unit")
+        ax.set_ylim(len(work) - 0.5, -0.5)
     ax.set_yticks(range(len(work)))
     ax.set_ylabel("class", fontsize=9)
     if len(units) <= 80:
         figures.label_units(ax, units[order])
     ax.set_xlabel(f"live units of {measured.attrs['features']}, by their sum over classes", fontsize=9)
-    figures.color_bar(figure, image, (0.9, 0.16, 0.015, 0.7), "mean |centred vote| (logit units)")
     return Drawing(
         "dominance_units",
         figure,
-        "How much each live unit moves each class, whether for or against, averaged over the class's probe pictures.",
+        "How much each live unit moves each class, whether for or against, averaged over the class's probe pictures."
+        + figures.shared_cells(len(units)),
     )
 
 
@@ -202,7 +215,7 @@ def _activity(measured: xr.Dataset) -> Drawing:
     )
     (ax,) = figures.panels(figure, 1, 1, bottom=0.65)
     positions = np.arange(len(order))
-    figures.bars(ax, positions, share[order], figures.FOR)
+    figures.bars(ax, positions, share[order], figures.FOR, width=0.8 if len(order) <= 80 else 1.0)
     dead = positions[~live[order]]
     ax.plot(dead, np.zeros(len(dead)), "x", color=figures.AGAINST, markersize=4, label="dead: never active")
     if len(order) <= 80:
@@ -216,5 +229,5 @@ def _activity(measured: xr.Dataset) -> Drawing:
     return Drawing(
         "unit_activity",
         figure,
-        "The share of probe pictures for which each unit's activation is above zero; a cross marks dead units.",
+        "The share of probe pictures for which each unit's activation is not zero; a cross marks dead units.",
     )

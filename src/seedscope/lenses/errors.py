@@ -6,10 +6,10 @@ For a picture s of class t that was decided as w, each unit's part in the mistak
     typical[t,w,i]  = mean of a[s', i] · (W[t, i] − W[w, i]) over the pictures s' of class t decided correctly
     shortfall[s, i] = typical[t, w, i] + pull[s, i]
 
-Units with a large ``pull`` voted for the wrong class; units with a large ``shortfall`` did not object as they
-usually do. The gauge (see :mod:`seedscope.lenses.contribution`) drops out of both: they are differences between
-two classes. Where the generator knows the place of the object (``square_y``, ``square_x``), accuracy is also read
-by place, with Wilson intervals (Wilson 1927).
+Units with a large ``pull`` moved the decision towards the wrong class; units with a large ``shortfall`` did so more,
+or objected less, than they usually do. The gauge (see :mod:`seedscope.lenses.contribution`, also on one logit) drops
+out of both: they are differences between two classes. Where the generator knows the place of the object
+(``square_y``, ``square_x``), accuracy is also read by place, with Wilson intervals (Wilson 1927).
 """
 
 from __future__ import annotations
@@ -54,10 +54,9 @@ def pull_and_shortfall(
 
     Where no picture of a class was decided correctly there is nothing typical: the shortfall is NaN.
     """
-    weight = votes.class_weight(centred=False)
-    against = weight[predicted[wrong]] - weight[label[wrong]]
+    against = votes.preference(predicted[wrong], label[wrong])
     pull = votes.activation[wrong] * against
-    usual = np.full((len(weight), votes.activation.shape[1]), np.nan)
+    usual = np.full((int(label.max(initial=0)) + 1, votes.activation.shape[1]), np.nan)
     for t in np.unique(label[wrong]):
         right = (label == t) & (predicted == t)
         if right.any():
@@ -161,7 +160,7 @@ class Errors:
 def _lead(logit: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return by how much the decided class leads over the true one, (sample)."""
     if logit.shape[1] == 1:
-        return np.where(predicted == label, 0.0, 2 * np.abs(logit[:, 0]))
+        return np.where(predicted == label, 0.0, np.abs(logit[:, 0]))
     rows = np.arange(len(label))
     return logit[rows, predicted] - logit[rows, label]
 
@@ -199,6 +198,29 @@ def border_distance(label_of_place: np.ndarray) -> np.ndarray:
     return distance
 
 
+def _borders(label_of_place: np.ndarray, axis: int) -> np.ndarray:
+    """Return, for each step along ``axis``, whether two known places beside each other differ there in class."""
+    along = np.moveaxis(label_of_place, axis, 0)
+    before, after = along[:-1], along[1:]
+    return np.asarray(((before >= 0) & (after >= 0) & (before != after)).any(1))
+
+
+def _filled(label_of_place: np.ndarray) -> np.ndarray:
+    """Return the classes with those of places that no probe picture shows, where borders run straight across.
+
+    Without them the neighbours of an unseen place would count as farther from the border than they are.
+    """
+    bands = [np.concatenate([[0], np.cumsum(_borders(label_of_place, axis))]) for axis in (0, 1)]
+    filled = label_of_place.copy()
+    for row in range(bands[0][-1] + 1):
+        for column in range(bands[1][-1] + 1):
+            cell = np.ix_(bands[0] == row, bands[1] == column)
+            known = np.unique(label_of_place[cell][label_of_place[cell] >= 0])
+            if len(known) == 1:
+                filled[cell] = known[0]
+    return filled
+
+
 def _title(what: str, measured: xr.Dataset) -> str:
     return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
 
@@ -209,13 +231,11 @@ def _confusion_matrix(measured: xr.Dataset) -> Drawing:
     counts = measured.confusion.values
     n_classes, wrong = len(counts), int(measured.sizes["mistake"])
     figure = figures.canvas(
-        _title(f"Confusion: {wrong} of {counts.sum()} probe pictures wrongly decided", measured), 7.2, 6.2
+        _title(f"Confusion: {wrong} of {counts.sum()} probe pictures wrongly decided", measured), 6.6, 6.2
     )
-    (ax,) = figures.panels(figure, 1, 1, right=1.2, top=0.65)
+    (ax,) = figures.panels(figure, 1, 1, right=0.3, top=0.65)
     norm = LogNorm(1, max(int(counts.max()), 2))
-    image = ax.imshow(
-        np.where(counts > 0, counts, np.nan), norm=norm, cmap="Blues", interpolation="nearest", aspect="auto"
-    )
+    ax.imshow(np.where(counts > 0, counts, np.nan), norm=norm, cmap="Blues", interpolation="nearest", aspect="auto")
     for row in range(n_classes):
         for column in range(n_classes):
             if counts[row, column]:
@@ -233,7 +253,6 @@ def _confusion_matrix(measured: xr.Dataset) -> Drawing:
     ax.set_yticks(range(n_classes))
     ax.set_xlabel("decided class", fontsize=9)
     ax.set_ylabel("true class", fontsize=9)
-    figures.color_bar(figure, image, (0.87, 0.12, 0.025, 0.74), "pictures (logarithmic)")
     import pandas as pd
 
     table = pd.DataFrame(counts, columns=[str(k) for k in range(n_classes)])
@@ -241,7 +260,8 @@ def _confusion_matrix(measured: xr.Dataset) -> Drawing:
     return Drawing(
         "confusion_matrix",
         figure,
-        "How many probe pictures of each true class (row) were decided as each class (column); empty cells are 0.",
+        "How many probe pictures of each true class (row) were decided as each class (column), the darker the "
+        "more, on a logarithmic scale; empty cells are 0.",
         table,
     )
 
@@ -249,10 +269,12 @@ def _confusion_matrix(measured: xr.Dataset) -> Drawing:
 def _accuracy_by_place(measured: xr.Dataset) -> Drawing:
     import pandas as pd
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
 
     hits, n = measured.place_hits.values, measured.place_n.values
     label_of_place = np.full(n.shape, -1)
     label_of_place[measured.square_y.values.astype(int), measured.square_x.values.astype(int)] = measured.label.values
+    label_of_place = _filled(label_of_place)
     figure = figures.canvas(_title("Accuracy by place of the square", measured), 11, 5.2)
     left, right = figures.panels(figure, 1, 2, wspace=0.42, top=0.75)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -260,9 +282,10 @@ def _accuracy_by_place(measured: xr.Dataset) -> Drawing:
     left.set_facecolor("#dddddd")
     image = left.imshow(share, norm=Normalize(0, 1), cmap=figures.SEQUENTIAL, interpolation="nearest")
     for axis, draw in ((1, left.axvline), (0, left.axhline)):
-        line = label_of_place.max(1 - axis)
-        for place in np.flatnonzero(np.diff(line) != 0):
+        for place in np.flatnonzero(_borders(label_of_place, axis)):
             draw(place + 0.5, color="white", linewidth=1)
+    figures.count_axis(left)
+    left.yaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_xlabel("left edge of the square, pixel", fontsize=9)
     left.set_ylabel("top edge of the square, pixel", fontsize=9)
     left.set_title(
@@ -324,8 +347,9 @@ def _misclassified(measured: xr.Dataset) -> Drawing:
         return Drawing("misclassified_votes", figure, "No probe picture was misclassified.")
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
-    figure = figures.canvas(title, 4.6 * columns + 0.4, 2.75 * rows + 0.75)
-    axes = figures.panels(figure, rows, 3 * columns, wspace=0.75, hspace=0.6, top=1.0, bottom=0.5, left=0.15)
+    width = max(4.6 * columns + 0.4, 7.0)  # the title needs 7 inches
+    figure = figures.canvas(title, width, 2.75 * rows + 0.75)
+    axes = figures.panels(figure, rows, 3 * columns, wspace=0.75, hspace=0.6, top=1.0, bottom=0.55, left=0.15)
     position = {int(wrong): index for index, wrong in enumerate(measured.wrong.values)}
     live = measured.live.values
     for index, picture in enumerate(shown):
@@ -340,13 +364,16 @@ def _misclassified(measured: xr.Dataset) -> Drawing:
             fontsize=8.5,
         )
         for ax, values, words, color in (
-            (pulling, measured.pull.values[mistake], f"voted for {decided}", figures.AGAINST),
+            (pulling, measured.pull.values[mistake], f"pulled to {decided}", figures.AGAINST),
             (missing, measured.shortfall.values[mistake], "objected too little", figures.MARK),
         ):
             units = _named(values, live)
             figures.bars(ax, np.arange(len(units)), values[units], color)
             ax.axhline(0, color="black", linewidth=0.6)
-            figures.label_units(ax, units, rotation=0)
+            figures.label_units(ax, units, rotation=90 if (units > 99).any() else 0)
+            if not len(units):
+                figures.say(ax, f"no {true} was\ndecided correctly" if live.any() else "no unit votes")
+                ax.set_yticks([])
             ax.set_title(words, fontsize=8.5)
             ax.tick_params(axis="y", labelsize=7)
         pulling.set_ylabel("logit units", fontsize=8, labelpad=1)

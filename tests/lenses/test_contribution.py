@@ -1,0 +1,528 @@
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from seedscope.capture import activations
+from seedscope.errors import SeedscopeError, SettingError
+from seedscope.lenses import Network, contribution
+from seedscope.lenses.contribution import (
+    VERSIONS,
+    Contribution,
+    Votes,
+    dominance,
+    largest_vote_class,
+    positive_share,
+    predicted_class,
+    ranking_table,
+    strongest_other,
+    top_units,
+)
+from seedscope.models.convnet import ConvNet
+
+LENS = Contribution("fc1", "fc2", top=3)
+
+# A head of three classes on two units, and four pictures, small enough to do by hand.
+TOY = Votes(
+    activation=np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 3.0], [0.0, 1.0]]),
+    weight=np.array([[3.0, -1.0], [0.0, 3.0], [0.0, 1.0]]),
+    bias=np.array([0.0, 0.0, 1.0]),
+)
+TOY_LABEL = np.array([0, 0, 1, 2])
+
+
+@st.composite
+def heads(draw):
+    """Votes of random shape with labels: dead units, inactive pictures, one logit or several."""
+    n, units, targets = draw(st.integers(1, 12)), draw(st.integers(1, 9)), draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    activation = np.clip(rng.normal(0, 1, (n, units)), 0, None)
+    activation[:, rng.random(units) < draw(st.sampled_from([0, 0.5, 1]))] = 0
+    weight = rng.normal(0, draw(st.sampled_from([0.01, 1, 100])), (targets, units))
+    votes = Votes(activation, weight, rng.normal(0, 1, targets))
+    n_classes = max(2, targets)
+    return votes, rng.integers(0, n_classes, n), n_classes
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(heads())
+def test_contributions_and_bias_add_up_to_the_logit(head):
+    votes, _, _ = head
+    total = votes.contribution().sum(-1) + votes.bias
+    for s, row in enumerate(votes.logit()):
+        for k, logit in enumerate(row):
+            by_hand = votes.bias[k] + sum(a * w for a, w in zip(votes.activation[s], votes.weight[k], strict=True))
+            assert abs(total[s, k] - by_hand) < 1e-9
+            assert abs(logit - by_hand) < 1e-9
+
+
+@pytest.fixture(scope="module")
+def convnet():
+    """A ConvNet in float64, pictures, and its votes as the pipeline captures them."""
+    torch.manual_seed(0)
+    model = ConvNet((1, 12, 12), 5, channels=(4,), hidden=(24,)).double()
+    pictures = torch.rand(10, 1, 12, 12, dtype=torch.float64)
+    (outputs,) = activations(model, ["fc1"], [pictures])
+    head = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return model, pictures, outputs, Votes(outputs["fc1"].numpy(), head["fc2.weight"], head["fc2.bias"])
+
+
+def test_contributions_of_a_real_network_add_up_to_its_own_logits(convnet):
+    model, pictures, _, votes = convnet
+    with torch.no_grad():
+        logit = model(pictures).numpy()
+    np.testing.assert_allclose(votes.contribution().sum(-1) + votes.bias, logit, rtol=0, atol=1e-9)
+    assert (votes.activation == 0).any()
+    assert votes.live.any()
+
+
+def test_contributions_are_what_captum_attributes_to_the_layer(convnet):
+    from captum.attr import LayerGradientXActivation
+
+    model, pictures, _, votes = convnet
+    method = LayerGradientXActivation(model, model.fc1)
+    for k in range(5):
+        attributed = method.attribute(pictures, target=k).detach().numpy()
+        assert np.abs(attributed).max() > 1e-3
+        np.testing.assert_allclose(votes.contribution()[:, k], attributed, rtol=0, atol=1e-9)
+
+
+def test_the_four_versions_of_dominance_by_hand():
+    expected = {
+        "raw": [[4.5, -0.5], [0, 9], [0, 1]],
+        "centred": [[3, -1], [0, 6], [0, 0]],
+        "margin": [[4.5, -2], [0, 6], [0, -2]],
+        "mean_subtracted": [[1.5, 1.5], [0.75, 3.5], [0.75, 0]],
+    }
+    np.testing.assert_allclose(TOY.logit(), [[6, 0, 1], [2, 3, 2], [-3, 9, 4], [-1, 3, 2]])
+    np.testing.assert_array_equal(strongest_other(TOY.logit(), TOY_LABEL), [2, 1, 2, 1])
+    result = dominance(TOY, TOY_LABEL, 3)
+    for version, values in expected.items():
+        np.testing.assert_allclose(result[VERSIONS.index(version)], values, atol=1e-12, err_msg=version)
+
+
+def test_the_four_versions_of_dominance_of_one_logit_by_hand():
+    votes = Votes(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[2.0, -1.0]]), np.array([0.5]))
+    expected = {
+        "raw": [[-2, 2], [6, -1]],
+        "centred": [[-1, 1], [3, -0.5]],
+        "margin": [[-2, 2], [6, -1]],
+        "mean_subtracted": [[1, 0.25], [1, 0.25]],
+    }
+    result = dominance(votes, np.array([0, 1]), 2)
+    for version, values in expected.items():
+        np.testing.assert_allclose(result[VERSIONS.index(version)], values, atol=1e-12, err_msg=version)
+
+
+def test_one_logit_decides_and_is_measured_as_the_two_logits_of_the_same_probabilities():
+    rng = np.random.default_rng(0)
+    activation, weight, bias = np.clip(rng.normal(0, 1, (30, 6)), 0, None), rng.normal(0, 1, (1, 6)), np.array([0.2])
+    label = rng.integers(0, 2, 30)
+    one = Votes(activation, weight, bias)
+    two = Votes(activation, np.concatenate([-weight / 2, weight / 2]), np.array([-0.1, 0.1]))
+    z = one.logit()[:, 0]
+    softmax = np.exp(two.logit()) / np.exp(two.logit()).sum(1, keepdims=True)
+    np.testing.assert_allclose(softmax[:, 1], 1 / (1 + np.exp(-z)))
+    np.testing.assert_array_equal(predicted_class(one.logit()), predicted_class(two.logit()))
+    a, b = dominance(one, label, 2), dominance(two, label, 2)
+    for version in ("centred", "margin", "mean_subtracted"):
+        np.testing.assert_allclose(a[VERSIONS.index(version)], b[VERSIONS.index(version)], err_msg=version)
+    for centred in (False, True):
+        np.testing.assert_array_equal(
+            largest_vote_class(one, centred=centred), largest_vote_class(two, centred=centred)
+        )
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(heads(), st.integers(0, 2**32 - 1))
+def test_what_a_unit_gives_to_all_classes_alike_changes_raw_votes_and_nothing_else(head, seed):
+    votes, label, n_classes = head
+    assume(len(votes.weight) > 1)
+    assume(votes.live.any())
+    logits = np.sort(votes.logit(), axis=1)
+    assume((logits[:, -1] - logits[:, -2]).min() > 1e-6)
+    others = np.sort(np.where(np.arange(n_classes) == label[:, None], -np.inf, votes.logit()), axis=1)
+    if n_classes > 2:
+        assume((others[:, -1] - others[:, -2]).min() > 1e-6)  # else the runner-up is a matter of rounding
+    gauge = np.random.default_rng(seed).normal(3, 1, votes.weight.shape[1])
+    moved = Votes(votes.activation, votes.weight + gauge, votes.bias)
+    before, after = dominance(votes, label, n_classes), dominance(moved, label, n_classes)
+    scale = 1 + np.abs(votes.weight).max()
+    for index, version in enumerate(VERSIONS):
+        same = np.allclose(before[index], after[index], rtol=0, atol=1e-9 * scale, equal_nan=True)
+        assert same == (version != "raw"), version
+    np.testing.assert_array_equal(predicted_class(votes.logit()), predicted_class(moved.logit()))
+
+
+def votes_by_class(votes):
+    """Return each class's weights as lists, raw and centred, from the definition."""
+    raw = [list(row) for row in votes.weight]
+    if len(raw) == 1:
+        raw = [[-w for w in raw[0]], raw[0]]
+        return raw, [[w / 2 for w in row] for row in raw]
+    means = [sum(column) / len(raw) for column in zip(*raw, strict=True)]
+    return raw, [[w - mean for w, mean in zip(row, means, strict=True)] for row in raw]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(heads())
+def test_dominance_is_what_a_slow_loop_over_its_formula_gives(head):
+    votes, label, n_classes = head
+    raw, centred = votes_by_class(votes)
+    a = votes.activation
+    units = range(a.shape[1])
+    factor = 0.5 if len(votes.weight) == 1 else 1  # classes of one logit z stand for -z/2 and z/2
+    scores = [[sum(a[s, i] * w[i] for i in units) for w in raw] for s in range(len(a))]
+    bias = votes.bias if len(votes.bias) > 1 else [-votes.bias[0], votes.bias[0]]
+    expected = np.full((4, n_classes, len(units)), np.nan)
+    for k in range(n_classes):
+        own = [s for s in range(len(a)) if label[s] == k]
+        if not own:
+            continue
+        for i in units:
+            expected[:, k, i] = 0
+            for s in own:
+                rivals = [c for c in range(n_classes) if c != k]
+                rival = max(rivals, key=lambda c: (scores[s][c] + bias[c], -c))
+                expected[0, k, i] += a[s, i] * raw[k][i] / len(own)
+                expected[1, k, i] += a[s, i] * centred[k][i] / len(own)
+                expected[2, k, i] += a[s, i] * factor * (raw[k][i] - raw[rival][i]) / len(own)
+                expected[3, k, i] += (a[s, i] - sum(a[:, i]) / len(a)) * centred[k][i] / len(own)
+    scale = 1 + np.abs(votes.weight).max()
+    np.testing.assert_allclose(dominance(votes, label, n_classes), expected, rtol=0, atol=1e-10 * scale)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(heads())
+def test_shares_and_largest_votes_are_what_slow_loops_give(head):
+    votes, label, _ = head
+    for centred, weight in zip((False, True), votes_by_class(votes), strict=True):
+        share = positive_share(votes, label, centred=centred)
+        largest = largest_vote_class(votes, centred=centred)
+        for s, row in enumerate(votes.activation):
+            own = [a * w for a, w in zip(row, weight[label[s]], strict=True)]
+            total = sum(abs(vote) for vote in own)
+            if total == 0:
+                assert np.isnan(share[s])
+            else:
+                assert share[s] == pytest.approx(sum(vote for vote in own if vote > 0) / total)
+            best = [max(a * w for a, w in zip(row, weights, strict=True)) for weights in weight]
+            assert largest[s] == best.index(max(best))
+
+
+def test_looking_at_votes_in_chunks_does_not_change_the_largest(monkeypatch):
+    rng = np.random.default_rng(0)
+    votes = Votes(rng.random((50, 7)), rng.normal(0, 1, (4, 7)), np.zeros(4))
+    whole = largest_vote_class(votes, centred=True)
+    for chunk in (1, 60, 28 * 7):
+        monkeypatch.setattr(contribution, "_CHUNK", chunk)
+        np.testing.assert_array_equal(largest_vote_class(votes, centred=True), whole)
+
+
+def test_the_runner_up_is_the_strongest_class_that_is_not_the_label():
+    logit = np.array([[5.0, 1, 3], [5, 1, 3], [2, 2, 2]])
+    np.testing.assert_array_equal(strongest_other(logit, np.array([0, 2, 0])), [2, 0, 1])
+    np.testing.assert_array_equal(strongest_other(np.array([[-4.0], [4.0]]), np.array([0, 1])), [1, 0])
+
+
+def test_the_first_of_equal_logits_wins_and_one_logit_must_be_positive():
+    np.testing.assert_array_equal(predicted_class(np.array([[1.0, 3, 3], [0, 0, 0]])), [1, 0])
+    np.testing.assert_array_equal(predicted_class(np.array([[-1.0], [0], [1e-9]])), [0, 0, 1])
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    st.lists(st.integers(-2, 2), min_size=1, max_size=9),
+    st.lists(st.booleans(), min_size=9, max_size=9),
+    st.integers(1, 12),
+)
+def test_top_units_are_live_go_by_value_then_number_and_are_padded(values, alive, k):
+    live = np.array(alive[: len(values)])
+    order = sorted((i for i in range(len(values)) if live[i]), key=lambda i: (-values[i], i))
+    expected = (order + [-1] * k)[:k]
+    result = top_units(np.array([values, values], dtype=float), live, k)
+    assert result.tolist() == [expected, expected]
+
+
+def test_a_class_without_values_has_no_top_units():
+    values = np.array([[1.0, 2.0], [np.nan, np.nan]])
+    assert top_units(values, np.array([True, True]), 2).tolist() == [[1, 0], [-1, -1]]
+
+
+def test_a_dead_unit_is_never_named_however_large_its_weights(look, replica_of):
+    rng = np.random.default_rng(0)
+    activation = rng.random((40, 6))
+    activation[:, 2] = 0
+    weight = rng.normal(0, 1, (3, 6))
+    weight[:, 2] = [1e3, -1e3, 5e2]
+    seen = look(LENS, replica_of(activation, weight, np.zeros(3), rng.integers(0, 3, 40)), draw=None)
+    assert not seen.measured.live[2]
+    assert 2 not in seen.measured.top
+    assert 2 not in ranking_table(seen.measured)["unit"].to_numpy()
+
+
+def test_a_planted_dominant_unit_is_found_in_every_version(look, replica_of):
+    rng = np.random.default_rng(1)
+    label = np.arange(90) % 3
+    activation = 0.3 * rng.random((90, 12))
+    weight = 0.3 * rng.normal(0, 1, (3, 12))
+    planted = [7, 0, 10]
+    for k, unit in enumerate(planted):
+        activation[label == k, unit] += 2
+        weight[k, unit] += 2
+    seen = look(LENS, replica_of(activation, weight, np.zeros(3), label), draw=None)
+    for version in VERSIONS:
+        assert seen.measured.top.sel(version=version).values[:, 0].tolist() == planted
+    assert ranking_table(seen.measured).groupby("class")["unit"].first().tolist() == planted
+
+
+def test_another_order_of_the_units_is_the_same_result_in_that_order(random_replica, replica_of):
+    replica = random_replica(dead=(4,))
+    order = np.random.default_rng(3).permutation(12)
+    moved = replica_of(
+        replica.activations["fc1"].values[:, order],
+        replica.weights["fc2.weight"][:, order],
+        replica.weights["fc2.bias"],
+        replica.probe.label.values,
+    )
+    before, after = LENS.measure(replica), LENS.measure(moved)
+    for name in before.data_vars:
+        if name == "top":
+            np.testing.assert_array_equal(order[after.top], before.top)
+        elif "unit" in before[name].dims:
+            expected = before[name].isel(unit=order).values
+            np.testing.assert_allclose(after[name].values, expected, rtol=1e-9, atol=1e-12, err_msg=name)
+        elif name != "completeness_error":
+            np.testing.assert_allclose(after[name].values, before[name].values, rtol=1e-9, err_msg=name)
+
+
+def test_measured_factors_are_the_networks_own_and_add_up(random_replica):
+    replica = random_replica()
+    measured = LENS.measure(replica)
+    votes = measured.activation * measured.weight
+    logit = votes.sum("unit") + measured.bias
+    np.testing.assert_allclose(logit, replica.activations["logit"], atol=1e-5)
+    np.testing.assert_allclose(measured.logit, replica.activations["logit"], atol=1e-6)
+    own = votes.sel(sample=measured.label.values == 1).mean("sample")
+    np.testing.assert_allclose(measured.mean_vote[1], own.transpose("target", "unit"), atol=1e-5)
+    assert measured.sample.values[0] == 100
+
+
+def test_votes_that_do_not_add_up_to_the_logits_are_refused(replica_of):
+    """A GELU stands between the layer and the head, say: the numbers would be about another network."""
+    rng = np.random.default_rng(0)
+    activation, weight = rng.normal(0, 1, (20, 5)), rng.normal(0, 1, (3, 5))
+    gelu = torch.nn.functional.gelu(torch.from_numpy(activation)).numpy()
+    replica = replica_of(activation, weight, np.zeros(3), rng.integers(0, 3, 20), logit=gelu @ weight.T)
+    with pytest.raises(SeedscopeError, match=r"'fc1' and the bias of 'fc2' do not add up to the logits"):
+        LENS.measure(replica)
+
+
+def test_rounding_of_a_float32_network_is_not_refused(replica_of):
+    rng = np.random.default_rng(0)
+    activation, weight = np.clip(rng.normal(0, 30, (20, 800)), 0, None), rng.normal(0, 1, (3, 800))
+    logit = activation.astype(np.float32) @ weight.T.astype(np.float32)
+    measured = LENS.measure(replica_of(activation, weight, np.zeros(3), rng.integers(0, 3, 20), logit=logit))
+    assert 0 < measured.completeness_error.max() < 1
+
+
+def test_a_unit_that_is_always_negative_votes_and_is_not_dead(look, replica_of):
+    rng = np.random.default_rng(0)
+    activation = rng.random((30, 4))
+    activation[:, 1] = -2
+    activation[:, 3] = 0
+    weight = np.array([[0.1, -3, 0.1, 1], [0.1, 3, 0.1, 1]])
+    replica = replica_of(activation, weight, np.zeros(2), np.arange(30) % 2)
+    seen = look(Contribution("fc1", "fc2", top=2), replica, draw="fc1_all_classes")
+    assert seen.measured.live.values.tolist() == [True, True, True, False]
+    assert seen.measured.top.sel(version="centred").values[0, 0] == 1
+
+
+def test_exhibits_show_their_own_pictures_and_samples(look, random_replica):
+    replica = random_replica(n=30)
+    seen = look(LENS, replica, draw=None).measured
+    for k in range(3):
+        for column, position in enumerate(seen.exhibit.values[k]):
+            sample = int(seen.sample[position])
+            assert sample in replica.exhibits
+            assert int(seen.label[position]) == k
+            shown = replica.probe.image.sel(sample=sample)
+            np.testing.assert_array_equal(seen.exhibit_image.values[k, column], shown)
+
+
+ODD = {
+    "some units dead": {"dead": (2, 7)},
+    "all units dead": {"dead": range(12)},
+    "one class only": {"unseen": (0, 2)},
+    "one logit": {"classes": 2, "targets": 1, "dead": (3,), "names": ("no", "yes")},
+    "one logit, all dead": {"classes": 2, "targets": 1, "dead": range(12)},
+    "one unit": {"units": 1, "classes": 2},
+    "few pictures": {"n": 3, "classes": 2},
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
+    replica = random_replica(**ODD[case])
+    units = replica.weights["fc2.weight"].shape[1]
+    seen = look(Contribution("fc1", "fc2", top=min(3, units), watch=(0,)), replica)
+    label = replica.probe.label.values
+    classes = len(replica.class_names)
+    per_class = {f"{name}{k}" for k in np.unique(label) for name in ("all_class_contrib_true", "vote_waterfall_class")}
+    rankings = {f"contribution_ranking_class{k}_{min(3, (label == k).sum())}samples" for k in np.unique(label)}
+    always = {"fc1_all_classes", "fc2_weights", "contribution_ranking_all_classes"}
+    assert set(seen.drawings) == per_class | rankings | always
+    assert seen.measured.sizes["true"] == classes
+    assert seen.summary["completeness_error"] < 1e-5
+    assert np.isfinite(list(seen.summary.values())).all() == ("dead" not in case or "some" in case)
+
+
+def test_a_head_of_800_units_is_drawn_readably_within_seconds(look, random_replica):
+    start = time.process_time()
+    seen = look(LENS, random_replica(n=120, units=800, dead=range(300, 400)))
+    assert time.process_time() - start < 15
+    ranking = seen.drawings["contribution_ranking_all_classes"].figure
+    assert ranking.get_supxlabel().startswith("13 highest and 13 lowest of 700 live units")
+
+
+@pytest.mark.parametrize("image", [np.full((60, 1, 8, 8), 0.5), np.random.default_rng(0).random((60, 3, 9, 7))])
+def test_constant_and_coloured_pictures_are_shown(look, random_replica, image):
+    seen = look(LENS, random_replica(classes=2, image=image), draw="contribution_ranking_class0")
+    (drawing,) = seen.drawings.values()
+    shown = drawing.figure.axes[0].images[0].get_array()
+    first = image[int(seen.measured.exhibit[0, 0])]
+    np.testing.assert_allclose(np.moveaxis(np.atleast_3d(shown), -1, 0), first, atol=1e-6)
+
+
+def test_constant_activations_make_no_unit_special_to_a_class(random_replica, replica_of):
+    weight = random_replica().weights["fc2.weight"]
+    measured = LENS.measure(replica_of(np.ones((60, 12)), weight, np.zeros(3), np.arange(60) % 3))
+    np.testing.assert_allclose(measured.dominance.sel(version="mean_subtracted"), 0, atol=1e-12)
+    np.testing.assert_allclose(measured.dominance.sel(version="raw"), weight)
+
+
+def test_a_feature_map_is_its_flattened_units(random_replica):
+    flat, folded = (LENS.measure(random_replica(feature_map=shape)) for shape in (None, (3, 2, 2)))
+    assert folded.equals(flat)
+
+
+def test_a_class_without_pictures_does_not_dilute_the_summary(look, random_replica):
+    seen = look(LENS, random_replica(unseen=(0, 2)), draw=None)
+    assert np.isnan(seen.measured.dominance.values[:, [0, 2]]).all()
+    top = seen.measured.top
+    for version in ("raw", "margin", "mean_subtracted"):
+        shared = set(top.sel(version=version).values[1]) & set(top.sel(version="centred").values[1])
+        assert seen.summary[f"top3_shared_with_{version}"] == len(shared)
+
+
+def test_versions_that_agree_by_chance_only_share_what_the_summary_says(look, random_replica):
+    replica = random_replica(dead=(0, 5, 6, 9))
+    seen = look(LENS, replica, draw=None)
+    live = np.flatnonzero(seen.measured.live)
+    rng = np.random.default_rng(0)
+    drawn = [len(set(rng.permutation(live)[:3]) & set(rng.permutation(live)[:3])) for _ in range(4000)]
+    assert seen.summary["top3_shared_by_chance"] == pytest.approx(np.mean(drawn), abs=0.05)
+    few = look(LENS, random_replica(dead=range(10)), draw=None)
+    assert few.summary["top3_shared_by_chance"] == 2 == few.summary["top3_shared_with_raw"]
+
+
+def test_pictures_that_no_unit_votes_on_do_not_count_as_outvoted(look, replica_of):
+    activation = np.array([[0.0, 0], [0, 0], [1, 0], [0, 1]])
+    weight, bias = np.array([[2.0, -1], [-1, 2]]), np.array([0.0, 0.1])
+    seen = look(Contribution("fc1", "fc2", top=1), replica_of(activation, weight, bias, [0, 1, 0, 1]), draw=None)
+    assert seen.summary["largest_vote_loses_raw"] == 0
+    assert seen.summary["positive_share_raw"] == 1
+
+
+def test_the_summary_averages_the_measured_shares(look, random_replica):
+    seen = look(LENS, random_replica(), draw=None)
+    for gauge in ("raw", "centred"):
+        part = seen.measured.sel(gauge=gauge)
+        assert seen.summary[f"positive_share_{gauge}"] == pytest.approx(float(part.positive_share.mean()))
+        loses = (part.largest_vote_class != part.predicted).mean()
+        assert 0 < loses < 1
+        assert seen.summary[f"largest_vote_loses_{gauge}"] == pytest.approx(float(loses))
+
+
+def bars_of(ax):
+    """Return (left edge, low, high) of every bar in the panel, left to right."""
+    from matplotlib.collections import PolyCollection
+
+    (collection, *others) = [part for part in ax.collections if isinstance(part, PolyCollection)]
+    paths = [path for part in (collection, *others) for path in part.get_paths()]
+    corners = [path.vertices for path in paths]
+    return sorted((c[:, 0].min(), c[0, 1], c[2, 1]) for c in corners)
+
+
+@pytest.mark.parametrize(("units", "targets"), [(12, 2), (90, 2), (12, 1)])
+def test_the_waterfall_ends_at_the_logit(look, random_replica, units, targets):
+    replica = random_replica(units=units, n=20, classes=2, targets=targets)
+    seen = look(LENS, replica, draw="vote_waterfall")
+    for k in range(2):
+        steps = bars_of(seen.drawings[f"vote_waterfall_class{k}"].figure.axes[0])
+        position = int(seen.measured.exhibit.values[k, 0])
+        sign, target = (1, k) if targets == 2 else (2 * k - 1, 0)  # votes against the only logit are minus those for it
+        logit = sign * float(seen.measured.logit[position, target])
+        (_, zero, end), (_, _, before) = steps[-1], steps[-2]
+        assert zero == 0
+        assert end == pytest.approx(logit, abs=1e-4)
+        assert before == pytest.approx(logit, abs=1e-4)
+        assert steps[0][1:] == pytest.approx((0, sign * float(seen.measured.bias[target])), abs=1e-6)
+        for (_, _, top), (_, base, _) in pairwise(steps[:-1]):
+            assert base == pytest.approx(top, abs=1e-9)
+
+
+def test_the_margin_that_is_written_is_that_of_the_logits(look, random_replica):
+    for options in ({}, {"classes": 2, "targets": 1}):
+        seen = look(LENS, random_replica(**options), draw="all_class_contrib_true0")
+        position = int(seen.measured.exhibit.values[0, 0])
+        logit = np.sort(seen.measured.logit.values[position])
+        lead = logit[-1] - logit[-2] if len(logit) > 1 else abs(logit[0])
+        assert seen.drawings["all_class_contrib_true0"].figure.get_suptitle().endswith(f"by {lead:.2f}")
+
+
+def test_where_no_unit_votes_the_panel_says_so(look, random_replica):
+    seen = look(LENS, random_replica(dead=range(12), classes=2), draw="contribution_ranking")
+    for drawing in seen.drawings.values():
+        words = [text.get_text() for ax in drawing.figure.axes for text in ax.texts]
+        assert "no unit votes" in words
+
+
+NETWORK = Network(
+    layers={"conv1": (2, 2, 2), "fc1": (8,), "fc2": (3,), "logit": (3,)},
+    weights={"conv1.weight": (2, 1, 3, 3), "fc1.weight": (8, 8), "fc2.weight": (3, 8)},
+    dumped={"fc1": "probe", "conv1": "exhibits"},
+    n_classes=3,
+)
+
+
+def test_a_head_on_its_features_is_accepted():
+    Contribution("fc1", "fc2", top=8, watch=(0, 7)).check(NETWORK)
+
+
+@pytest.mark.parametrize(
+    ("lens", "key", "words"),
+    [
+        (Contribution("fc1", "fc3"), "head", "no layer 'fc3'"),
+        (Contribution("fc1", "fc1"), "head", "does not give|gives the logits"),
+        (Contribution("fc1", "conv1"), "head", "not a dense layer"),
+        (Contribution("fc9", "fc2"), "features", "no layer 'fc9'"),
+        (Contribution("fc2", "fc2"), "features", "3 outputs and 'fc2' takes 8"),
+        (Contribution("conv1", "fc2"), "features", "not dumped for all probe pictures"),
+        (Contribution("fc1", "fc2", top=9), "top", "8 units"),
+        (Contribution("fc1", "fc2", watch=(8,)), "watch", "units 0 to 7"),
+    ],
+)
+def test_a_network_that_cannot_be_looked_at_so_is_refused(lens, key, words):
+    with pytest.raises(SettingError, match=words) as refused:
+        lens.check(NETWORK)
+    assert refused.value.key == key
+
+
+def test_one_class_is_nothing_to_decide():
+    with pytest.raises(SettingError, match="one class"):
+        LENS.check(Network(NETWORK.layers, NETWORK.weights, NETWORK.dumped, 1))
