@@ -113,7 +113,8 @@ def test_a_tensor_in_the_place_of_a_forgotten_one_is_not_taken_for_it():
             others = [x - 0.1 for _ in range(200)]  # some of them move into the memory that is free again
             return self.fc2(sum(torch.relu(other) for other in others))
 
-    assert followed_by_relu(Forgetful(), ["fc1"], pictures(1)) == frozenset()
+    for _ in range(20):  # whether memory is used again is not ours to say
+        assert followed_by_relu(Forgetful(), ["fc1"], pictures(1)) == frozenset()
 
 
 def test_with_batch_norm_it_is_the_norm_that_is_read_after_the_relu():

@@ -1,3 +1,7 @@
+import os
+import pickle
+import subprocess
+import sys
 import tracemalloc
 from itertools import chain
 
@@ -204,3 +208,28 @@ def test_the_composed_file_is_all_that_a_dump_needs(experiment):
     write_text(experiment.at.config, yaml.safe_dump(settings()))
     dump_replica(Experiment.load("toy", experiment.root), 5, lambda _done, _total: None)
     assert layer(experiment, "fc1").shape == (41, 6)
+
+
+def test_a_full_disk_is_told_before_anything_is_written(experiment):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))"
+    code = f"""{limit}
+import pickle, signal, sys
+from seedscope.dump import dump_replica
+from seedscope.errors import SeedscopeError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    dump_replica(pickle.load(sys.stdin.buffer), 5, lambda done, total: None)
+except SeedscopeError as error:
+    print(error)
+"""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps(experiment),
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": paths},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "seed-5.nc cannot be written: File too large" in done.stdout.decode()
+    assert list(experiment.at.activations(5).parent.iterdir()) == []

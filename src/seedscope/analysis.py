@@ -33,7 +33,7 @@ def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Summar
         shutil.rmtree(folder, ignore_errors=True)
         with read_dataset(path) as measured:
             scalars = lens.summarize(measured)
-            summaries[name] = {key: value if math.isfinite(value) else None for key, value in scalars.items()}
+            summaries[name] = {key: float(value) if math.isfinite(value) else None for key, value in scalars.items()}
             for drawing in lens.draw(measured):
                 save(drawing, folder)
     report(1, 1)

@@ -2,8 +2,8 @@
 
 A layer that is followed by a ReLU is read **after** it and before pooling: the tensor that the next layer sees is
 the one that votes. Since max-pooling and the ReLU commute, this holds too for a network that pools first. Which
-layers are followed by a ReLU is found by watching one forward pass (``torch.relu``, ``nn.ReLU``, in place or not;
-through max-pooling, reshaping and dropout), not by their names.
+layers are followed by a ReLU is found by watching one forward pass (``torch.relu``, ``nn.ReLU``, ``clamp(min=0)``, in
+place or not; through max-pooling, reshaping and dropout), not by their names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from torch.overrides import TorchFunctionMode
 from seedscope.errors import SeedscopeError, did_you_mean
 
 _RECTIFIERS = frozenset({"relu", "relu_"})
-_COMMUTE = ("max_pool", "flatten", "reshape", "view", "dropout", "feature_dropout", "boolean_dispatch")
+_CLAMPS = frozenset({"clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"})
+_COMMUTE = (
+    *("max_pool", "adaptive_max_pool", "boolean_dispatch", "dropout", "feature_dropout"),
+    *("flatten", "unflatten", "reshape", "view", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone"),
+)
 
 
 @contextmanager
@@ -87,14 +91,18 @@ class _WatchReLU(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        name = getattr(func, "__name__", "")
-        layers = self.origins.get(id(args[0]), frozenset()) if args else frozenset()
-        output = func(*args, **(kwargs or {}))
-        if name in _RECTIFIERS:
+        name, options = getattr(func, "__name__", ""), dict(kwargs or {})
+        layers = self.origins.get(id(args[0] if args else options.get("input")), frozenset())
+        output = func(*args, **options)
+        if name in _RECTIFIERS or (name in _CLAMPS and _clamps_at_0(*args[1:], **options)):
             self.rectified |= layers
         elif layers and name.startswith(_COMMUTE) and isinstance(output, torch.Tensor):
             self._tag(output, self.origins.get(id(output), frozenset()) | layers)
         return output
+
+
+def _clamps_at_0(min: Any = None, max: Any = None, **_: Any) -> bool:  # torch's own names
+    return isinstance(min, int | float) and min == 0 and max is None
 
 
 def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.Tensor) -> frozenset[str]:

@@ -9,6 +9,7 @@ number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -46,7 +47,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     """Write the activations of one replica."""
     import torch
 
-    from seedscope.capture import activations
+    from seedscope.capture import activations, layer_shapes
     from seedscope.training import load_weights, surroundings
 
     dump: Dump = experiment.component("dump")
@@ -57,8 +58,11 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
         chosen = probe[exhibits(data.label.values[probe], dump.exhibits_per_class)]
         samples = {name: chosen if which == "exhibits" else probe for name, which in dump.layers.items()}
         samples["logit"] = probe
+        shapes = layer_shapes(model, torch.zeros(1, *data.image.shape[1:]))
+        # A layer that does not exist is refused below, by name.
+        size = sum(4 * len(kept) * math.prod(shapes.get(name, ())) for name, kept in samples.items())
         with (
-            replacing(experiment.at.activations(seed)) as temporary,
+            replacing(experiment.at.activations(seed), size + 2**16) as temporary,
             _Writer(temporary, samples, chosen) as file,
         ):
             pictures = (torch.from_numpy(image) for image in _batches(data, probe, dump.batch_size))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from seedscope.errors import SeedscopeError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -60,10 +62,24 @@ def pictures(image: np.ndarray, label: np.ndarray, split: str | np.ndarray, **tr
 
 
 def assemble(source: DataSource) -> xr.Dataset:
-    """Return the whole data set: the shared training draw, then the probe set, numbered by ``sample``."""
+    """Return the whole data set: the shared training draw, then the probe set, numbered by ``sample``.
+
+    Raises:
+        SeedscopeError: pictures or labels are not what the source says of them.
+    """
     import xarray as xr
 
     whole = xr.concat([source.training(0), source.probe()], dim="sample", data_vars="minimal", coords="minimal")
+    if whole.image.shape[1:] != tuple(source.shape):
+        raise SeedscopeError(f"the data set makes pictures of shape {whole.image.shape[1:]}, not {tuple(source.shape)}")
+    if not np.isfinite(whole.image.values).all():
+        raise SeedscopeError("the data set has pictures with values that are no numbers")
+    label, n_classes = whole.label.values, len(source.class_names)
+    if label.min() < 0 or label.max() >= n_classes:
+        raise SeedscopeError(
+            f"the data set has labels from {label.min()} to {label.max()}, and names {n_classes} classes: 0 to "
+            f"{n_classes - 1}"
+        )
     whole = whole.assign_coords(sample=np.arange(whole.sizes["sample"]))
     whole.image.attrs = {"long_name": "brightness", "units": "1"}
     whole.attrs["class_names"] = list(source.class_names)
