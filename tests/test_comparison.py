@@ -202,7 +202,7 @@ def test_seeds_without_a_value_are_left_out_and_n_says_so(analyzed):
     del changed["4"]["training"]["train_loss"]
     write_json(at.seeds_metrics, changed)
     try:
-        compare_replicas(at, SEEDS, analyzed.lenses())
+        compare_replicas(at, SEEDS, {})
     finally:
         write_json(at.seeds_metrics, metrics)
     over_seeds = read_json(at.across_metrics)
@@ -225,7 +225,7 @@ def test_replicas_without_an_epoch_are_compared_too(analyzed):
     for seed in SEEDS:
         write_text(at.history(seed), HISTORY.splitlines()[0] + "\n")
     try:
-        compare_replicas(at, SEEDS, analyzed.lenses())
+        compare_replicas(at, SEEDS, {})
     finally:
         for seed in SEEDS:
             write_text(at.history(seed), HISTORY.format(seed))

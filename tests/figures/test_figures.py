@@ -198,8 +198,8 @@ def test_cells_that_units_share_show_the_largest_and_the_text_says_so():
     assert cells.mask.sum() == 2
     assert cells[0, 1:4].tolist() == [3, -50, 7]
     assert cells[1, 1:4].tolist() == [-3, -5, -7]
-    assert "2 neighbours" in figures.shared_cells(640)
-    assert figures.shared_cells(320) == ""
+    assert "2 neighbours" in figures.shared_cells(ax, 640)
+    assert figures.shared_cells(ax, 320) == ""
 
 
 def test_a_matrix_has_its_first_row_on_top():

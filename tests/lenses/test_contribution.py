@@ -355,10 +355,9 @@ def test_exhibits_show_their_own_pictures_and_samples(look, random_replica):
 
 
 ODD = {
-    "some units dead": {"dead": (2, 7)},
     "all units dead": {"dead": range(12)},
     "one class only": {"unseen": (0, 2)},
-    "one logit": {"classes": 2, "targets": 1, "dead": (3,), "names": ("no", "yes")},
+    "one logit, some dead": {"classes": 2, "targets": 1, "dead": (3,), "names": ("no", "yes")},
     "one logit, all dead": {"classes": 2, "targets": 1, "dead": range(12)},
     "one unit": {"units": 1, "classes": 2},
     "few pictures": {"n": 3, "classes": 2},

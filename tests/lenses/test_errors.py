@@ -255,7 +255,6 @@ ODD = {
     "one logit": {"classes": 2, "targets": 1, "names": ("no", "yes")},
     "ten classes": {"classes": 10, "n": 200},
     "units with long numbers": {"units": 800},
-    "colour": {"shape": (3, 9, 7)},
 }
 
 

@@ -190,7 +190,7 @@ def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) ->
         "dominance_heatmap",
         figure,
         "Mean centred vote of every unit for each class's own pictures, one row per seed. A unit that votes alike in "
-        f"every seed would show as a vertical stripe.{figures.shared_cells(values.shape[2])}",
+        f"every seed would show as a vertical stripe.{figures.shared_cells(axes[0], values.shape[2])}",
     )
 
 

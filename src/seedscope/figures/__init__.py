@@ -39,7 +39,6 @@ PALETTE = (
     "#A0A000",
 )
 _DPI = 100
-_COLUMNS = 320  # of a matrix, that every panel has pixels for
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def save(drawing: Drawing, folder: Path) -> None:
 
 def canvas(title: str, width: float, height: float) -> Figure:
     """Return an empty figure of width × height inches with its title above."""
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     figure.suptitle(title, fontsize=12, x=0.5, y=1 - 0.12 / height, va="top")
     return figure
 
@@ -178,7 +177,7 @@ def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str = DIVERGIN
     some units would go unseen.
     """
     rows, columns = values.shape
-    shared = max(1, -(-columns // _COLUMNS))
+    shared = _columns_per_cell(ax, columns)
     padded = np.pad(values, ((0, 0), (0, -columns % shared)), constant_values=np.nan).reshape(rows, -1, shared)
     largest = np.where(np.isnan(padded), -1, np.abs(padded)).argmax(-1)[..., None]
     cells = np.take_along_axis(padded, largest, -1)[..., 0]
@@ -188,9 +187,13 @@ def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str = DIVERGIN
     return image
 
 
-def shared_cells(columns: int) -> str:
+def _columns_per_cell(ax: Axes, columns: int) -> int:
+    return max(1, -(-columns // max(1, int(ax.bbox.width))))  # in pixels, as saved
+
+
+def shared_cells(ax: Axes, columns: int) -> str:
     """Return the sentence that a heat map of that many columns needs in its description, if any."""
-    shared = -(-columns // _COLUMNS)
+    shared = _columns_per_cell(ax, columns)
     return f" Each cell stands for {shared} neighbours and shows the largest." if shared > 1 else ""
 
 

@@ -450,7 +450,8 @@ def _head_weights(measured: xr.Dataset) -> Drawing:
         f"{measured.attrs['head']}_weights",
         figure,
         f"Weights of {measured.attrs['head']}, one row per class and one column per unit. The lower panel takes away "
-        f"what a unit gives to all classes alike, which changes no decision.{figures.shared_cells(len(weight[0]))}",
+        "what a unit gives to all classes alike, which changes no decision."
+        + figures.shared_cells(axes[0], measured.sizes["unit"]),
     )
 
 

@@ -198,7 +198,7 @@ def _work(measured: xr.Dataset) -> Drawing:
         "dominance_units",
         figure,
         "How much each live unit moves each class, whether for or against, averaged over the class's probe pictures."
-        + figures.shared_cells(len(units)),
+        + figures.shared_cells(ax, len(units)),
     )
 
 

@@ -8,8 +8,9 @@ For a picture s of class t that was decided as w, each unit's part in the mistak
 
 Units with a large ``pull`` moved the decision towards the wrong class; units with a large ``shortfall`` did so more,
 or objected less, than they usually do. The gauge (see :mod:`seedscope.lenses.contribution`, also on one logit) drops
-out of both: they are differences between two classes. Where the generator knows the place of the object
-(``square_y``, ``square_x``), accuracy is also read by place, with Wilson intervals (Wilson 1927).
+out of both: they are differences between two classes. What is typical is not matched by place, and mistakes lie where
+classes meet: part of a shortfall may be the place rather than the mistake. Where the generator knows the place of the
+object (``square_y``, ``square_x``), accuracy is also read by place, with Wilson intervals (Wilson 1927).
 """
 
 from __future__ import annotations
