@@ -1,0 +1,82 @@
+"""README.md is true: its commands exist and are tested, its numbers are those of the committed measurements."""
+
+import csv
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def committed(path: str) -> str:
+    """Return a file as it was committed: a run on another machine may have changed it since."""
+    return subprocess.run(["git", "show", f"HEAD:{path}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake ([a-z]+)", README)) - {"and"}
+    assert {"repro", "test", "ui", "quick", "bench"} <= named
+    assert named - {"clean"} <= targets
+
+
+def test_every_dvc_command_of_the_readme_is_run_by_a_test_of_the_pipeline():
+    tests = (ROOT / "tests/pipeline/test_repro.py").read_text() + (ROOT / "tests/pipeline/conftest.py").read_text()
+    tested = tests.replace('", "', " ")
+    commands = {" ".join(match) for match in re.findall(r"`(dvc) ((?:exp run|metrics show|plots show|repro))", README)}
+    assert len(commands) == 4
+    assert [command for command in commands if f'"{command}' not in tested] == []
+
+
+def test_ci_runs_the_two_commands_of_the_first_screen():
+    ci = (ROOT / ".ci/run").read_text()
+    assert re.search(r"```sh\nmake repro\nmake test\n```", README)
+    assert re.search(r"^make .*repro$", ci, re.M)
+    assert "make test" in ci
+
+
+def test_the_speed_table_is_the_committed_measurement():
+    measured = {row["figure"]: row for row in csv.DictReader(committed("benchmarks/results.csv").splitlines())}
+    rows = re.findall(r"^\| (.+?) \| ([\d.]+) (\S+) \| ?(.*?) ?\|$", README.split("## Speed")[1], re.M)
+    assert len(rows) >= 9
+    for figure, median, unit, asked in rows:
+        assert float(median) == float(measured[figure]["median"]), figure
+        assert (unit, asked) == (measured[figure]["unit"], measured[figure]["asked"]), figure
+
+
+@pytest.mark.parametrize(
+    ("lens", "metric", "words"),
+    [
+        ("training", "probe_accuracy", "{mean:.3f} [{low:.3f}, {high:.3f}]"),
+        ("dominance", "dead_units", "{mean:.1f} [{low:.1f}, {high:.1f}] of 64 are dead"),
+        ("dominance", "units_for_80_percent_centred", "{mean:.1f} [{low:.1f}, {high:.1f}] of"),
+        ("dominance", "live_units", "of {mean:.1f} live units"),
+        ("dominance", "gini_centred", "Gini {mean:.2f} [{low:.2f}, {high:.2f}]"),
+        ("contribution", "largest_vote_loses_centred", "{mean:.0%} [{low:.0%}, {high:.0%}]"),
+        ("contribution", "top5_overlap_centred", "{mean:.2f} [{low:.2f}, {high:.2f}] are shared"),
+        ("contribution", "top5_overlap_centred", "chance is {chance:.2f}"),
+        ("contribution", "top5_shared_with_raw", "raw votes name {mean:.1f}"),
+        ("contribution", "top5_shared_with_margin", "margins {mean:.1f}"),
+        (
+            "contribution",
+            "top5_shared_with_mean_subtracted",
+            "mean-subtracted votes {mean:.1f} [{low:.1f}, {high:.1f}]",
+        ),
+        ("contribution", "top5_shared_by_chance", "chance {mean:.1f}"),
+    ],
+)
+def test_the_findings_are_the_committed_metrics(lens, metric, words):
+    metrics = json.loads(committed("reports/metrics/squares.across_seeds.json"))
+    assert words.format(**metrics[lens][metric]).replace("%", " %") in README
+
+
+def test_every_path_that_the_readme_names_exists():
+    named = re.findall(r"`((?:src|conf|docs|benchmarks)/[\w./]+)`", README) + re.findall(
+        r"\]\((docs/[\w./]+)\)", README
+    )
+    assert len(named) >= 8
+    assert [path for path in named if not (ROOT / path).exists()] == []
