@@ -28,6 +28,7 @@ setup: .venv/.complete
 	touch $@
 
 repro: setup
+	@python -m pipeline.compose # of a params.yaml in the wrong shape DVC itself would only say that it cannot read it
 	dvc repro
 	@echo "Open reports/site/index.html, or browse the runs with: make ui"
 
