@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -113,3 +114,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ]
     copy.commit()
     return copy
+
+
+@pytest.fixture
+def settled(project: Project) -> Project:
+    """Return the project with the tiny setting reproduced, whatever the test before did."""
+    project.params()
+    project.repro()
+    return project
+
+
+def outs(project: Project) -> dict[str, str]:
+    folders = ("runs", "reports")
+    files = (file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file())
+    return {str(f.relative_to(project.path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}

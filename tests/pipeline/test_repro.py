@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sqlite3
-from pathlib import Path
 
-import pytest
 import xarray as xr
 
-from .conftest import TINY, Project, copy_of_the_project
+from .conftest import TINY, Project, outs
 
 ALWAYS = ["compose", "track"]
-
-
-@pytest.fixture
-def settled(project: Project):
-    """Return the project with the tiny setting reproduced, whatever the test before did."""
-    project.params()
-    project.repro()
-    return project
 
 
 def runs(project: Project) -> int:
     with sqlite3.connect(project.path / "mlflow.db") as database:
         return database.execute("SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'active'").fetchone()[0]
-
-
-def outs(project: Project) -> dict[str, str]:
-    folders = ("runs", "reports")
-    files = (file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file())
-    return {str(f.relative_to(project.path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def test_every_artifact_of_the_contract_is_there(settled):
@@ -118,140 +101,3 @@ def test_a_refused_configuration_touches_nothing(settled):
     assert "'epochs'" in said
     assert "Traceback" not in said
     assert outs(settled) == before
-
-
-def test_an_experiment_changes_a_key_of_params(settled):
-    settled.commit()
-    said = settled.run("dvc", "exp", "run", "-S", "digits_tiny.train.epochs=2")
-    assert "trained 2 of 2 seeds" in said
-    history = (settled.path / "runs/digits_tiny/replicas/seed-0/history.csv").read_text().splitlines()
-    assert len(history) == 1 + 2
-    assert "digits_tiny.seeds.json" in settled.run("dvc", "metrics", "show")
-    assert "epochs" in settled.run("dvc", "params", "diff")
-    settled.run("dvc", "plots", "show")
-
-
-def test_a_queued_experiment_keeps_its_replicas_in_the_real_repository(settled):
-    settled.commit()
-    kept = set((settled.path / ".replicas").iterdir())
-    said = settled.run("dvc", "exp", "run", "--temp", "-S", "digits_tiny.train.epochs=4")
-    assert "trained 2 of 2 seeds" in said
-    assert len(set((settled.path / ".replicas").iterdir()) - kept) >= 2
-
-
-def test_two_fresh_copies_give_the_same_bytes(settled, tmp_path):
-    other = copy_of_the_project(tmp_path / "other")
-    other.repro()
-    mine, theirs = outs(settled), outs(other)
-    assert sorted(mine) == sorted(theirs)
-    assert [name for name in mine if mine[name] != theirs[name]] == []
-
-
-OWN = '''
-"""A user's own data set, network and lens."""
-
-from pathlib import Path
-
-import numpy as np
-import torch
-import xarray as xr
-
-from seedscope.data import pictures
-
-
-class Stripes:
-    """Are the stripes horizontal (0) or vertical (1)? Their brightness stands in a file."""
-
-    shape = (1, 6, 6)
-    class_names = ("horizontal", "vertical")
-
-    def __init__(self, file: str, n: int = 120):
-        self.inputs = (Path(file),)
-        self.n = n
-
-    def _make(self, n, split):
-        rng = np.random.default_rng(len(split))
-        label = np.arange(n) % 2
-        image = rng.uniform(0, 0.3, (n, 1, 6, 6)).astype(np.float32)
-        contrast = float(self.inputs[0].read_text())
-        for row, k in zip(image, label):
-            stripe = row[0] if k == 0 else row[0].T
-            stripe[::2] += contrast
-        return pictures(np.clip(image, 0, 1), label, split)
-
-    def training(self, draw):
-        return self._make(self.n, "train")
-
-    def probe(self):
-        return self._make(40, "probe")
-
-
-class Net(torch.nn.Module):
-    """An in-place ReLU, names of its own."""
-
-    def __init__(self, width: int = 12):
-        super().__init__()
-        self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, width), torch.nn.ReLU(inplace=True))
-        self.readout = torch.nn.Linear(width, 2)
-
-    def forward(self, x):
-        return self.readout(self.body(x))
-
-
-class Brightness:
-    """How bright are the probe pictures?"""
-
-    def check(self, network):
-        pass
-
-    def measure(self, replica):
-        return xr.Dataset({"brightness": replica.probe.image.mean()})
-
-    def draw(self, measured):
-        return iter(())
-
-    def summarize(self, measured):
-        return {"brightness": float(measured.brightness)}
-'''
-
-
-def test_a_users_own_data_network_and_lens_come_in_by_target(settled):
-    here = settled.path
-    (here / "mine").mkdir(exist_ok=True)
-    (here / "mine" / "stripes.py").write_text(OWN)
-    (here / "contrast.txt").write_text("0.5")
-    (here / "conf/data/stripes.yaml").write_text("_target_: mine.stripes.Stripes\nfile: contrast.txt\n")
-    (here / "conf/model/stripes_net.yaml").write_text("_target_: mine.stripes.Net\nwidth: 12\n")
-    (here / "conf/lens/brightness.yaml").write_text("_target_: mine.stripes.Brightness\n")
-    (here / "conf/experiment/stripes.yaml").write_text(
-        "# @package _global_\n"
-        "defaults:\n  - /lens@lenses.brightness: brightness\n"
-        "  - override /data: stripes\n  - override /model: stripes_net\n\n"
-        "experiment: stripes\nreadout: {features: body.1, head: readout}\ndump: {layers: {body.1: probe}}\n"
-        "train: {epochs: 4, batch_size: 20}\n"
-    )
-    settled.params(experiments=["stripes"])
-    assert "train@stripes" in settled.repro()
-    metrics = json.loads((here / "reports/metrics/stripes.seeds.json").read_text())
-    assert metrics["0"]["training"]["probe_accuracy"] > 0.9
-    first = metrics["0"]["brightness"]["brightness"]
-
-    (here / "contrast.txt").write_text("0.6")  # an external file that DVC does not know
-    assert "generate@stripes" in settled.repro()
-    assert (
-        json.loads((here / "reports/metrics/stripes.seeds.json").read_text())["0"]["brightness"]["brightness"] > first
-    )
-
-    source = (here / "mine" / "stripes.py").read_text()
-    (here / "mine" / "stripes.py").write_text(source.replace("ReLU(inplace=True)", "ReLU()"))
-    assert "train@stripes" in settled.repro()
-
-
-def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
-    names = sorted(path.stem for path in Path(project.path / "conf/experiment").glob("*.yaml"))
-    assert "squares" in names
-    names = [name for name in names if name != "stripes"]
-    small = {"data": {"n_train": 90, "n_probe": 90}, "train": {"epochs": 1}}
-    project.params(experiments=names, seeds=[4], **dict.fromkeys(names, small))
-    stages = project.repro()
-    assert {f"compare@{name}" for name in names} <= set(stages)
