@@ -221,6 +221,8 @@ def test_an_interrupted_stage_ends_at_once_with_one_sentence_and_leaves_no_proce
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job ignores interruptions and hands that down; a stage at a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert stage.stdout is not None
     assert stage.stdout.readline() == "started\n"
