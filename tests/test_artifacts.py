@@ -23,6 +23,7 @@ from seedscope.artifacts import (
     Artifacts,
     digest,
     digest_of,
+    groups,
     read_dataset,
     read_json,
     read_weights,
@@ -315,3 +316,16 @@ def test_artifacts_lie_where_the_contract_says() -> None:
     assert str(at.seeds_metrics) == "reports/metrics/squares.seeds.json"
     assert str(at.across_metrics) == "reports/metrics/squares.across_seeds.json"
     assert str(at.learning) == "reports/metrics/squares.learning.csv"
+
+
+def test_groups_lie_beside_a_data_set_and_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.nc", "b.nc"):
+        write_dataset(tmp_path / name, _dataset(), more=_dataset(7))
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+    assert groups(tmp_path / "a.nc") == ("more",)
+    with read_dataset(tmp_path / "a.nc") as own, read_dataset(tmp_path / "a.nc", group="more") as more:
+        assert own.load().identical(_dataset())
+        assert more.load().identical(_dataset(7))
+    (tmp_path / "b.nc").write_bytes(b"half")
+    with pytest.raises(SeedscopeError, match=r"b\.nc cannot be read"):
+        groups(tmp_path / "b.nc")

@@ -17,9 +17,10 @@ from seedscope.comparison import compare_replicas
 from seedscope.data import pictures
 from seedscope.dump import dump_replica
 from seedscope.experiment import Experiment
+from seedscope.frames import Frames
 from seedscope.lenses import Replica
 from seedscope.models.perceptron import Perceptron
-from seedscope.training import save_weights
+from seedscope.weights import save_weights
 
 SEEDS = (1, 2, 4)
 READOUT = {"features": "fc1", "head": "fc2"}
@@ -65,7 +66,11 @@ def analyzed(tmp_path_factory):
     summaries = {}
     for seed in SEEDS:
         torch.manual_seed(seed)
-        save_weights(Perceptron((1, 12, 12), 2, (7,)), experiment.at.model(seed))
+        model = Perceptron((1, 12, 12), 2, (7,))
+        save_weights(model, experiment.at.model(seed))
+        untrained = Frames(experiment.root / f"parts-{seed}", (0,))
+        untrained.take(0, model)
+        untrained.assemble(experiment.at.frames(seed), steps_per_epoch=1)
         write_text(experiment.at.history(seed), HISTORY.format(seed))
         dump_replica(experiment, seed, quiet)
         summaries[str(seed)] = analyze_replica(experiment, seed, quiet) if seed == 1 else measure(experiment, seed)

@@ -3,6 +3,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+from copy import deepcopy
 from itertools import chain
 
 import numpy as np
@@ -13,16 +14,17 @@ import yaml
 from torch import nn
 
 from seedscope.artifacts import read_dataset, write_dataset, write_text
-from seedscope.data import assemble
+from seedscope.data import assemble, pictures
 from seedscope.data.squares import Squares
 from seedscope.dump import dump_replica
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
+from seedscope.frames import Frames
 from seedscope.lenses import Replica
 from seedscope.lenses.contribution import Contribution
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
-from seedscope.training import save_weights
+from seedscope.weights import save_weights
 
 MODEL = {
     "_target_": "seedscope.models.convnet.ConvNet",
@@ -42,6 +44,17 @@ def settings(model=MODEL, layers=LAYERS, **dump):
     }
 
 
+def keep(model, experiment):
+    """Put a network where its experiment looks for it; three steps before, its weights were half as large."""
+    save_weights(model, experiment.at.model(5))
+    frames = Frames(experiment.root / "parts", (0, 3))
+    half = deepcopy(model)
+    half.load_state_dict({name: tensor / 2 for name, tensor in model.state_dict().items()})
+    frames.take(0, half)
+    frames.take(3, model)
+    frames.assemble(experiment.at.frames(5), steps_per_epoch=3)
+
+
 @pytest.fixture
 def experiment(tmp_path):
     """Return an experiment whose probe pictures stand between the training pictures, and its trained network."""
@@ -50,7 +63,7 @@ def experiment(tmp_path):
     experiment = Experiment("toy", settings(), tmp_path)
     write_dataset(experiment.at.data, data)
     torch.manual_seed(7)
-    save_weights(ConvNet((1, 12, 12), 4, (3,), hidden=(6,)), experiment.at.model(5))
+    keep(ConvNet((1, 12, 12), 4, (3,), hidden=(6,)), experiment)
     return experiment
 
 
@@ -65,13 +78,14 @@ def layer(experiment, name):
         return file[name].load()
 
 
-def by_hand(experiment):
-    """Return each layer's values of every picture of the data set, with the weights from the file."""
+def by_hand(experiment, image=None, scale=1):
+    """Return each layer's values of pictures (all of the data set), with the weights from the file times a factor."""
     from safetensors.torch import load_file
 
-    weights = load_file(experiment.at.model(5))
-    with read_dataset(experiment.at.data) as data:
-        image = torch.from_numpy(data.image.values)
+    weights = {name: tensor * scale for name, tensor in load_file(experiment.at.model(5)).items()}
+    if image is None:
+        with read_dataset(experiment.at.data) as data:
+            image = torch.from_numpy(data.image.values)
     conv1 = F.relu(F.conv2d(image, weights["conv1.weight"], weights["conv1.bias"], padding=1))
     pool1 = F.max_pool2d(conv1, 2)
     fc1 = F.relu(pool1.flatten(1) @ weights["fc1.weight"].T + weights["fc1.bias"])
@@ -129,17 +143,76 @@ def test_a_lens_reads_what_was_dumped_and_its_votes_add_up(experiment):
 def test_the_votes_of_a_pooled_feature_map_add_up_too(experiment):
     """Its places and channels have the order in which the network flattens them, else the lens would refuse."""
     torch.manual_seed(1)
-    save_weights(ConvNet((1, 12, 12), 4, (3,), hidden=()), experiment.at.model(5))
+    keep(ConvNet((1, 12, 12), 4, (3,), hidden=()), experiment)
     dump(experiment, model={**MODEL, "hidden": []}, layers={"pool1": "probe"})
     measured = Contribution("pool1", "fc1", top=2).measure(Replica.open(experiment.at, 5))
     assert measured.sizes["unit"] == 3 * 6 * 6
     assert measured.completeness_error.max() < 1e-5
 
 
-def test_progress_is_told_picture_by_picture_of_the_probe_set(experiment):
+@pytest.mark.parametrize("batch_size", [3, 256])
+def test_frames_are_the_answers_of_the_network_as_it_was_then(experiment, batch_size):
+    dump(experiment, batch_size=batch_size, frame_pictures=12, frame_exhibits_per_class=1)
+    probe, shown = probe_and_exhibits(experiment)
+    with read_dataset(experiment.at.data) as data:
+        label = data.label.values
+    then = [by_hand(experiment, scale=0.5), by_hand(experiment)]
+    for name in ("conv1", "pool1", "fc1", "logit"):
+        followed = layer(experiment, f"{name}_frames")
+        samples = followed.sample.values.tolist()
+        assert followed.dims == ("frame", "sample", "target" if name == "logit" else "unit")
+        assert followed.step.values.tolist() == [0, 3]
+        assert followed.epoch.values.tolist() == [0, 1]
+        assert set(samples) <= set(probe)
+        assert np.bincount(label[samples]).tolist() == [3, 3, 3, 3]  # balanced, exhibits included
+        assert {one for two in shown for one in two} <= set(samples)
+        for frame in (0, 1):
+            expected = then[frame][name][samples].numpy()
+            expected = expected.mean((2, 3)) if expected.ndim == 4 else expected
+            assert np.ptp(followed.values[frame]) > 0.01
+            np.testing.assert_allclose(followed.values[frame], expected, rtol=0, atol=1e-6)
+    for name in ("conv1", "pool1"):
+        maps = layer(experiment, f"{name}_exhibit_frames")
+        assert maps.dims == ("frame", "sample", "channel", "y", "x")
+        assert maps.sample.values.tolist() == sorted(first for first, *_ in shown)
+        for frame in (0, 1):
+            expected = then[frame][name][maps.sample.values].numpy()
+            np.testing.assert_allclose(maps.values[frame], expected, rtol=0, atol=1e-6)
+
+
+def test_fewer_probe_pictures_than_are_to_be_followed_are_all_followed(experiment):
+    dump(experiment)
+    assert layer(experiment, "fc1_frames").sample.values.tolist() == probe_and_exhibits(experiment)[0]
+
+
+def test_pictures_in_which_one_thing_changes_are_answered_too(experiment):
+    rng = np.random.default_rng(1)
+    varied = pictures(rng.random((9, 1, 12, 12)), np.arange(9) % 4, "probe", place=np.arange(9) % 3)
+    varied = varied.assign_coords(sample=np.arange(9))
+    with read_dataset(experiment.at.data) as data:
+        write_dataset(experiment.at.data, data.load(), variations=varied)
+    dump(experiment, batch_size=4)
+    expected = by_hand(experiment, torch.from_numpy(varied.image.values))
+    for name in ("fc1", "logit"):
+        values = layer(experiment, f"{name}_variations")
+        assert values.sample.values.tolist() == list(range(9))
+        np.testing.assert_allclose(values, expected[name].numpy(), rtol=0, atol=1e-6)
+    replica = Replica.open(experiment.at, 5)
+    assert "conv1_variations" not in list(replica.activations)  # it is kept for exhibits only
+    assert replica.variations.place.values.tolist() == varied.place.values.tolist()
+
+
+def test_without_such_pictures_there_is_nothing_of_them(experiment):
+    dump(experiment)
+    replica = Replica.open(experiment.at, 5)
+    assert replica.variations is None
+    assert not [name for name in replica.activations if name.endswith("_variations")]
+
+
+def test_progress_is_told_frame_by_frame(experiment):
     told = []
-    dump_replica(Experiment("toy", settings(batch_size=20), experiment.root), 5, lambda *done: told.append(done))
-    assert told == [(20, 41), (40, 41), (41, 41)]
+    dump_replica(experiment, 5, lambda *done: told.append(done))
+    assert told == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_the_surroundings_are_left_as_found(experiment):
@@ -163,7 +236,7 @@ class Odd(nn.Module):
 
 def test_a_layer_of_another_rank_gets_numbered_axes(experiment):
     torch.manual_seed(0)
-    save_weights(Odd(), experiment.at.model(5))
+    keep(Odd(), experiment)
     dump(experiment, model={"_target_": f"{__name__}.Odd"}, layers={"rows": "probe"})
     assert layer(experiment, "rows").dims == ("sample", "axis_1", "axis_2")
     assert layer(experiment, "rows").shape == (41, 12, 5)
@@ -176,7 +249,7 @@ def test_a_dump_that_fails_leaves_no_file_behind_and_keeps_the_old_one(experimen
     assert list(folder.iterdir()) == []
     dump(experiment)
     kept = experiment.at.activations(5).read_bytes()
-    save_weights(Odd(), experiment.at.model(5))
+    keep(Odd(), experiment)
     with pytest.raises(SeedscopeError, match="several times"):
         dump(experiment, model={"_target_": f"{__name__}.Odd"}, layers={"twice": "probe"})
     assert [file.name for file in folder.iterdir()] == ["seed-5.nc"]
@@ -184,7 +257,7 @@ def test_a_dump_that_fails_leaves_no_file_behind_and_keeps_the_old_one(experimen
 
 
 def test_weights_of_another_network_are_refused(experiment):
-    save_weights(ConvNet((1, 12, 12), 4, (3,), hidden=(8,)), experiment.at.model(5))
+    keep(ConvNet((1, 12, 12), 4, (3,), hidden=(8,)), experiment)
     with pytest.raises(SeedscopeError, match="fc1"):
         dump(experiment)
 
@@ -192,7 +265,7 @@ def test_weights_of_another_network_are_refused(experiment):
 def test_memory_does_not_grow_with_the_number_of_pictures(experiment):
     """4,000 pictures are 16 MB; a batch of 64 is 0.3 MB."""
     write_dataset(experiment.at.data, assemble(Squares(n_train=1, n_probe=4000)))
-    save_weights(Perceptron((1, 32, 32), 9, hidden=(4,)), experiment.at.model(5))
+    keep(Perceptron((1, 32, 32), 9, hidden=(4,)), experiment)
     model = {"_target_": "seedscope.models.perceptron.Perceptron", "shape": [1, 32, 32], "classes": 9, "hidden": [4]}
     tracemalloc.start()
     try:

@@ -29,7 +29,7 @@ from seedscope.sources import PACKAGE_ROOT
 from seedscope.store import identity, train_replica
 from seedscope.training import Training
 
-FILES = ("model.safetensors", "history.csv", "identity.json")
+FILES = ("model.safetensors", "history.csv", "frames.nc", "identity.json")
 SETTINGS: dict[str, Any] = {
     "experiment": "toy",
     "seeds": [0, 1],
@@ -307,11 +307,12 @@ def _flip(path: Path) -> None:
         lambda folder: (folder / "model.safetensors").write_bytes(b""),
         lambda folder: (folder / "model.safetensors").unlink(),
         lambda folder: (folder / "history.csv").write_text("epoch\n"),
+        lambda folder: _flip(folder / "frames.nc"),
         lambda folder: (folder / "identity.json").write_text("{"),
         lambda folder: (folder / "identity.json").write_text("{}"),
         lambda folder: (folder / "identity.json").write_text("[]"),
     ],
-    ids=["bit", "empty", "gone", "history", "broken identity", "empty identity", "other identity"],
+    ids=["bit", "empty", "gone", "history", "frames", "broken identity", "empty identity", "other identity"],
 )
 def test_a_damaged_replica_is_told_and_trained_again(
     toy: Experiment, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
@@ -349,7 +350,7 @@ def test_a_replica_killed_half_way_resumes_and_ends_in_the_same_bytes(
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT), "DVC_ROOT": str(tmp_path)}
     code = KILLED.format(epoch=2, root=str(tmp_path))
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -9
-    assert [path.name for path in kept(toy).iterdir()] == ["checkpoint.safetensors"]
+    assert sorted(path.name for path in kept(toy).iterdir()) == ["checkpoint.safetensors", "frames.nc.parts"]
     assert not toy.at.replica(1).exists()
 
     epochs: list[int] = []
@@ -414,13 +415,15 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(toy: Experiment) ->
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(refused.value) == f"{kept(toy)}/checkpoint.safetensors cannot be written: File too large"
-    assert list(kept(toy).iterdir()) == []
+    assert all(path.stat().st_size < 2000 for path in kept(toy).rglob("*.*") if path.is_file())  # whole frames only
+    assert not list(kept(toy).rglob("*.tmp"))
+    assert not (kept(toy) / "checkpoint.safetensors").exists()
     assert not toy.at.replica(1).exists()
 
 
 def test_a_store_that_cannot_be_written_is_one_sentence(toy: Experiment, tmp_path: Path) -> None:
     (tmp_path / ".replicas").write_text("in the way of the folder")
-    with pytest.raises(SeedscopeError, match=r"checkpoint\.safetensors cannot be written: (Not a dir|File exists)"):
+    with pytest.raises(SeedscopeError, match=r"step-0\.safetensors cannot be written: (Not a dir|File exists)"):
         trained(toy)
 
 

@@ -53,6 +53,10 @@ class Artifacts:
         """Return the table of losses and accuracies by epoch."""
         return self.replica(seed) / "history.csv"
 
+    def frames(self, seed: int) -> Path:
+        """Return the network at chosen steps of its training."""
+        return self.replica(seed) / "frames.nc"
+
     def identity(self, seed: int) -> Path:
         """Return what determines one trained network, and the fingerprint made of it."""
         return self.replica(seed) / "identity.json"
@@ -134,10 +138,13 @@ def read_json(path: Path) -> Any:
         raise _unreadable(path, error) from error
 
 
-def write_dataset(path: Path, dataset: xr.Dataset) -> None:
-    """Write a labelled data set as NetCDF-4: the same data gives the same bytes."""
-    with replacing(path, dataset.nbytes + 2**16) as temporary:  # 64 KiB: names and attributes
+def write_dataset(path: Path, dataset: xr.Dataset, **groups: xr.Dataset) -> None:
+    """Write a labelled data set, and others as groups beside it, as NetCDF-4: the same data gives the same bytes."""
+    size = sum(part.nbytes + 2**16 for part in (dataset, *groups.values()))  # 64 KiB: names and attributes
+    with replacing(path, size) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf")
+        for name, group in groups.items():
+            group.to_netcdf(temporary, mode="a", group=name, engine="h5netcdf")
 
 
 def read_dataset(path: Path, group: str | None = None) -> xr.Dataset:
@@ -147,6 +154,17 @@ def read_dataset(path: Path, group: str | None = None) -> xr.Dataset:
     try:
         return xr.open_dataset(path, engine="h5netcdf", group=group)
     except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: h5py's word for some damage
+        raise _unreadable(path, error) from error
+
+
+def groups(path: Path) -> tuple[str, ...]:
+    """Return the names of the groups beside a file's own data set."""
+    import h5netcdf
+
+    try:
+        with h5netcdf.File(path) as file:
+            return tuple(file.groups)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -3,27 +3,36 @@
 Layers differ in size and in which pictures they are kept for, so each has a NetCDF group of its own name that
 holds one variable of that name: ``fc1/fc1(sample, unit)``, ``conv1/conv1(sample, channel, y, x)``. The coordinate
 ``sample`` is the index into ``data.nc``. ``logit/logit(sample, target)`` is what the network itself answers, for
-every probe picture. The pictures pass in batches and are written as they come, so memory does not grow with their
-number.
+every probe picture. Beside them, for every layer and ``logit``:
+
+    fc1_frames(frame, sample, unit)                        at each frame of the training, for a fixed few hundred
+    conv1_frames(frame, sample, unit)                      … a channel's mean over space
+    conv1_exhibit_frames(frame, sample, channel, y, x)     … whole maps, for fewer pictures still
+    fc1_variations(sample, unit)                           for the pictures in which one thing changes at a time,
+                                                           where the data set makes such
+
+The pictures pass in batches and are written as they come, so memory does not grow with their number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.artifacts import read_dataset, read_weights, replacing
-from seedscope.data import exhibits
+from seedscope.artifacts import groups, read_dataset, read_weights, replacing
+from seedscope.data import balanced, exhibits
 from seedscope.experiment import Experiment
 from seedscope.replicas import Report
 
 if TYPE_CHECKING:
     import xarray as xr
+    from torch import nn
 
 _DIMENSIONS = {1: ("unit",), 3: ("channel", "y", "x")}
 
@@ -35,61 +44,116 @@ class Dump:
     Attributes:
         layers: by module name: ``probe`` keeps every probe picture, ``exhibits`` a fixed few per class.
         exhibits_per_class: how many probe pictures of each class are exhibits: the first ones.
+        frame_pictures: how many probe pictures, balanced over classes, are followed through training.
+        frame_exhibits_per_class: how many of each class keep whole feature maps there.
         batch_size: pictures at a time.
     """
 
     layers: Mapping[str, Literal["probe", "exhibits"]]
     exhibits_per_class: Annotated[int, Ge(1)] = 5
+    frame_pictures: Annotated[int, Ge(1)] = 512
+    frame_exhibits_per_class: Annotated[int, Ge(1)] = 1
     batch_size: Annotated[int, Ge(1)] = 256
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What one group of the file will hold: for which samples, with which inner dimensions, at every frame or not."""
+
+    samples: np.ndarray
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    followed: bool = False
+
+    def size(self, frames: int) -> int:
+        """Return its size in bytes."""
+        return 4 * len(self.samples) * math.prod(self.shape) * (frames if self.followed else 1)
 
 
 def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     """Write the activations of one replica."""
     import torch
 
-    from seedscope.capture import activations, layer_shapes
-    from seedscope.training import load_weights, surroundings
+    from seedscope.capture import layer_shapes
+    from seedscope.training import surroundings
+    from seedscope.weights import load_weights
 
     dump: Dump = experiment.component("dump")
-    with read_dataset(experiment.at.data) as data, surroundings(threads=1):
+    at = experiment.at
+    with contextlib.ExitStack() as opened:
+        data, frames = (opened.enter_context(read_dataset(path)) for path in (at.data, at.frames(seed)))
+        varied = None
+        if "variations" in groups(at.data):
+            varied = opened.enter_context(read_dataset(at.data, group="variations"))
+        opened.enter_context(surroundings(threads=1))
         model = experiment.component("model")  # draws initial weights, from a generator that is put back
-        load_weights(model, read_weights(experiment.at.model(seed)))
+        load_weights(model, read_weights(at.model(seed)))
         probe = np.flatnonzero(data.split.values == "probe")
-        chosen = probe[exhibits(data.label.values[probe], dump.exhibits_per_class)]
-        samples = {name: chosen if which == "exhibits" else probe for name, which in dump.layers.items()}
-        samples["logit"] = probe
-        shapes = layer_shapes(model, torch.zeros(1, *data.image.shape[1:]))
-        # A layer that does not exist is refused below, by name.
-        size = sum(4 * len(kept) * math.prod(shapes.get(name, ())) for name, kept in samples.items())
-        with (
-            replacing(experiment.at.activations(seed), size + 2**16) as temporary,
-            _Writer(temporary, samples, chosen) as file,
-        ):
-            pictures = (torch.from_numpy(image) for image in _batches(data, probe, dump.batch_size))
-            done = 0
-            for outputs in activations(model, dump.layers.keys(), pictures):
-                here = probe[done : done + len(outputs["logit"])]
-                for name, output in outputs.items():
-                    file.append(name, here, output.numpy())
-                done += len(here)
-                report(done, len(probe))
+        label = data.label.values[probe]
+        shown = probe[exhibits(label, dump.exhibits_per_class)]
+        whole = np.sort(probe[exhibits(label, dump.frame_exhibits_per_class)])
+        followed = np.union1d(probe[balanced(label, dump.frame_pictures)], whole)
+        changed = np.arange(0 if varied is None else len(varied.sample))
+        plan: dict[str, _Group] = {}
+        for name, shape in layer_shapes(model, torch.zeros(1, *data.image.shape[1:])).items():
+            which = "probe" if name == "logit" else dump.layers.get(name)
+            if which is None:
+                continue
+            flat = ("target",) if name == "logit" else ("unit",)
+            inner = flat if len(shape) == 1 else _DIMENSIONS.get(len(shape), _unnamed(shape))
+            plan[name] = _Group(np.sort(shown) if which == "exhibits" else probe, inner, shape)
+            plan[f"{name}_frames"] = _Group(followed, flat, shape[:1], followed=True)
+            if len(shape) > 1:
+                plan[f"{name}_exhibit_frames"] = _Group(whole, inner, shape, followed=True)
+            if which == "probe" and varied is not None:
+                plan[f"{name}_variations"] = _Group(changed, inner, shape)
+        turns = len(frames.frame)
+        size = sum(group.size(turns) + 2**14 for group in plan.values())  # 16 KiB: names and coordinates
+        with replacing(at.activations(seed), size) as temporary, _Writer(temporary, plan, frames, shown) as file:
+            for here, outputs in _outputs(model, dump, dump.layers, data, probe):
+                file.append(here, outputs)
+            if varied is not None:
+                kept = [name for name, which in dump.layers.items() if which == "probe"]
+                for here, outputs in _outputs(model, dump, kept, varied, changed):
+                    file.append(here, {f"{name}_variations": values for name, values in outputs.items()})
+            for frame in range(turns):
+                report(frame, turns)
+                load_weights(model, {str(name): array.values for name, array in frames.isel(frame=frame).items()})
+                for here, outputs in _outputs(model, dump, dump.layers, data, followed):
+                    for name, values in outputs.items():
+                        file.append(here, {f"{name}_exhibit_frames": values}, frame)
+                        mean = values.reshape(*values.shape[:2], -1).mean(-1)
+                        file.append(here, {f"{name}_frames": mean}, frame)
+            report(turns, turns)
 
 
-def _batches(data: xr.Dataset, samples: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(samples), size):
-        yield data.image.isel(sample=samples[start : start + size]).values
+def _unnamed(shape: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(f"axis_{axis}" for axis in range(1, len(shape) + 1))
+
+
+def _outputs(
+    model: nn.Module, dump: Dump, layers: Collection[str], data: xr.Dataset, samples: np.ndarray
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yield, batch by batch, which samples they are and what each layer and the logits answer."""
+    import torch
+
+    from seedscope.capture import activations
+
+    batches = [samples[start : start + dump.batch_size] for start in range(0, len(samples), dump.batch_size)]
+    pictures = (torch.from_numpy(data.image.isel(sample=batch).values) for batch in batches)
+    for here, outputs in zip(batches, activations(model, layers, pictures), strict=True):
+        yield here, {name: output.numpy() for name, output in outputs.items()}
 
 
 class _Writer:
     """A NetCDF file with a group per layer, filled batch by batch."""
 
-    def __init__(self, path: Any, samples: Mapping[str, np.ndarray], chosen: np.ndarray) -> None:
+    def __init__(self, path: Any, plan: Mapping[str, _Group], frames: xr.Dataset, shown: np.ndarray) -> None:
         import h5netcdf
 
         self._file = h5netcdf.File(path, "w")
-        self._file.attrs["exhibits"] = chosen
-        self._samples = samples
-        self._written = dict.fromkeys(samples, 0)
+        self._file.attrs["exhibits"] = shown
+        self._plan, self._frames = plan, frames
 
     def __enter__(self) -> _Writer:
         return self
@@ -97,23 +161,31 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def append(self, layer: str, samples: np.ndarray, values: np.ndarray) -> None:
-        """Append the values of those of ``samples`` that are kept for ``layer``."""
-        wanted = np.isin(samples, self._samples[layer])
-        if layer not in self._file.groups:
-            self._create(layer, values)
-        start = self._written[layer]
-        stop = start + int(wanted.sum())
-        if stop > start:
-            self._file[layer].variables[layer][start:stop] = values[wanted]
-            self._written[layer] = stop
+    def append(self, samples: np.ndarray, outputs: Mapping[str, np.ndarray], frame: int | None = None) -> None:
+        """Write the values of those of ``samples`` that are kept; a name that is not planned is passed over."""
+        for name, values in outputs.items():
+            if name not in self._plan:
+                continue
+            if name not in self._file.groups:
+                self._create(name, values.dtype)
+            kept = self._plan[name].samples
+            wanted = np.isin(samples, kept)
+            if wanted.any():
+                start = int(np.searchsorted(kept, samples[wanted][0]))
+                where = slice(start, start + int(wanted.sum()))
+                self._file[name].variables[name][where if frame is None else (frame, where)] = values[wanted]
 
-    def _create(self, layer: str, values: np.ndarray) -> None:
-        kept = np.sort(self._samples[layer])
-        inner = ("target",) if layer == "logit" else _DIMENSIONS.get(values.ndim - 1)
-        if inner is None:
-            inner = tuple(f"axis_{axis}" for axis in range(1, values.ndim))
-        group = self._file.create_group(layer)
-        group.dimensions = {"sample": len(kept), **dict(zip(inner, values.shape[1:], strict=True))}
-        group.create_variable("sample", ("sample",), np.int64, data=kept)
-        group.create_variable(layer, ("sample", *inner), values.dtype)
+    def _create(self, name: str, dtype: np.dtype[Any]) -> None:
+        planned = self._plan[name]
+        group = self._file.create_group(name)
+        group.dimensions = {"sample": len(planned.samples), **dict(zip(planned.dimensions, planned.shape, strict=True))}
+        group.create_variable("sample", ("sample",), np.int64, data=planned.samples)
+        if planned.followed:
+            group.dimensions["frame"] = len(self._frames.frame)
+            for coordinate in ("frame", "step", "epoch"):
+                values = self._frames[coordinate].values
+                group.create_variable(coordinate, ("frame",), values.dtype, data=values)
+        along = ("frame", "sample") if planned.followed else ("sample",)
+        variable = group.create_variable(name, (*along, *planned.dimensions), dtype)
+        if planned.followed:
+            variable.attrs["coordinates"] = "step epoch"

@@ -1,10 +1,10 @@
 """Finished replicas, kept by what determines them: a replica is trained once.
 
-``.replicas/<fingerprint>/`` holds ``model.safetensors``, ``history.csv`` and ``identity.json`` of a finished
-replica, or the checkpoint of one on its way. The fingerprint is the SHA-256 of its identity: the data, the
-network, the training, the seed of each random stream, the code that training runs, versions of the libraries,
-processor type, threads and device. Adding a seed trains that seed; a killed run resumes at its last finished
-epoch; the folder is safe to delete.
+``.replicas/<fingerprint>/`` holds ``model.safetensors``, ``history.csv``, ``frames.nc`` and ``identity.json`` of a
+finished replica, or the checkpoint and the frames of one on its way. The fingerprint is the SHA-256 of its identity:
+the data, the network, the training, the seed of each random stream, the code that training runs, versions of the
+libraries, processor type, threads and device. Adding a seed trains that seed; a killed run resumes at its last
+finished epoch; the folder is safe to delete.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from seedscope.training import Training
 
-_KEPT = ("model.safetensors", "history.csv")
+_KEPT = ("model.safetensors", "history.csv", "frames.nc")
 
 
 def identity(experiment: Experiment, training: Training, data_digest: str, seed: int) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def train_replica(experiment: Experiment, data_digest: str, seed: int, report: R
     Raises:
         SeedscopeError: the loss became NaN, the data set is empty, a file cannot be read or written.
     """
-    from seedscope.training import history_csv, save_weights, train
+    from seedscope.training import history_csv, train
+    from seedscope.weights import save_weights
 
     training: Training = experiment.component("train")
     determined_by = identity(experiment, training, data_digest, seed)
@@ -82,6 +83,7 @@ def train_replica(experiment: Experiment, data_digest: str, seed: int, report: R
             _pictures(experiment, training, seed),
             seed,
             checkpoint=checkpoint,
+            frames=kept / "frames.nc",
             report=report,
         )
         save_weights(trained.model, kept / "model.safetensors")
@@ -90,6 +92,7 @@ def train_replica(experiment: Experiment, data_digest: str, seed: int, report: R
         # The identity is written last: where it stands and its digests hold, the replica is finished.
         write_json(kept / "identity.json", {"fingerprint": fingerprint, "files": files, **determined_by})
         checkpoint.unlink(missing_ok=True)
+        shutil.rmtree(kept / "frames.nc.parts", ignore_errors=True)
     for name in (*_KEPT, "identity.json"):
         with replacing(experiment.at.replica(seed) / name) as temporary:
             shutil.copyfile(kept / name, temporary)

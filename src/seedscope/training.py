@@ -20,7 +20,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,7 +34,9 @@ from torch import nn
 
 from seedscope.artifacts import replacing
 from seedscope.errors import SeedscopeError, SettingError
+from seedscope.frames import LIMIT, Frames, schedule
 from seedscope.streams import Stream, Streams
+from seedscope.weights import plain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,6 +52,8 @@ class Training:
         epochs: passes over the training pictures; 0 leaves the network untrained.
         batch_size: pictures per step; the last step of an epoch takes what is left.
         learning_rate: Adam's step size.
+        early_frames: how many frames of the network are kept within the first epoch, at log-spaced steps.
+        epochs_per_frame: later a frame is kept after each so many epochs, and after the last.
         vary: the random streams that a seed changes: ``weights``, ``order``, ``draw``.
         device: where to train; ``auto`` takes CUDA where there is one.
         threads: torch threads of a replica; another number gives other bits.
@@ -58,6 +62,8 @@ class Training:
     epochs: Annotated[int, Ge(0)] = 8
     batch_size: Annotated[int, Ge(1)] = 64
     learning_rate: Annotated[float, Gt(0)] = 1e-3
+    early_frames: Annotated[int, Ge(0)] = 8
+    epochs_per_frame: Annotated[int, Ge(1)] = 1
     vary: tuple[Stream, ...] = ("weights", "order")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Ge(1)] = 1
@@ -68,6 +74,20 @@ class Training:
         if self.device == "cuda" and not available:
             raise SettingError("device", "cuda was asked for and there is none here: use `auto` or `cpu`")
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+    def check_frames(self, size: int) -> None:
+        """Refuse to keep more frames of a network of ``size`` bytes than fit into the limit."""
+        frames = 1 + (self.early_frames if self.epochs else 0) + -(-self.epochs // self.epochs_per_frame)
+        if frames * size > LIMIT:
+            raise SettingError(
+                "epochs_per_frame",
+                f"{frames} frames of this network take {frames * size / 1e6:.0f} MB a seed, and {LIMIT / 1e6:.0f} MB "
+                "are allowed: keep fewer by a larger epochs_per_frame or a smaller early_frames",
+            )
+
+    def steps_per_epoch(self, n_train: int) -> int:
+        """Return the number of steps in an epoch over ``n_train`` pictures."""
+        return -(-n_train // self.batch_size)
 
     def environment(self) -> dict[str, Any]:
         """Return what the surroundings add to a result: versions, processor type, threads, device."""
@@ -169,6 +189,7 @@ def train(
     seed: int,
     *,
     checkpoint: Path | None = None,
+    frames: Path | None = None,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Progress:
     """Train one replica and return it.
@@ -180,6 +201,8 @@ def train(
         seed: the replica's seed.
         checkpoint: file that keeps the last finished epoch of this very replica, and is resumed from when it
             exists; a damaged one is said to be so, and training starts from the first epoch.
+        frames: file that gets the network at chosen steps (see :mod:`seedscope.frames`); until it is written they
+            lie in a folder beside it that has its name and ``.parts``.
         report: called with (epochs done, epochs in all).
 
     Raises:
@@ -195,12 +218,18 @@ def train(
         model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
         progress = Progress(model, optimizer)
+        steps = training.steps_per_epoch(len(splits["train"]))
+        film = None
+        if frames is not None:
+            due = schedule(steps, training.epochs, training.early_frames, training.epochs_per_frame)
+            film = Frames(frames.with_name(f"{frames.name}.parts"), due)
         if checkpoint is not None and checkpoint.exists():
-            _resume(progress, checkpoint)
-        steps = -(-len(splits["train"]) // training.batch_size)
+            _resume(progress, checkpoint, film, steps)
+        if film is not None and not progress.history:
+            film.take(0, model)
         for epoch in range(len(progress.history), training.epochs):
             report(epoch, training.epochs)
-            row = {"epoch": epoch + 1, **_epoch(progress, training, splits["train"], streams, epoch)}
+            row = {"epoch": epoch + 1, **_epoch(progress, training, splits["train"], streams, epoch, film)}
             for name in ("validation", "probe"):
                 if len(splits[name]):
                     row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(model, splits[name])
@@ -208,11 +237,15 @@ def train(
             progress.history.append(row)
             if checkpoint is not None:
                 _keep(progress, checkpoint)
+        if film is not None and frames is not None:
+            film.assemble(frames, steps)
         report(training.epochs, training.epochs)
     return progress
 
 
-def _epoch(progress: Progress, training: Training, split: Split, streams: Streams, epoch: int) -> dict[str, float]:
+def _epoch(
+    progress: Progress, training: Training, split: Split, streams: Streams, epoch: int, film: Frames | None
+) -> dict[str, float]:
     """Run one epoch; losses and accuracies are those of the batches as they came by."""
     model, optimizer = progress.model, progress.optimizer
     device = split.label.device
@@ -236,6 +269,8 @@ def _epoch(progress: Progress, training: Training, split: Split, streams: Stream
             losses[step] = loss
             loss_sum += loss.double() * len(logits)
             correct += (decision(logits) == label[batch]).sum()
+        if film is not None:
+            film.take(epoch * len(losses) + step + 1, model)
     # Looked at once per epoch: on a GPU a look at every step would cost more than the steps after a bad one.
     bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):
@@ -263,47 +298,18 @@ def history_csv(history: list[dict[str, float]]) -> str:
     return text.getvalue()
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the ``state_dict`` as safetensors; equal weights give equal bytes."""
-    content = save(_plain(model.state_dict()))
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def load_weights(model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    """Put weights into a network; a missing, unknown or misshaped tensor is named."""
-    own = model.state_dict()
-    for name in sorted(own.keys() | weights.keys()):
-        if name not in weights or name not in own:
-            lacks = "weights file" if name not in weights else "network"
-            raise SeedscopeError(f"weights do not fit the network: the {lacks} has no {name!r}")
-        if tuple(own[name].shape) != weights[name].shape:
-            raise SeedscopeError(
-                f"weights do not fit the network: {name!r} is {weights[name].shape} in the file and "
-                f"{tuple(own[name].shape)} in the network"
-            )
-    model.load_state_dict({name: torch.from_numpy(np.array(values)) for name, values in weights.items()})
-
-
-def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    # clone: safetensors refuses tensors that share memory, and channels_last ones are not contiguous to it.
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-    }
-
-
 def _keep(progress: Progress, checkpoint: Path) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in progress.model.state_dict().items()}
     for index, state in progress.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    tensors = _plain(tensors)
+    tensors = plain(tensors)
     about = json.dumps({"history": progress.history, "sha256": hashlib.sha256(save(tensors)).hexdigest()})
     content = save(tensors, metadata={"about": about})
     with replacing(checkpoint) as temporary:
         temporary.write_bytes(content)
 
 
-def _resume(progress: Progress, checkpoint: Path) -> None:
+def _resume(progress: Progress, checkpoint: Path, film: Frames | None, steps_per_epoch: int) -> None:
     try:
         with safe_open(checkpoint, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
@@ -313,6 +319,9 @@ def _resume(progress: Progress, checkpoint: Path) -> None:
         intact = False
     if not intact:
         sys.stderr.write(f"{checkpoint} is damaged: this replica starts again from its first epoch\n")
+        return
+    if film is not None and not film.whole_until(len(about["history"]) * steps_per_epoch):
+        sys.stderr.write(f"{film.folder} lacks frames: this replica starts again from its first epoch\n")
         return
     progress.history.extend(about["history"])
     model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}

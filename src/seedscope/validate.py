@@ -137,15 +137,18 @@ def _validate_network(composed: Composed) -> None:
     import torch
 
     from seedscope.capture import activations, layer_shapes, unknown_layer
+    from seedscope.data import VariedSource
     from seedscope.lenses import Network
 
     settings = composed.settings
     source, dump = build(settings["data"]), build(settings["dump"])
+    model = _construct(composed, "model")
+    training = build(settings["train"])
     try:
-        build(settings["train"]).resolved_device()
+        training.resolved_device()
+        training.check_frames(sum(tensor.nbytes for tensor in model.state_dict().values()))
     except SettingError as error:
         raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error
-    model = _construct(composed, "model")
     blank = torch.zeros(1, *source.shape)
     try:
         layers = layer_shapes(model, blank)
@@ -169,7 +172,7 @@ def _validate_network(composed: Composed) -> None:
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where('dump', 'layers')}: {error}") from error
     weights = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    network = Network(layers, weights, dump.layers, n_classes)
+    network = Network(layers, weights, dump.layers, n_classes, isinstance(source, VariedSource))
     for name, spec in settings["lenses"].items():
         try:
             build(spec).check(network)

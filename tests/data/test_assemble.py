@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from seedscope.data import assemble, exhibits, pictures
+from seedscope.data import assemble, balanced, exhibits, pictures, vary
+from seedscope.data.digits import Digits
+from seedscope.data.squares import Squares
 from seedscope.errors import SeedscopeError
 
 
@@ -46,3 +48,21 @@ def test_pictures_and_labels_must_be_what_the_source_says(source, sentence):
 
 def test_exhibits_are_the_first_of_each_class():
     assert exhibits(np.array([1, 0, 1, 1, 0, 2]), 2).tolist() == [1, 4, 0, 2, 5]
+
+
+def test_the_first_of_each_class_come_before_any_second():
+    label = np.array([2, 2, 2, 0, 0, 1, 2, 0])
+    assert balanced(label, 3).tolist() == [0, 3, 5]
+    assert balanced(label, 5).tolist() == [0, 1, 3, 4, 5]
+    assert balanced(label, 100).tolist() == list(range(8))
+
+
+def test_pictures_in_which_one_thing_changes_are_numbered_and_others_have_none():
+    class Varied(Squares):
+        def variations(self):
+            return self.probe()
+
+    varied = vary(Varied(n_train=4, n_probe=5))
+    assert varied is not None
+    assert varied.sample.values.tolist() == [0, 1, 2, 3, 4]
+    assert vary(Digits(n_train=20, n_probe=10)) is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +39,17 @@ class DataSource(Protocol):
 
     def probe(self) -> xr.Dataset:
         """Return the probe pictures, the same whatever the draw."""
+
+
+@runtime_checkable
+class VariedSource(Protocol):
+    """A data set that can change one thing of a picture at a time."""
+
+    def variations(self) -> xr.Dataset:
+        """Return further pictures as :func:`pictures` does (split ``probe``), with what was varied by sample.
+
+        They are the same for every seed. The ``variation`` lens says which designs it reads.
+        """
 
 
 def pictures(image: np.ndarray, label: np.ndarray, split: str | np.ndarray, **truth: np.ndarray) -> xr.Dataset:
@@ -86,6 +97,23 @@ def assemble(source: DataSource) -> xr.Dataset:
     return whole
 
 
+def vary(source: DataSource) -> xr.Dataset | None:
+    """Return the pictures in which one thing changes at a time, numbered by ``sample``; ``None`` if it makes none."""
+    if not isinstance(source, VariedSource):
+        return None
+    varied = source.variations()
+    return varied.assign_coords(sample=np.arange(varied.sizes["sample"]))
+
+
 def exhibits(label: np.ndarray, per_class: int) -> np.ndarray:
     """Return the positions of the first ``per_class`` samples of each class, by class and then by position."""
     return np.concatenate([np.flatnonzero(label == k)[:per_class] for k in np.unique(label)])
+
+
+def balanced(label: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions, ascending, of ``count`` samples: the first of each class, then the second, and so on."""
+    turn = np.empty(len(label), dtype=np.int64)
+    for k in np.unique(label):
+        own = np.flatnonzero(label == k)
+        turn[own] = np.arange(len(own))
+    return np.sort(np.lexsort((label, turn))[:count])

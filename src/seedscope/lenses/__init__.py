@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.artifacts import Artifacts, read_dataset, read_weights
+from seedscope.artifacts import Artifacts, groups, read_dataset, read_weights
 from seedscope.errors import SettingError
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ class Network:
         weights: shape by ``state_dict`` name.
         dumped: layers whose activations are kept, and for which pictures (``probe`` or ``exhibits``).
         n_classes: number of classes.
+        varied: whether the data set makes pictures in which one thing changes at a time.
     """
 
     layers: Mapping[str, tuple[int, ...]]
     weights: Mapping[str, tuple[int, ...]]
     dumped: Mapping[str, str]
     n_classes: int
+    varied: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ class Replica:
         experiment: its experiment.
         seed: its seed.
         probe: the probe pictures: ``image``, ``label`` and the ground truth, by ``sample``.
-        activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included.
+        activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included. Beside them
+            ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see :mod:`seedscope.dump`).
         weights: by ``state_dict`` name.
+        frames: the weights at each frame of the training, ``(frame, …)``, with ``step(frame)`` and ``epoch(frame)``.
+        variations: pictures in which one thing changes at a time, and what was changed; ``None`` where the data set
+            makes none.
         exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
         class_names: one per class.
     """
@@ -61,6 +67,8 @@ class Replica:
     weights: Mapping[str, np.ndarray]
     exhibits: np.ndarray
     class_names: tuple[str, ...]
+    frames: xr.Dataset | None = None
+    variations: xr.Dataset | None = None
 
     @classmethod
     def open(cls, at: Artifacts, seed: int) -> Replica:
@@ -76,6 +84,8 @@ class Replica:
             weights=read_weights(at.model(seed)),
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
             class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
+            frames=read_dataset(at.frames(seed)),
+            variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
         )
 
 
@@ -89,13 +99,10 @@ class _Activations(Mapping[str, "xr.DataArray"]):
         return read_dataset(self._path, group=layer)[layer]
 
     def __iter__(self) -> Iterator[str]:
-        import h5netcdf
-
-        with h5netcdf.File(self._path) as file:
-            return iter(list(file.groups))
+        return iter(groups(self._path))
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(groups(self._path))
 
 
 class Lens(Protocol):
