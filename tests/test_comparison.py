@@ -33,6 +33,7 @@ SETTINGS = {
         "errors": {"_target_": "seedscope.lenses.errors.Errors", **READOUT},
         "dominance": {"_target_": "seedscope.lenses.dominance.Dominance", **READOUT},
     },
+    "provenance": {"lenses": {}},
 }
 HISTORY = "epoch,train_loss,train_accuracy,probe_loss,probe_accuracy\n1,1.5,0.4,1.25,0.3\n2,1,0.5,1,0.{}\n"
 
@@ -54,8 +55,10 @@ def measure(experiment, seed):
 
 @pytest.fixture(scope="module")
 def analyzed(tmp_path_factory):
-    """Return an experiment of three untrained networks, dumped and measured through every lens; one is drawn too."""
+    """Yield an experiment of three untrained networks, dumped and measured through every lens; one is drawn too."""
     experiment = Experiment("toy", SETTINGS, tmp_path_factory.mktemp("analyzed"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DVC_ROOT", str(experiment.root))
     rng = np.random.default_rng(0)
     write_dataset(
         experiment.at.data,
@@ -72,10 +75,12 @@ def analyzed(tmp_path_factory):
         untrained.take(0, model)
         untrained.assemble(experiment.at.frames(seed), steps_per_epoch=1)
         write_text(experiment.at.history(seed), HISTORY.format(seed))
+        write_json(experiment.at.identity(seed), {"fingerprint": f"{seed:064x}"})
         dump_replica(experiment, seed, quiet)
         summaries[str(seed)] = analyze_replica(experiment, seed, quiet) if seed == 1 else measure(experiment, seed)
     write_json(experiment.at.seeds_metrics, summaries)
-    return experiment
+    yield experiment
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
