@@ -77,7 +77,9 @@ def analyzed(tmp_path_factory):
         write_text(experiment.at.history(seed), HISTORY.format(seed))
         write_json(experiment.at.identity(seed), {"fingerprint": f"{seed:064x}"})
         dump_replica(experiment, seed, quiet)
-        summaries[str(seed)] = analyze_replica(experiment, seed, quiet) if seed == 1 else measure(experiment, seed)
+        summaries[str(seed)] = (
+            analyze_replica(experiment, seed, quiet).scalars if seed == 1 else measure(experiment, seed)
+        )
     write_json(experiment.at.seeds_metrics, summaries)
     yield experiment
     patch.undo()
@@ -121,7 +123,7 @@ def test_an_untrained_replica_has_no_scalars_of_training(analyzed):
     unseen = Experiment("toy", {**SETTINGS, "lenses": {}}, analyzed.root)
     write_text(analyzed.at.history(1), HISTORY.splitlines()[0] + "\n")
     try:
-        assert analyze_replica(unseen, 1, quiet) == {"training": {}}
+        assert analyze_replica(unseen, 1, quiet).scalars == {"training": {}}
     finally:
         write_text(analyzed.at.history(1), HISTORY.format(1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,27 +19,43 @@ from seedscope.replicas import Report
 Summaries = dict[str, Scalars]
 
 
-def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Summaries:
-    """Write what every lens measures and draws of one replica; return its scalars by lens, ``None`` where undefined.
+@dataclass(frozen=True)
+class Analysis:
+    """What all lenses saw of one replica.
 
-    How training ended stands with them under ``training``. A look that is kept is copied (see
+    Attributes:
+        scalars: by lens and name, ``None`` where undefined; how training ended stands with them under ``training``.
+        looked: the lenses that had to look; what the others saw was kept.
+    """
+
+    scalars: Summaries
+    looked: tuple[str, ...]
+
+
+def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analysis:
+    """Write what every lens measures and draws of one replica.
+
+    A look that is kept is copied (see
     :mod:`seedscope.looks`). Figures are drawn from the written numbers, so what is seen is what is kept.
     """
     at = experiment.at
     replica = Replica.open(at, seed)
     looks = Looks.at(experiment, seed)
     summaries: Summaries = {"training": _last_epoch(at.history(seed))}
+    looked = []
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):
         report(done, len(lenses))
         look = looks.kept_or_made(name, partial(_look, lens, replica))
         summaries[name] = look.scalars
+        if look.made:
+            looked.append(name)
         shutil.rmtree(at.figures(seed, name), ignore_errors=True)
         copy_file(look.measured, at.measures(seed, name))
         for figure in sorted(look.figures.glob("*")):
             copy_file(figure, at.figures(seed, name) / figure.name)
     report(1, 1)
-    return summaries
+    return Analysis(summaries, tuple(looked))
 
 
 def _look(lens: Lens, replica: Replica, folder: Path) -> Scalars:

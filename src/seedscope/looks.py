@@ -38,10 +38,12 @@ class Look:
     Attributes:
         folder: where it lies.
         scalars: by name; ``None`` where there is no value.
+        made: whether the lens had to look now.
     """
 
     folder: Path
     scalars: Scalars
+    made: bool
 
     @property
     def measured(self) -> Path:
@@ -119,7 +121,7 @@ class Looks:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         self._clear(prefix, folder)
-        return Look(folder, scalars)
+        return Look(folder, scalars, made=True)
 
     def _clear(self, prefix: str, latest: Path) -> None:
         """Remove earlier looks of a lens, and what a killed run left unfinished."""
@@ -149,7 +151,7 @@ def _intact(folder: Path) -> Look | None:
     try:
         found: Mapping[str, Any] = read_json(folder / _FOUND)
         if found["files"] == _digests(folder):
-            return Look(folder, dict(found["scalars"]))
+            return Look(folder, dict(found["scalars"]), made=False)
     except (SeedscopeError, KeyError, TypeError, ValueError):
         pass
     sys.stderr.write(f"{folder} was damaged after it was finished: the lens looks again\n")
