@@ -1,0 +1,255 @@
+"""A real Dask cluster on this machine: the same bytes as loky, whoever is killed, and a sentence for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from seedscope import cluster
+from seedscope.artifacts import write_text
+from seedscope.cluster import Dask
+from seedscope.errors import SeedscopeError
+from seedscope.replicas import Engine, Report, do_once, map_seeds
+
+SEEDS = [3, 1, 2, 0]
+
+
+class Cluster:
+    """A scheduler and its workers, each a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        file = folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+        assert _wait_for(file.exists, 20)
+        self.address = str(json.loads(file.read_text())["address"])
+
+    def worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start a worker in a folder of its own, so that nothing is found by luck."""
+        return self._start("worker", "--no-nanny", "--no-dashboard", *options)
+
+    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
+        own = self.folder / f"{what}-{len(self.processes)}"
+        own.mkdir()
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--host", "127.0.0.1"]
+        command += ["--scheduler-file", str(self.folder / "scheduler.json"), *options]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment["DVC_ROOT"] = str(own)  # somebody else's: it must not be taken for the project's
+        with (own / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=own, env=environment, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and one worker with two threads, which no test kills."""
+    one = Cluster(tmp_path_factory.mktemp("dask"))
+    one.worker("--nthreads", "2")
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler without workers, for one test."""
+    (tmp_path / "dask").mkdir()
+    one = Cluster(tmp_path / "dask")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep logs and leases below the test's own folder."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path / ".replicas"
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def done(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in folder.glob("*.done"))
+
+
+def _finish(folder: Path, seed: int) -> int:
+    write_text(folder / f"{seed}.done", "")
+    return 10 * seed
+
+
+def draw_from_the_global_generator(seed: int, report: Report) -> tuple[int, str, str]:
+    """Do what two threads of one process would spoil for each other."""
+    import torch
+
+    torch.manual_seed(seed)
+    digest = hashlib.sha256()
+    for step in range(40):
+        digest.update(torch.randn(50_000).numpy().tobytes())
+        report(step, 40)
+        time.sleep(0.005)
+    torch.set_num_threads(1 + seed % 2)
+    time.sleep(0.1)
+    return torch.get_num_threads(), digest.hexdigest(), os.environ["DVC_ROOT"]
+
+
+def test_two_threads_of_a_worker_give_the_same_bits_as_loky(shared: Cluster) -> None:
+    on_dask = map_seeds(draw_from_the_global_generator, SEEDS, Dask(shared.address), "train squares")
+    assert on_dask == map_seeds(draw_from_the_global_generator, SEEDS, Engine(2), "train squares")
+    assert list(on_dask) == SEEDS
+    assert [threads for threads, *_ in on_dask.values()] == [2, 2, 1, 1]
+
+
+def talk_and_fail(folder: Path, seed: int, _report: Report) -> int:
+    print("what a task prints is no answer")
+    if seed == 1:
+        raise SeedscopeError("the loss became nan")
+    if seed == 2:
+        raise ZeroDivisionError("by zero")
+    return _finish(folder, seed)
+
+
+def test_failed_seeds_are_named_and_the_others_finish(tmp_path: Path, state: Path, shared: Cluster) -> None:
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(talk_and_fail, tmp_path), SEEDS, Dask(shared.address), "train squares")
+    log = state / "logs" / "train-squares-seed-2.log"
+    assert str(failed.value) == (
+        "train squares: seed 1: the loss became nan; "
+        f"seed 2: ZeroDivisionError: by zero (traceback in {log}) (2 of 4 seeds finished)"
+    )
+    assert "in talk_and_fail" in log.read_text()
+    assert done(tmp_path) == [0, 3]
+    assert list((state / "running").iterdir()) == []
+
+
+def where() -> tuple[int, str]:
+    return os.getpid(), str(Path.cwd())
+
+
+def test_a_single_piece_of_work_runs_on_the_cluster_in_the_projects_folder(shared: Cluster) -> None:
+    process, folder = do_once(where, Dask(shared.address), "compare squares")
+    assert process != os.getpid()
+    assert folder == str(Path.cwd())
+    assert do_once(where, Engine(), "compare squares")[0] == os.getpid()
+
+
+def die(folder: Path, always: bool, whom: str, seed: int, _report: Report) -> int:
+    if seed == 2 and (always or not (folder / "died").exists()):
+        (folder / "died").touch()
+        os.kill({"process": os.getpid(), "worker": os.getppid()}[whom], signal.SIGKILL)
+        time.sleep(10)
+        write_text(folder / "outlived", "")
+    return _finish(folder, seed)
+
+
+def test_a_seed_whose_process_dies_is_run_once_more(
+    tmp_path: Path, shared: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = map_seeds(partial(die, tmp_path, False, "process"), [1, 2], Dask(shared.address), "train squares")
+    assert result == {1: 10, 2: 20}
+    assert capfd.readouterr().err == "The process of a seed died; trying once more: seeds [2]\n"
+
+
+def test_a_seed_whose_process_dies_again_is_named(tmp_path: Path, shared: Cluster) -> None:
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(die, tmp_path, True, "process"), [1, 2], Dask(shared.address), "train squares")
+    assert str(failed.value) == (
+        "train squares: seed 2: its process died twice (killed, or out of memory) (1 of 2 seeds finished)"
+    )
+
+
+def test_a_seed_whose_worker_is_killed_runs_elsewhere_and_its_first_process_ends(
+    tmp_path: Path, mortal: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mortal.worker("--nthreads", "1")
+    mortal.worker("--nthreads", "1")
+    result = map_seeds(partial(die, tmp_path, False, "worker"), SEEDS, Dask(mortal.address), "train squares")
+    assert result == {seed: 10 * seed for seed in SEEDS}
+    assert sorted(worker.poll() is None for worker in mortal.processes[1:]) == [False, True]
+    assert not (tmp_path / "outlived").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_seed_that_kills_every_worker_is_named_and_the_others_finish(tmp_path: Path, mortal: Cluster) -> None:
+    for _ in range(5):
+        mortal.worker("--nthreads", "1")
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(die, tmp_path, True, "worker"), SEEDS, Dask(mortal.address), "train squares")
+    assert str(failed.value) == (
+        "train squares: seed 2: its workers died one after another (killed, or out of memory) (3 of 4 seeds finished)"
+    )
+
+
+def test_without_workers_the_wait_ends_with_a_sentence(tmp_path: Path, mortal: Cluster) -> None:
+    engine = Dask(mortal.address, patience=3)
+    sentence = f"the Dask cluster at {mortal.address} has had no worker for 3 s; start some, or raise engine.patience"
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(die, tmp_path, True, "worker"), [2], engine, "train squares")
+    assert str(failed.value) == sentence
+    mortal.worker("--nthreads", "1")
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(die, tmp_path, True, "worker"), [2], engine, "train squares")
+    assert str(failed.value) == sentence
+
+
+def kill(pid: int, _seed: int, _report: Report) -> None:
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(60)
+
+
+def test_a_scheduler_that_dies_ends_the_wait_with_a_sentence(
+    mortal: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mortal.worker("--nthreads", "1")
+    before = time.monotonic()
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(kill, mortal.scheduler.pid), [1, 2], Dask(mortal.address), "train squares")
+    assert str(failed.value) == f"the Dask scheduler at {mortal.address} was lost; what was finished is kept"
+    assert time.monotonic() - before < 30
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://127.0.0.1:9", "127.0.0.1:9", "tcp://no.such.host.invalid:8786", "htp://127.0.0.1:9", "a b", "tcp:"],
+)
+def test_a_scheduler_that_does_not_answer_is_told_soon(
+    address: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cluster, "_CONNECTED_WITHIN", 1)
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(_finish, SEEDS, Dask(address), "train squares")
+    assert str(failed.value).startswith(f"no Dask scheduler answers at {address} (")
+    assert "\n" not in str(failed.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_address_may_stand_in_the_surroundings_and_is_asked_for_where_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.1:8786")
+    assert Dask().scheduler == "tcp://10.0.0.1:8786"
+    assert Dask("tcp://10.0.0.2:8786").scheduler == "tcp://10.0.0.2:8786"
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS")
+    with pytest.raises(SeedscopeError, match="address: no scheduler: write its address, such as tcp://10"):
+        Dask()
