@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seedscope import cluster
@@ -20,41 +17,9 @@ from seedscope.artifacts import write_text
 from seedscope.cluster import Dask
 from seedscope.errors import SeedscopeError
 from seedscope.replicas import Engine, Report, do_once, map_seeds
+from tests.dask_cluster import Cluster
 
 SEEDS = [3, 1, 2, 0]
-
-
-class Cluster:
-    """A scheduler and its workers, each a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
-        file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")
-        assert _wait_for(file.exists, 20)
-        self.address = str(json.loads(file.read_text())["address"])
-
-    def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker in a folder of its own, so that nothing is found by luck."""
-        return self._start("worker", "--no-nanny", "--no-dashboard", *options)
-
-    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
-        own = self.folder / f"{what}-{len(self.processes)}"
-        own.mkdir()
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--host", "127.0.0.1"]
-        command += ["--scheduler-file", str(self.folder / "scheduler.json"), *options]
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        environment["DVC_ROOT"] = str(own)  # somebody else's: it must not be taken for the project's
-        with (own / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=own, env=environment, stdout=log, stderr=log)
-        self.processes.append(process)
-        return process
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +47,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".replicas"
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
 def done(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in folder.glob("*.done"))
 
@@ -98,26 +56,25 @@ def _finish(folder: Path, seed: int) -> int:
     return 10 * seed
 
 
-def draw_from_the_global_generator(seed: int, report: Report) -> tuple[int, str, str]:
+def use_what_a_process_has_once(folder: Path, seed: int, report: Report) -> tuple[list[float], str, str]:
     """Do what two threads of one process would spoil for each other."""
-    import torch
-
-    torch.manual_seed(seed)
-    digest = hashlib.sha256()
+    np.random.seed(seed)
+    os.environ["SEED"] = str(seed)
+    os.chdir(folder)
+    drawn = []
     for step in range(40):
-        digest.update(torch.randn(50_000).numpy().tobytes())
+        drawn.append(np.random.random())
         report(step, 40)
         time.sleep(0.005)
-    torch.set_num_threads(1 + seed % 2)
-    time.sleep(0.1)
-    return torch.get_num_threads(), digest.hexdigest(), os.environ["DVC_ROOT"]
+    return drawn, os.environ["SEED"], os.environ["DVC_ROOT"]
 
 
-def test_two_threads_of_a_worker_give_the_same_bits_as_loky(shared: Cluster) -> None:
-    on_dask = map_seeds(draw_from_the_global_generator, SEEDS, Dask(shared.address), "train squares")
-    assert on_dask == map_seeds(draw_from_the_global_generator, SEEDS, Engine(2), "train squares")
+def test_two_threads_of_a_worker_give_the_same_as_loky(tmp_path: Path, shared: Cluster) -> None:
+    task = partial(use_what_a_process_has_once, tmp_path)
+    on_dask = map_seeds(task, SEEDS, Dask(shared.address), "train squares")
+    assert on_dask == map_seeds(task, SEEDS, Engine(2), "train squares")
     assert list(on_dask) == SEEDS
-    assert [threads for threads, *_ in on_dask.values()] == [2, 2, 1, 1]
+    assert [seed for _, seed, _ in on_dask.values()] == [str(seed) for seed in SEEDS]
 
 
 def talk_and_fail(folder: Path, seed: int, _report: Report) -> int:
