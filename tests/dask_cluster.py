@@ -18,7 +18,9 @@ class Cluster:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+        # Where the tests are killed themselves, the cluster ends of its own.
+        options = ["--port", "0", "--dashboard-address", "127.0.0.1:0", "--idle-timeout", "120 s"]
+        self.scheduler = self._start("scheduler", *options)
         assert wait_for(file.exists, 20)
         self.address = str(json.loads(file.read_text())["address"])
 
@@ -33,6 +35,7 @@ class Cluster:
         command += ["--scheduler-file", str(self.folder / "scheduler.json"), *options]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment["DVC_ROOT"] = str(own)  # somebody else's: it must not be taken for the project's
+        environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"  # 3 by default: more workers to start
         with (own / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=own, env=environment, stdout=log, stderr=log)
         self.processes.append(process)

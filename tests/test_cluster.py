@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +20,7 @@ from seedscope.artifacts import write_text
 from seedscope.cluster import Dask
 from seedscope.errors import SeedscopeError
 from seedscope.replicas import Engine, Report, do_once, map_seeds
-from tests.dask_cluster import Cluster
+from tests.dask_cluster import Cluster, wait_for
 
 SEEDS = [3, 1, 2, 0]
 
@@ -148,7 +151,7 @@ def test_a_seed_whose_worker_is_killed_runs_elsewhere_and_its_first_process_ends
 
 
 def test_a_seed_that_kills_every_worker_is_named_and_the_others_finish(tmp_path: Path, mortal: Cluster) -> None:
-    for _ in range(5):
+    for _ in range(3):
         mortal.worker("--nthreads", "1")
     with pytest.raises(SeedscopeError) as failed:
         map_seeds(partial(die, tmp_path, True, "worker"), SEEDS, Dask(mortal.address), "train squares")
@@ -210,3 +213,112 @@ def test_the_address_may_stand_in_the_surroundings_and_is_asked_for_where_it_doe
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS")
     with pytest.raises(SeedscopeError, match="address: no scheduler: write its address, such as tcp://10"):
         Dask()
+
+
+# --- a machine that would not give the same bytes --------------------------------------------------------------
+
+
+def test_a_worker_without_the_projects_python_is_told(shared: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/bin/python")
+    with pytest.raises(SeedscopeError) as failed:
+        do_once(where, Dask(shared.address), "compare squares")
+    assert str(failed.value) == (
+        f"a worker of the Dask cluster at {shared.address} has no /nowhere/bin/python: workers need this project's "
+        "folder and its Python under the same paths"
+    )
+
+
+@pytest.mark.parametrize(("name", "ours"), [("torch", "0.1"), ("seedscope", "of source 0123456789ab")])
+def test_a_worker_with_another_version_is_refused(
+    name: str, ours: str, shared: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = cluster._installed()
+    monkeypatch.setattr(cluster, "_installed", lambda: {**here, name: ours})
+    with pytest.raises(SeedscopeError) as failed:
+        do_once(where, Dask(shared.address), "compare squares")
+    assert str(failed.value) == (
+        f"compare squares: {socket.gethostname()} has {name} {here[name]}, and the machine that asks {ours}"
+    )
+
+
+def test_a_machine_that_does_not_share_the_folder_is_refused(tmp_path: Path) -> None:
+    lease = tmp_path / "x.lease"
+    assert cluster._refusal(lease, cluster._installed()) == (
+        f"{socket.gethostname()} does not share the folder {tmp_path} with the machine that asks"
+    )
+    lease.touch()
+    assert cluster._refusal(lease, cluster._installed()) is None
+
+
+# --- nobody writes what nobody waits for ------------------------------------------------------------------------
+
+
+END_WITH = """
+import os, sys
+from pathlib import Path
+from seedscope import cluster
+
+cluster._ABANDONED_AFTER = 1
+print("ready", flush=True)
+cluster._end_with(os.getppid(), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_process_of_a_seed_ends_when_its_stage_is_killed_or_gone(tmp_path: Path, kept: bool) -> None:
+    lease = tmp_path / "x.lease"
+    lease.touch()
+    source = str(Path(cluster.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-c", END_WITH, str(lease)],
+        env={**os.environ, "PYTHONPATH": source},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    for _ in range(4):  # a stage that waits keeps its lease fresh
+        time.sleep(0.5)
+        lease.touch()
+    assert process.poll() is None
+    if not kept:
+        lease.unlink()
+    assert process.wait(10) == 1
+    process.stdout.close()
+
+
+STAGE = """
+import os, sys, time
+from pathlib import Path
+from pipeline import stage
+from seedscope.cluster import Dask
+from seedscope.replicas import map_seeds
+
+def task(seed, report):
+    Path(sys.argv[1], f"{seed}.pid").write_text(str(os.getpid()))
+    time.sleep(60)
+
+def slow(folder):
+    map_seeds(task, [0, 1], Dask("ADDRESS"), "train squares")
+
+stage(slow)
+"""
+
+
+def test_an_interrupted_stage_leaves_no_process_on_the_workers(tmp_path: Path, shared: Cluster) -> None:
+    script = tmp_path / "slow.py"
+    text = STAGE.replace("ADDRESS", shared.address).replace("sys.argv[1]", repr(str(tmp_path)))
+    script.write_text(text)
+    repository = Path(__file__).resolve().parents[1]
+    stage = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(repository / "src"), str(repository)])},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    pids = [tmp_path / f"{seed}.pid" for seed in (0, 1)]
+    assert wait_for(lambda: all(file.exists() and file.read_text() for file in pids), 30)
+    stage.send_signal(signal.SIGINT)
+    _, said = stage.communicate(timeout=20)
+    assert (stage.returncode, said) == (130, "slow: interrupted; what was finished is kept\n")
+    assert wait_for(lambda: not any(Path("/proc", file.read_text()).exists() for file in pids))
