@@ -1,14 +1,18 @@
 """Compare the replicas of an experiment with each other."""
 
+from functools import partial
+
 from pipeline import stage
 from seedscope.comparison import compare_replicas
 from seedscope.experiment import Experiment
+from seedscope.replicas import do_once
 
 
 def compare(name: str) -> None:
     """Write ``reports/figures/<experiment>/across_seeds/`` and the metrics over seeds."""
     experiment = Experiment.load(name)
-    compare_replicas(experiment.at, experiment.seeds, experiment.lenses())
+    work = partial(compare_replicas, experiment.at, experiment.seeds, experiment.lenses())
+    do_once(work, experiment.component("engine"), f"compare {name}")
 
 
 if __name__ == "__main__":

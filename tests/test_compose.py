@@ -148,12 +148,39 @@ def test_a_params_file_in_another_encoding_is_named(project: Project) -> None:
         (["digits_tiny"], [1], "params.yaml: digits_tiny must be a block of keys, not [1]"),
         (["engine"], {"worker": 2}, "params.yaml: engine.worker: seedscope.replicas.Engine takes no 'worker'"),
         (["engine"], {"workers": 0}, "params.yaml: engine.workers: input should be greater than or equal to 1, not 0"),
-        (["engine"], "fast", "params.yaml: engine must be a block with a _target_"),
+        (["engine.adress"], "x", "params.yaml: engine.adress: seedscope.replicas.Engine takes no 'adress'"),
+        (["engine.address"], "x", "params.yaml: engine.address: seedscope.replicas.Engine takes no 'address'"),
+        (["engines.address"], "x", "params.yaml: 'engines.address' is neither a key nor an experiment"),
+        (["engine"], "dask", "conf/engine/dask.yaml: address: no scheduler: write its address, such as tcp://10.0.0.1"),
+        (["engine"], "fast", "params.yaml: engine: there is no 'fast'; did you mean 'dask'?"),
     ],
 )
 def test_a_mistake_among_the_top_keys_is_named(project: Project, path: list[str], value: Any, sentence: str) -> None:
     project.set(*path, value=value)
     assert project.refusal().startswith(sentence)
+
+
+def test_the_engine_is_a_word_for_all_experiments_or_for_one(project: Project) -> None:
+    loky = {"_target_": "seedscope.replicas.Engine", "workers": None}
+    dask = {"_target_": "seedscope.cluster.Dask", "address": "tcp://10.0.0.1:8786", "patience": 60}
+    assert project.composed()["engine"] == loky
+    project.set("engine", value="dask")
+    project.set("engine.address", value="tcp://10.0.0.1:8786")
+    assert project.composed()["engine"] == dask
+    project.set("squares", "engine", value="loky")
+    project.set("squares", "engine.workers", value=2)
+    assert project.composed()["engine"] == {**loky, "workers": 2}
+    project.set("squares", "engine", value="dask")
+    project.set("squares", "engine.workers", value=2)
+    assert project.refusal().startswith(
+        "params.yaml: squares.engine.workers: seedscope.cluster.Dask takes no 'workers'"
+    )
+
+
+def test_the_scheduler_may_stand_in_the_surroundings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.1:8786")
+    project.set("engine", value="dask")
+    assert project.composed()["engine"]["address"] is None
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [True], [1.0], ["1"], [[1]], [2**63], "0, 1", 3, None, {"a": 1}], ids=str)
@@ -322,7 +349,7 @@ def test_a_mistake_in_an_experiments_block_is_named(
             "${readot.head}",
             "conf/lens/errors.yaml: head: there is no setting 'readot.head'; did you mean 'readout.head'?",
         ),
-        ("conf/config.yaml", "engine:\n", "motor:\n", "conf/config.yaml: motor: there is no section 'motor'"),
+        ("conf/config.yaml", "dump:\n", "motor: {}\ndump:\n", "conf/config.yaml: motor: there is no section 'motor'"),
     ],
 )
 def test_a_mistake_in_conf_names_its_file(project: Project, file: str, old: str, new: str, sentence: str) -> None:
@@ -332,7 +359,7 @@ def test_a_mistake_in_conf_names_its_file(project: Project, file: str, old: str,
 
 def test_a_missing_section_is_named(project: Project) -> None:
     text = (project.folder / "conf/config.yaml").read_text(encoding="utf-8")
-    project.write("conf/config.yaml", text[: text.index("# Where the seeds run")])
+    project.write("conf/config.yaml", text.replace("  - engine: loky\n", ""))
     assert project.refusal() == "conf/config.yaml: the section 'engine' is missing"
 
 

@@ -282,7 +282,7 @@ class Glance:
         ("data", {"_target_": "Bare"}, "data._target_: HERE.Bare cannot stand here: it has no 'shape'"),
         ("train", {"_target_": "Bare"}, "train._target_: HERE.Bare cannot stand here: it has no 'epochs'"),
         ("dump", {"_target_": "Bare"}, "dump._target_: HERE.Bare cannot stand here: it has no 'layers'"),
-        ("engine", {"_target_": "Bare"}, "engine._target_: HERE.Bare cannot stand here: it has no 'processes'"),
+        ("engine", {"_target_": "Bare"}, "engine._target_: HERE.Bare cannot stand here: it has no 'folder'"),
         ("lenses", {"a": {"_target_": "Bare"}}, "lenses.a._target_: HERE.Bare cannot stand here: it has no 'check'"),
         ("lenses", {"a": {"_target_": "Glance", "at": "x"}}, "lenses.a.at: x is no place"),
         ("lenses", {"a": {"_target_": "Glance"}}, "lenses.a: not on a Sunday"),

@@ -159,7 +159,7 @@ def _experiments(params: Mapping[str, Any], project: Path) -> list[str]:
         if name in (*top, "configs"):  # a key of params.yaml; a folder beside those of the experiments
             raise SeedscopeError(f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}")
     for key in params:
-        if key not in top and key not in known:
+        if key not in top and key not in known and not str(key).startswith("engine."):
             raise SeedscopeError(
                 f"{_PARAMS}: {key!r} is neither a key nor an experiment; {did_you_mean(key, [*top, *known])}"
             )
@@ -180,14 +180,16 @@ def _experiments(params: Mapping[str, Any], project: Path) -> list[str]:
 def _compose(name: str, params: Mapping[str, Any], project: Path) -> Composed:
     """Compose one experiment and add its provenance; every mistake of composition itself is refused here."""
     written = params.get(name) or {}
-    groups = {key: written[key] for key in _COMPONENTS if isinstance(written.get(key), str) and _is_group(key, project)}
-    _check_groups(name, groups, project)
-    block = _block(name, {key: value for key, value in written.items() if key not in groups})
-    shared = {key: params[key] for key in _SHARED if key in params}
-    below, chosen = _compose_files(name, groups, project)
+    groups = _groups(f"{name}.", written, project)
+    block = _block(f"{name}.", {key: value for key, value in written.items() if key not in groups})
+    # An experiment that chooses an engine of its own takes nothing of the shared one.
+    common = {key: params[key] for key in params if key.split(".")[0] in _SHARED and key.split(".")[0] not in groups}
+    shared_groups = _groups("", common, project)
+    shared = _block("", {key: value for key, value in common.items() if key not in shared_groups})
+    below, chosen = _compose_files(name, {**shared_groups, **groups}, project)
     layers = (
         Layer(_PARAMS, {**groups, **block}, prefix=f"{name}."),
-        Layer(_PARAMS, shared),
+        Layer(_PARAMS, {**shared_groups, **shared}),
         *_file_layers(name, chosen, project),
     )
     settings = _resolved(Composed(name, _merged(below, _merged(shared, block)), layers))
@@ -198,8 +200,8 @@ def _compose(name: str, params: Mapping[str, Any], project: Path) -> Composed:
     return composed
 
 
-def _block(name: str, block: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return an experiment's block of ``params.yaml`` with its dotted keys as nested ones.
+def _block(prefix: str, block: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a block of ``params.yaml`` with its dotted keys as nested ones; ``prefix`` stands before them there.
 
     Only the block's own keys are taken apart: below them a dot may be part of a name (the layer ``features.0``).
     """
@@ -207,13 +209,13 @@ def _block(name: str, block: Mapping[Any, Any]) -> dict[str, Any]:
     for key, value in block.items():
         bare = str(key).lstrip("+~")
         if bare != str(key):
-            raise SeedscopeError(f"{_PARAMS}: {name}.{key}: write {bare!r}; a key needs no sign here")
+            raise SeedscopeError(f"{_PARAMS}: {prefix}{key}: write {bare!r}; a key needs no sign here")
         for part in reversed(bare.split(".")):
             value = {part: value}
         for path in _leaves(value):
             said = [Layer(_PARAMS, nested).get(*path[:length]) for length in range(1, len(path) + 1)]
             if said[-1] is not _ABSENT or any(not isinstance(one, Mapping) and one is not _ABSENT for one in said):
-                raise SeedscopeError(f"{_PARAMS}: {name}.{_dotted(path)} stands there twice")
+                raise SeedscopeError(f"{_PARAMS}: {prefix}{_dotted(path)} stands there twice")
         nested = _merged(nested, value)
     return nested
 
@@ -241,11 +243,14 @@ def _is_group(key: str, project: Path) -> bool:
     return (project / "conf" / key).is_dir()
 
 
-def _check_groups(name: str, groups: Mapping[str, str], project: Path) -> None:
+def _groups(prefix: str, block: Mapping[str, Any], project: Path) -> dict[str, str]:
+    """Return the words of a block of ``params.yaml`` that stand where a group does: each selects a file."""
+    groups = {key: block[key] for key in _COMPONENTS if isinstance(block.get(key), str) and _is_group(key, project)}
     for key, choice in groups.items():
         known = sorted(path.stem for path in (project / "conf" / key).glob("*.yaml"))
         if choice not in known:
-            raise SeedscopeError(f"{_PARAMS}: {name}.{key}: there is no {choice!r}; {did_you_mean(choice, known)}")
+            raise SeedscopeError(f"{_PARAMS}: {prefix}{key}: there is no {choice!r}; {did_you_mean(choice, known)}")
+    return groups
 
 
 def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,9 +1,9 @@
 """Map a pure function over seeds: in parallel, one process and one thread each, whatever the machine.
 
 Results depend on the seed alone, not on the number of workers, their order or the engine. A seed that fails
-names itself and its log while the others finish. A worker process that dies (killed, out of memory) takes the
-pool with it: what is unfinished is then submitted once more, each seed in a pool of its own, so that the seed
-that dies again is known by name.
+names itself and its log while the others finish. On one machine (``Engine``) a worker process that dies (killed,
+out of memory) takes the pool with it: what is unfinished is then submitted once more, each seed in a pool of its
+own, so that the seed that dies again is known by name. ``cluster.Dask`` is the engine for more than one machine.
 """
 
 from __future__ import annotations
@@ -38,8 +38,29 @@ class Task(Protocol[T_co]):
 
 
 @dataclass(frozen=True)
+class Outcome(Generic[T_co]):
+    """What became of one seed: the task's value, or in words why there is none."""
+
+    seed: int
+    value: T_co | None = None
+    failure: str | None = None
+
+
+class SeedEngine(Protocol):
+    """Where the seeds run."""
+
+    def folder(self) -> Path | None:
+        """Return the folder in which progress is written, one that the workers see; ``None``: any of this machine."""
+
+    def outcomes(
+        self, run: Callable[[Path, int], Outcome[T]], folder: Path, seeds: Sequence[int]
+    ) -> Iterator[Outcome[T]]:
+        """Yield ``run(folder, seed)`` of every seed, in any order; a seed whose worker dies for good is a failure."""
+
+
+@dataclass(frozen=True)
 class Engine:
-    """Where the seeds run.
+    """The processes of this machine.
 
     Attributes:
         workers: processes at once; ``None`` takes one per core. It does not change any result.
@@ -53,15 +74,30 @@ class Engine:
 
         return max(1, min(self.workers or joblib.cpu_count(), tasks))
 
+    def folder(self) -> Path | None:
+        """Return no folder in particular: the machine's temporary one will do."""
+        return None
 
-@dataclass(frozen=True)
-class _Outcome(Generic[T]):
-    seed: int
-    value: T | None = None
-    failure: str | None = None
+    def outcomes(
+        self, run: Callable[[Path, int], Outcome[T]], folder: Path, seeds: Sequence[int]
+    ) -> Iterator[Outcome[T]]:
+        """Yield the outcome of every seed as it comes; see ``SeedEngine.outcomes``."""
+        here = partial(run, folder)
+        unfinished = list(seeds)
+        try:
+            for outcome in _in_pool(here, seeds, self.processes(len(seeds))):
+                unfinished.remove(outcome.seed)
+                yield outcome
+        except _broken_pool():
+            sys.stderr.write(f"A worker process died; trying once more: seeds {unfinished}\n")
+            for seed in unfinished:
+                try:
+                    yield from _in_pool(here, [seed], 2)  # 2: with one process joblib would run it in this one
+                except _broken_pool():
+                    yield Outcome(seed, failure="its worker process died twice (killed, or out of memory)")
 
 
-def map_seeds(task: Task[T], seeds: Sequence[int], engine: Engine, label: str) -> dict[int, T]:
+def map_seeds(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: str) -> dict[int, T]:
     """Return ``{seed: task(seed)}`` in the order of ``seeds``.
 
     Args:
@@ -73,9 +109,7 @@ def map_seeds(task: Task[T], seeds: Sequence[int], engine: Engine, label: str) -
     Raises:
         SeedscopeError: some seeds failed; the others are done. The sentence names each and its reason.
     """
-    with tempfile.TemporaryDirectory() as folder, _progress_bar(Path(folder), seeds, label):
-        run = partial(_run, task, Path(folder), label, os.environ.get("DVC_ROOT"))
-        outcomes = {outcome.seed: outcome for outcome in _outcomes(run, seeds, engine)}
+    outcomes = _outcomes(task, seeds, engine, label)
     failures = [f"seed {seed}: {outcomes[seed].failure}" for seed in seeds if outcomes[seed].failure]
     if failures:
         finished = len(seeds) - len(failures)
@@ -83,22 +117,34 @@ def map_seeds(task: Task[T], seeds: Sequence[int], engine: Engine, label: str) -
     return {seed: outcomes[seed].value for seed in seeds}  # type: ignore[misc]  # no failure, so a value
 
 
-def _outcomes(run: Callable[[int], _Outcome[T]], seeds: Sequence[int], engine: Engine) -> Iterator[_Outcome[T]]:
-    unfinished = list(seeds)
-    try:
-        for outcome in _in_pool(run, seeds, engine.processes(len(seeds))):
-            unfinished.remove(outcome.seed)
-            yield outcome
-    except _broken_pool():
-        sys.stderr.write(f"A worker process died; trying once more: seeds {unfinished}\n")
-        for seed in unfinished:
-            try:
-                yield from _in_pool(run, [seed], 2)  # 2: with one process joblib would run it in this one
-            except _broken_pool():
-                yield _Outcome(seed, failure="its worker process died twice (killed, or out of memory)")
+def do_once(work: Callable[[], T], engine: SeedEngine, label: str) -> T:
+    """Return ``work()``, done where the seeds run: on this machine in this very process.
+
+    Raises:
+        SeedscopeError: it failed.
+    """
+    outcome = _outcomes(partial(_without_seed, work), [0], engine, label)[0]
+    if outcome.failure:
+        raise SeedscopeError(f"{label}: {outcome.failure}")
+    return outcome.value  # type: ignore[return-value]  # no failure, so a value
 
 
-def _in_pool(run: Callable[[int], _Outcome[T]], seeds: Iterable[int], processes: int) -> Iterator[_Outcome[T]]:
+def _without_seed(work: Callable[[], T], _seed: int, report: Report) -> T:
+    value = work()
+    report(1, 1)
+    return value
+
+
+def _outcomes(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: str) -> dict[int, Outcome[T]]:
+    run = partial(_run, task, label, os.environ.get("DVC_ROOT"))
+    # A worker that is about to be told of the end may still write into the folder that is removed.
+    with tempfile.TemporaryDirectory(dir=engine.folder(), ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with _progress_bar(folder, seeds, label):
+            return {outcome.seed: outcome for outcome in engine.outcomes(run, folder, seeds)}
+
+
+def _in_pool(run: Callable[[int], Outcome[T]], seeds: Iterable[int], processes: int) -> Iterator[Outcome[T]]:
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
@@ -112,11 +158,12 @@ def _broken_pool() -> type[Exception]:
     return broken
 
 
-def _run(task: Task[T], folder: Path, label: str, dvc_root: str | None, seed: int) -> _Outcome[T]:
+def _run(task: Task[T], label: str, dvc_root: str | None, folder: Path, seed: int) -> Outcome[T]:
     """Run one seed in its worker; whatever goes wrong comes back as words."""
     from threadpoolctl import threadpool_limits
 
-    if dvc_root is not None:  # a reused worker may have been started elsewhere
+    os.environ.pop("DVC_ROOT", None)  # a worker may have been started elsewhere
+    if dvc_root is not None:
         os.environ["DVC_ROOT"] = dvc_root
 
     def report(done: int, total: int) -> None:
@@ -125,9 +172,9 @@ def _run(task: Task[T], folder: Path, label: str, dvc_root: str | None, seed: in
 
     try:
         with threadpool_limits(limits=1, user_api="blas"):
-            return _Outcome(seed, value=task(seed, report))
+            return Outcome(seed, value=task(seed, report))
     except SeedscopeError as error:
-        return _Outcome(seed, failure=str(error))
+        return Outcome(seed, failure=str(error))
     except (Exception, SystemExit) as error:  # the boundary of a replica: the others go on
         log = state_folder() / "logs" / f"{label.replace(' ', '-')}-seed-{seed}.log"
         try:
@@ -135,7 +182,7 @@ def _run(task: Task[T], folder: Path, label: str, dvc_root: str | None, seed: in
             kept = f"traceback in {log}"
         except SeedscopeError as unwritten:
             kept = f"its log {unwritten}"
-        return _Outcome(seed, failure=f"{in_one_line(error)} ({kept})")
+        return Outcome(seed, failure=f"{in_one_line(error)} ({kept})")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _OFFERS = {
     "model": ("state_dict", "named_modules"),
     "train": ("epochs", "batch_size", "learning_rate", "vary", "resolved_device", "environment"),
     "dump": ("layers", "exhibits_per_class", "batch_size"),
-    "engine": ("processes",),
+    "engine": ("folder", "outcomes"),
     "lenses": ("check", "measure", "draw", "summarize"),
 }
 

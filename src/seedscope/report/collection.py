@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from seedscope.artifacts import Artifacts, read_json
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
@@ -89,6 +91,12 @@ class Collection:
         return self.shelves.get((seed, lens), Shelf())
 
 
+def _config_text(settings: Mapping[str, Any]) -> str:
+    """Return the settings as YAML, without where the seeds ran: the same results give the same page."""
+    shown = {section: content for section, content in settings.items() if section != "engine"}
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+
+
 def collect(name: str, root: Path = Path()) -> Collection:
     """Read what there is of one experiment; what there is not, ``missing`` says in one sentence."""
     at = Artifacts(name, root)
@@ -111,7 +119,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
     return Collection(
         name=name,
         settings=experiment.settings if experiment else {},
-        config_text=at.config.read_text(encoding="utf-8") if composed else "",
+        config_text=_config_text(experiment.settings) if experiment else "",
         seeds=seeds,
         lenses=lenses,
         unconfigured=tuple(lens for lens in drawn if lens not in (*configured, *measured, TRAINING)),
