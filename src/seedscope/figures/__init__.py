@@ -38,7 +38,7 @@ PALETTE = (
     "#4D4D4D",
     "#A0A000",
 )
-_DPI = 100
+DPI = 100
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def save(drawing: Drawing, folder: Path) -> None:
     title = drawing.figure.get_suptitle()
     words = {"Software": None, "Title": title, "Description": drawing.description}
     with replacing(folder / f"{drawing.name}.png") as temporary:
-        drawing.figure.savefig(temporary, format="png", dpi=_DPI, metadata=words, pil_kwargs={"compress_level": 3})
+        drawing.figure.savefig(temporary, format="png", dpi=DPI, metadata=words, pil_kwargs={"compress_level": 3})
     if drawing.table is not None:
         with replacing(folder / f"{drawing.name}.csv") as temporary:
             drawing.table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
@@ -71,7 +71,7 @@ def save(drawing: Drawing, folder: Path) -> None:
 
 def canvas(title: str, width: float, height: float) -> Figure:
     """Return an empty figure of width × height inches with its title above."""
-    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure = Figure(figsize=(width, height), dpi=DPI)
     figure.suptitle(title, fontsize=12, x=0.5, y=1 - 0.12 / height, va="top")
     return figure
 
