@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from seedscope import figures
 
 _COLUMNS, _ROWS = 8, 16
-_SILENT = "#c9c9c9"
 _WIDEST, _LARGEST = 8.6, 1.7  # of a grid and of one map, inches
 _HIGHEST = 14.0
 _SLENDER = 4.0  # of longer maps the pixels are not square: else they would be lines
@@ -94,15 +92,6 @@ def _largest(maps: np.ndarray, shared: int) -> np.ndarray:
     return np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
 
 
-def scale_of(low: float, high: float) -> tuple[Normalize, Colormap]:
-    """Return scale and colours for values from ``low`` to ``high``: 0 at the centre where there are negatives."""
-    if low < 0:
-        norm, name = figures.centred(np.array([low, high])), figures.DIVERGING
-    else:
-        norm, name = Normalize(0, high if high > 0 else 1.0), figures.SEQUENTIAL
-    return norm, colormaps[name].with_extremes(bad="white", under=_SILENT)
-
-
 def shown(maps: np.ndarray, silent: np.ndarray, norm: Normalize) -> np.ndarray:
     """Return the maps with those of ``silent`` channels below the scale, where they are grey."""
     assert norm.vmin is not None
@@ -129,8 +118,14 @@ def maps_figure(
     ax = figure.add_axes(
         (grid_left / width, 1 - (top + grid_height) / height, grid_width / width, grid_height / height)
     )
-    norm, cmap = scale_of(low, high)
-    image = ax.imshow(grid.tile(maps), norm=norm, cmap=cmap, interpolation="nearest", aspect="auto")
+    norm, colours = figures.scale_of(low, high)
+    image = ax.imshow(
+        grid.tile(maps),
+        norm=norm,
+        cmap=colours.with_extremes(bad="white", under=figures.SILENT),
+        interpolation="nearest",
+        aspect="auto",
+    )
     columns, rows = grid.ticks()
     ax.tick_params(labelsize=8, length=0)
     ax.spines[:].set_visible(False)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
+from seedscope import figures
 from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.figures.mosaic import MapGrid, maps_figure, scale_of, shown
+from seedscope.figures.mosaic import MapGrid, maps_figure, shown
 from seedscope.lenses import Network, Replica
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
         measured.image.values[exhibit],
         f"sample {sample}",
         grid,
-        shown(maps, silent, scale_of(low, high)[0]),
+        shown(maps, silent, figures.scale_of(low, high)[0]),
         low,
         high,
     )
