@@ -17,16 +17,16 @@ import psutil
 
 from benchmarks import Row, seconds
 
-_STAGES = ("compose", "generate", "train", "dump", "analyze", "compare", "report", "track")
+STAGES = ("compose", "generate", "train", "dump", "analyze", "compare", "report", "track")
 
 
 def measure() -> list[Row]:
     """Run the default pipeline from nothing, again with nothing to do, then stage by stage."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        _copy_project(project)
-        whole = seconds(lambda: _run(project, "dvc", "repro"))
-        settled = [seconds(lambda: _run(project, "dvc", "repro")) for _ in range(5)]
+        copy_project(project)
+        whole = seconds(lambda: run(project, "dvc", "repro"))
+        settled = [seconds(lambda: run(project, "dvc", "repro")) for _ in range(5)]
         figures = sum(1 for _ in (project / "reports/figures/squares/seeds").rglob("*.png"))
         rows = [
             Row("dvc repro, from nothing", whole, "s"),
@@ -36,9 +36,9 @@ def measure() -> list[Row]:
         for kept in (project / ".replicas").iterdir():
             subprocess.run(["rm", "-rf", str(kept)], check=True)
         took: dict[str, float] = {}
-        for stage in _STAGES:
+        for stage in STAGES:
             argument = [] if stage in ("compose", "report", "track") else ["squares"]
-            took[stage], peak = _watched(project, sys.executable, "-m", f"pipeline.{stage}", *argument)
+            took[stage], peak = watched(project, sys.executable, "-m", f"pipeline.{stage}", *argument)
             rows.append(Row(f"stage {stage}: time", took[stage], "s"))
             rows.append(Row(f"stage {stage}: peak memory", peak / 1e6, "MB", "≤ 1500"))
         workers = min(os.cpu_count() or 1, 5)
@@ -50,7 +50,8 @@ def measure() -> list[Row]:
     return rows
 
 
-def _copy_project(folder: Path) -> None:
+def copy_project(folder: Path) -> None:
+    """Copy the working tree, without results, into ``folder``."""
     files = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=True
     ).stdout
@@ -58,16 +59,18 @@ def _copy_project(folder: Path) -> None:
         ["tar", "--null", "--files-from=-", "-cf", "-"], input=files, capture_output=True, check=True
     ).stdout
     subprocess.run(["tar", "-xf", "-"], cwd=folder, input=archive, check=True)
-    _run(folder, "git", "init", "--quiet")
+    run(folder, "git", "init", "--quiet")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the surroundings of a command of the project."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def _run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
+def run(folder: Path, *command: str) -> str:
+    """Run a command in the project and return what it printed; it must succeed."""
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -76,13 +79,13 @@ def _run(folder: Path, *command: str) -> str:
 def _run_quick(folder: Path) -> None:
     recipe = re.search(r"^quick:.*\n((?:\t.*\n)+)", (folder / "Makefile").read_text(), re.M)
     assert recipe is not None
-    _run(folder, "sh", "-ec", recipe.group(1).replace("\t", "").replace("@", ""))
+    run(folder, "sh", "-ec", recipe.group(1).replace("\t", "").replace("@", ""))
 
 
-def _watched(folder: Path, *command: str) -> tuple[float, float]:
+def watched(folder: Path, *command: str) -> tuple[float, float]:
     """Run a command; return its seconds and the peak memory of its process tree, bytes."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
     root, peak = psutil.Process(process.pid), 0.0
     while process.poll() is None:
         total = 0.0

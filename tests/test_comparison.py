@@ -33,6 +33,7 @@ SETTINGS = {
         "errors": {"_target_": "seedscope.lenses.errors.Errors", **READOUT},
         "dominance": {"_target_": "seedscope.lenses.dominance.Dominance", **READOUT},
     },
+    "provenance": {"lenses": {}},
 }
 HISTORY = "epoch,train_loss,train_accuracy,probe_loss,probe_accuracy\n1,1.5,0.4,1.25,0.3\n2,1,0.5,1,0.{}\n"
 
@@ -54,8 +55,10 @@ def measure(experiment, seed):
 
 @pytest.fixture(scope="module")
 def analyzed(tmp_path_factory):
-    """Return an experiment of three untrained networks, dumped and measured through every lens; one is drawn too."""
+    """Yield an experiment of three untrained networks, dumped and measured through every lens; one is drawn too."""
     experiment = Experiment("toy", SETTINGS, tmp_path_factory.mktemp("analyzed"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DVC_ROOT", str(experiment.root))
     rng = np.random.default_rng(0)
     write_dataset(
         experiment.at.data,
@@ -72,10 +75,14 @@ def analyzed(tmp_path_factory):
         untrained.take(0, model)
         untrained.assemble(experiment.at.frames(seed), steps_per_epoch=1)
         write_text(experiment.at.history(seed), HISTORY.format(seed))
+        write_json(experiment.at.identity(seed), {"fingerprint": f"{seed:064x}"})
         dump_replica(experiment, seed, quiet)
-        summaries[str(seed)] = analyze_replica(experiment, seed, quiet) if seed == 1 else measure(experiment, seed)
+        summaries[str(seed)] = (
+            analyze_replica(experiment, seed, quiet).scalars if seed == 1 else measure(experiment, seed)
+        )
     write_json(experiment.at.seeds_metrics, summaries)
-    return experiment
+    yield experiment
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +123,7 @@ def test_an_untrained_replica_has_no_scalars_of_training(analyzed):
     unseen = Experiment("toy", {**SETTINGS, "lenses": {}}, analyzed.root)
     write_text(analyzed.at.history(1), HISTORY.splitlines()[0] + "\n")
     try:
-        assert analyze_replica(unseen, 1, quiet) == {"training": {}}
+        assert analyze_replica(unseen, 1, quiet).scalars == {"training": {}}
     finally:
         write_text(analyzed.at.history(1), HISTORY.format(1))
 

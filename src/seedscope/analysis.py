@@ -5,42 +5,70 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from seedscope.artifacts import read_dataset, write_dataset
 from seedscope.experiment import Experiment
 from seedscope.figures import save
-from seedscope.lenses import Replica
+from seedscope.lenses import Lens, Replica
+from seedscope.looks import FIGURES, MEASURED, Looks, Scalars, copy_file
 from seedscope.replicas import Report
 
-Summaries = dict[str, dict[str, float | None]]
+Summaries = dict[str, Scalars]
 
 
-def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Summaries:
-    """Write what every lens measures and draws of one replica; return its scalars by lens, ``None`` where undefined.
+@dataclass(frozen=True)
+class Analysis:
+    """What all lenses saw of one replica.
 
-    How training ended stands with them under ``training``. Figures are drawn from the written numbers, so what is
-    seen is what is kept.
+    Attributes:
+        scalars: by lens and name, ``None`` where undefined; how training ended stands with them under ``training``.
+        looked: the lenses that had to look; what the others saw was kept.
     """
-    replica = Replica.open(experiment.at, seed)
-    summaries: Summaries = {"training": _last_epoch(experiment.at.history(seed))}
+
+    scalars: Summaries
+    looked: tuple[str, ...]
+
+
+def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analysis:
+    """Write what every lens measures and draws of one replica.
+
+    A look that is kept is copied (see
+    :mod:`seedscope.looks`). Figures are drawn from the written numbers, so what is seen is what is kept.
+    """
+    at = experiment.at
+    replica = Replica.open(at, seed)
+    looks = Looks.at(experiment, seed)
+    summaries: Summaries = {"training": _last_epoch(at.history(seed))}
+    looked = []
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):
         report(done, len(lenses))
-        path = experiment.at.measures(seed, name)
-        write_dataset(path, lens.measure(replica))
-        folder = experiment.at.figures(seed, name)
-        shutil.rmtree(folder, ignore_errors=True)
-        with read_dataset(path) as measured:
-            scalars = lens.summarize(measured)
-            summaries[name] = {key: float(value) if math.isfinite(value) else None for key, value in scalars.items()}
-            for drawing in lens.draw(measured):
-                save(drawing, folder)
+        look = looks.kept_or_made(name, partial(_look, lens, replica))
+        summaries[name] = look.scalars
+        if look.made:
+            looked.append(name)
+        shutil.rmtree(at.figures(seed, name), ignore_errors=True)
+        copy_file(look.measured, at.measures(seed, name))
+        for figure in sorted(look.figures.glob("*")):
+            copy_file(figure, at.figures(seed, name) / figure.name)
     report(1, 1)
-    return summaries
+    return Analysis(summaries, tuple(looked))
 
 
-def _last_epoch(history: Path) -> dict[str, float | None]:
+def _look(lens: Lens, replica: Replica, folder: Path) -> Scalars:
+    """Measure, summarize and draw."""
+    write_dataset(folder / MEASURED, lens.measure(replica))
+    with read_dataset(folder / MEASURED) as measured:
+        scalars = {name: float(value) for name, value in lens.summarize(measured).items()}
+        for drawing in lens.draw(measured):
+            save(drawing, folder / FIGURES)
+    return {name: value if math.isfinite(value) else None for name, value in scalars.items()}
+
+
+def _last_epoch(history: Path) -> Scalars:
     with history.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {key: float(value) for key, value in rows[-1].items() if key != "epoch"} if rows else {}
