@@ -146,18 +146,20 @@ def test_an_order_that_is_there_from_the_start_is_found(look, random_replica):
     a, w, b = (replica.activations["fc1"].values, *(replica.weights[f"fc2.{x}"] for x in ("weight", "bias")))
     size = np.array([0.01, 0.1, 0.5, 1, 2])
     grown = follow(replica, size[:, None, None] * a, np.stack([w] * 5), np.stack([b] * 5))
-    summary = look(LENS, grown, draw=None).summary
+    seen = look(LENS, grown, draw=None)
+    summary = seen.summary
     assert summary["top3_overlap_at_start"] == 3
     assert summary["top3_auc_at_start"] == 1
     assert summary["top3_settled_epoch"] == 0
-    assert summary["top3_auc_at_start_p"] == summary["top3_overlap_at_start_p"] == pytest.approx(1 / 2001)
+    assert seen.measured.auc_p[0] == seen.measured.overlap_p[0] == pytest.approx(1 / 2001)
 
 
 def test_an_order_that_comes_at_the_end_was_not_to_be_foreseen(look, followed):
-    summary = look(LENS, followed(units=30, n=300, seed=1), draw=None).summary
+    seen = look(LENS, followed(units=30, n=300, seed=1), draw=None)
+    summary = seen.summary
     assert summary["top3_settled_epoch"] == 2
     assert 0.3 < summary["top3_auc_at_start"] < 0.7
-    assert summary["top3_auc_at_start_p"] > 0.05
+    assert seen.measured.auc_p[0] > 0.05
     assert summary["top3_overlap_by_chance"] == pytest.approx(9 / 30)
 
 
@@ -286,12 +288,14 @@ def test_seeds_are_compared_in_one_figure(look, followed, tmp_path, dead):
     start = [float(of_seed.overlap_mean[0]) for of_seed in measured.values()]
     of_overlap = comparison.metrics["top3_overlap_at_start"]
     if not dead:
+        drawn = np.mean([of_seed.overlap_null_at_start for of_seed in measured.values()], axis=0)
+        assert of_overlap["p"] == pytest.approx((1 + (drawn >= np.mean(start) - 1e-12).sum()) / 2001)
         assert of_overlap["mean"] == pytest.approx(np.mean(start))
         assert of_overlap["chance"] == pytest.approx(9 / 12)
         assert comparison.metrics["top3_auc_at_start"]["chance"] == 0.5
         assert of_overlap["n"] == 3
     else:
-        assert of_overlap == {"mean": None, "low": None, "high": None, "n": 0, "chance": None}
+        assert of_overlap == {"mean": None, "low": None, "high": None, "n": 0, "chance": None, "p": None}
 
 
 NETWORK = Network(

@@ -13,7 +13,8 @@ At every frame f of the training (see :mod:`seedscope.frames`), on the same few 
 Did the order at step 0 say which units would dominate? The null repeats the whole procedure: the final dominance is
 given to the live units in a shuffled order (one shuffle for all classes, which keeps what they share), the top sets are
 chosen again, which gives the old sets under new labels, and compared with every frame again. p is the share of shuffles
-that reach at least the observed mean over classes. Chance is t²/L for the overlap and ½ for the AUC. At the last
+that reach at least the observed mean over classes (over seeds: the mean over classes and seeds, each seed shuffled for
+itself). Chance is t²/L for the overlap and ½ for the AUC. At the last
 frame both are full by definition.
 
 A unit is live at a frame where one of these pictures makes it active; one that only other probe pictures make active
@@ -112,6 +113,13 @@ def comeback(values: np.ndarray, top: int, rng: np.random.Generator, times: int 
     return Comeback(rank, (member * final).sum(-1), area((rank * final).sum(-1)), null)
 
 
+def _p_value(observed: float, null: np.ndarray) -> float:
+    """Return the share of shuffles that reach what was observed, which counts as one of them."""
+    if np.isnan(observed):
+        return float("nan")
+    return float((1 + (null >= observed - 1e-12).sum()) / (1 + len(null)))
+
+
 def settled(overlap: np.ndarray) -> np.ndarray:
     """Return the first frame from which on the overlap (frame, class) stays what it is at the last, (class)."""
     differs = overlap != overlap[-1]
@@ -175,7 +183,7 @@ class Evolution:
                 "dominance": (("frame", "true", "unit"), ranked),
                 "exhibit_label": ("exhibit", replica.probe.label.sel(sample=exhibit).values),
                 "exhibit_activation": (("frame", "exhibit", "unit"), activation.sel(sample=exhibit).values),
-                **self._formation(ranked, live[-1]),
+                **self._formation(ranked, live[-1], np.random.default_rng(replica.seed)),
                 **self._maps(replica, int(exhibit[0])),
             },
             coords={
@@ -193,7 +201,7 @@ class Evolution:
             },
         )
 
-    def _formation(self, ranked: np.ndarray, live: np.ndarray) -> dict[str, Any]:
+    def _formation(self, ranked: np.ndarray, live: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
         """Return how the final top units came to be, by the names of the measured variables."""
         n_frames, n_classes, _ = ranked.shape
         seen = np.flatnonzero(~np.isnan(ranked[-1]).all(-1))
@@ -204,7 +212,7 @@ class Evolution:
         null = {name: np.full((n_frames, _SHUFFLES), np.nan) for name in ("overlap", "auc")}
         if live.any() and len(seen):
             units_left = np.flatnonzero(live)
-            back = comeback(ranked[:, seen][..., units_left], self.top, np.random.default_rng(0))
+            back = comeback(ranked[:, seen][..., units_left], self.top, rng)
             rank[:, seen[:, None], units_left] = back.rank
             overlap[:, seen], auc[:, seen], at[seen] = back.overlap, back.auc, settled(back.overlap)
             null |= back.null
@@ -218,14 +226,14 @@ class Evolution:
         for name, observed, expected in (("overlap", overlap, chance), ("auc", auc, 0.5)):
             mean = observed[:, seen].mean(1) if len(seen) else np.full(n_frames, np.nan)
             drawn = null[name]
-            reached = (drawn >= mean[:, None] - 1e-12).sum(1)
-            p = np.where(np.isnan(mean), np.nan, (1 + reached) / (1 + drawn.shape[1]))
+            p = [_p_value(value, of_frame) for value, of_frame in zip(mean, drawn, strict=True)]
             variables |= {
                 name: (("frame", "true"), observed),
                 f"{name}_mean": ("frame", mean),
                 f"{name}_null": (("frame", "end"), np.quantile(drawn, (0.025, 0.975), axis=1).T),
                 f"{name}_chance": ((), expected),
                 f"{name}_p": ("frame", p),
+                f"{name}_null_at_start": ("shuffle", drawn[0]),
             }
         return variables
 
@@ -251,9 +259,7 @@ class Evolution:
             f"{top}_settled_epoch": float(measured.epoch.values[settled_at].mean()) if len(settled_at) else np.nan,
             f"{top}_overlap_at_start": float(first.overlap_mean),
             f"{top}_overlap_by_chance": float(measured.overlap_chance),
-            f"{top}_overlap_at_start_p": float(first.overlap_p),
             f"{top}_auc_at_start": float(first.auc_mean),
-            f"{top}_auc_at_start_p": float(first.auc_p),
         }
         return {
             **{name: value if several else float("nan") for name, value in summary.items()},
@@ -281,11 +287,17 @@ class Evolution:
         from seedscope.across.statistics import mean_interval
 
         metrics = {}
+        trained = [of_seed for of_seed in measured.values() if of_seed.sizes["frame"] > 1]
         for name in ("overlap", "auc"):
-            several = [of_seed for of_seed in measured.values() if of_seed.sizes["frame"] > 1]
-            start = mean_interval(np.array([float(of_seed[f"{name}_mean"][0]) for of_seed in several]))
-            chance = mean_interval(np.array([float(of_seed[f"{name}_chance"]) for of_seed in several])).mean
-            metrics[f"top{self.top}_{name}_at_start"] = {**start.as_dict(), "chance": chance}
+            start = np.array([float(of_seed[f"{name}_mean"][0]) for of_seed in trained])
+            chance = np.array([float(of_seed[f"{name}_chance"]) for of_seed in trained])
+            null = np.reshape([of_seed[f"{name}_null_at_start"].values for of_seed in trained], (len(start), -1))
+            known = ~np.isnan(start)
+            beside: dict[str, float | None] = {"chance": None, "p": None}
+            if known.any():
+                beside["chance"] = float(chance[known].mean())
+                beside["p"] = _p_value(start[known].mean(), null[known].mean(0))
+            metrics[f"top{self.top}_{name}_at_start"] = {**mean_interval(start).as_dict(), **beside}
         return Comparison(metrics=metrics, drawings=[_seeds_figure(measured, self.top)])
 
 
@@ -382,7 +394,7 @@ def _film_of_matrix(
     """
     n_frames, n_rows, n_columns = values.shape
     left = 0.6 + 0.07 * max(map(len, rows))
-    width = left + float(np.clip(0.16 * n_columns, 4.0, 10)) + 1.2
+    width = max(left + float(np.clip(0.16 * n_columns, 4.0, 10)) + 1.2, 7.5)  # room for title and caption
     height = float(np.clip(0.27 * n_rows, 1.5, 9)) + 1.6
     figure = figures.canvas(f"{title} ({_of(measured)})", width, height)
     (ax,) = figures.panels(figure, 1, 1, top=0.85, left=left, right=1.2, bottom=0.6)
@@ -423,7 +435,7 @@ def _film_of_outputs(measured: xr.Dataset) -> Animation:
     return _film_of_matrix(
         measured,
         f"{features}_fmap_evolution",
-        f"Outputs of {features} for one picture of each class",
+        f"Outputs of {features} for one picture of each class during training",
         np.where(live[:, None], measured.exhibit_activation.values, np.nan),
         [names[k] for k in measured.exhibit_label.values],
         ("class of the picture", f"unit of {features} (grey: dead at this frame)", "activation"),
@@ -437,7 +449,7 @@ def _film_of_logits(measured: xr.Dataset) -> Animation:
     return _film_of_matrix(
         measured,
         "logits_evolution",
-        "Mean logits by class",
+        "Mean logits by class during training",
         measured.mean_logit.values,
         _names(measured),
         ("class of the pictures", "the positive class" if one else "class of the logit", "mean logit"),
@@ -453,7 +465,7 @@ def _film_of_votes(measured: xr.Dataset) -> Animation:
     return _film_of_matrix(
         measured,
         "contribution_evolution",
-        "Who votes for each class? Mean centred votes",
+        "Mean centred votes for each class during training",
         np.where(live[:, None], measured.dominance.values, np.nan),
         _names(measured),
         ("class of the pictures", f"unit of {features} (grey: dead at this frame)", "centred vote (logit units)"),
