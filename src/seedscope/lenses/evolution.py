@@ -446,16 +446,20 @@ def _film_of_outputs(measured: xr.Dataset) -> Animation:
 
 def _film_of_logits(measured: xr.Dataset) -> Animation:
     one = measured.sizes["target"] == 1
-    return _film_of_matrix(
+    film = _film_of_matrix(
         measured,
         "logits_evolution",
         "Mean logits by class during training",
         measured.mean_logit.values,
         _names(measured),
-        ("class of the pictures", "the positive class" if one else "class of the logit", "mean logit"),
+        ("class of the pictures", "the only logit: for class 1" if one else "class of the logit", "mean logit"),
         "The mean logits over the followed pictures of each class at each frame of the training, on one scale: the "
-        "decision is formed where the diagonal is largest in its row.",
+        "decision is formed "
+        + ("where the sign is that of the class." if one else "where the diagonal is largest in its row."),
     )
+    if one:
+        film.figure.axes[0].set_xticks([])
+    return film
 
 
 def _film_of_votes(measured: xr.Dataset) -> Animation:
@@ -512,7 +516,7 @@ def _dominance_evolution(measured: xr.Dataset, top: int) -> Drawing:
         _draw_ranks(figure, ranks, measured, members, live, top)
     else:
         figures.say(ranks, "no live unit")
-        ranks.set_yticks([])
+        ranks.set_axis_off()
     for ax, name, words in (
         (overlap, "overlap", f"units shared with the final top {top}"),
         (auc, "auc", "AUC: final top above the others"),
@@ -523,6 +527,7 @@ def _dominance_evolution(measured: xr.Dataset, top: int) -> Drawing:
         ax.tick_params(labelsize=8)
         ax.set_ylabel(words, fontsize=9)
         ax.set_xlim(-0.5, n_frames - 0.5)
+        _frame_axis(ax, measured)
         if np.isnan(mean).all():
             figures.say(ax, "no live unit" if not members else f"the {live} live units are all in the top {top}")
             ax.set_yticks([])
@@ -535,7 +540,6 @@ def _dominance_evolution(measured: xr.Dataset, top: int) -> Drawing:
         p, start = float(measured[f"{name}_p"][0]), mean[0]
         untrained = f"at step 0: {start:.2f}, chance {expected:.2f}, p = {p:.2g}"
         ax.set_title(untrained if n_frames > 1 else "one frame: compared with itself", fontsize=9)
-        _frame_axis(ax, measured)
     figure.legend(
         *overlap.get_legend_handles_labels(),
         fontsize=7.5,
@@ -565,7 +569,7 @@ def _draw_ranks(
     rank = np.stack([measured["rank"].values[:, k, unit] for k, unit in members])
     image = figures.heat_map(ax, rank, Normalize(1, max(live, 2)), f"{figures.SEQUENTIAL}_r")
     row, frame = np.nonzero(rank <= top)
-    ax.plot(frame, row, "o", color="black", markersize=2.2, markeredgewidth=0)
+    ax.plot(frame, row, "o", color="black", markersize=min(2.2, 250 / rank.shape[1]), markeredgewidth=0)
     classes = np.array([k for k, _ in members])
     borders = np.flatnonzero(np.diff(classes)) + 0.5
     ax.hlines(borders, -0.5, rank.shape[1] - 0.5, color="white", linewidth=2.5)
@@ -635,7 +639,8 @@ def _logit_margin(measured: xr.Dataset) -> Drawing:
     right.plot(x, measured.accuracy.values, ".-", color=figures.AGAINST, linewidth=1.8)
     chance = 1 / len(_names(measured))
     right.axhline(chance, color=figures.NEUTRAL, linestyle="--", linewidth=0.8)
-    right.annotate(f"1 of {len(_names(measured))} classes", (x[-1], chance), va="bottom", ha="right", fontsize=8)
+    words = f"1 of {len(_names(measured))} classes"
+    right.text(1, chance, words, transform=right.get_yaxis_transform(), va="bottom", ha="right", fontsize=8)
     right.set_ylabel(f"accuracy on {n} probe pictures", fontsize=9)
     right.set_ylim(0, 1.02)
     for ax in (left, right):
