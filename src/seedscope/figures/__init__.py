@@ -1,30 +1,34 @@
 """Drawing that lenses share: a figure with its words, and the marks it is made of.
 
 Figures are drawn with ``matplotlib.figure.Figure`` (no global state), carry their title and description inside
-the PNG, and have equal bytes for equal numbers. Diverging colours have 0 at their centre; the palette (Okabe and
+the PNG or GIF, and have equal bytes for equal numbers. Diverging colours have 0 at their centre; the palette (Okabe and
 Ito 2008) can be told apart with any colour vision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seedscope.artifacts import replacing
+from seedscope.figures.gif import write_gif
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOR, AGAINST, NEUTRAL, MARK = "#0072B2", "#D55E00", "#767676", "#009E73"
+SILENT = "#c9c9c9"
 DIVERGING, SEQUENTIAL = "RdBu", "viridis"
 PALETTE = (
     "#0072B2",
@@ -38,7 +42,7 @@ PALETTE = (
     "#4D4D4D",
     "#A0A000",
 )
-_DPI = 100
+DPI = 100
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,70 @@ class Drawing:
     description: str
     table: pd.DataFrame | None = None
 
+    @property
+    def file(self) -> str:
+        """Return its file name."""
+        return f"{self.name}.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Animation(Drawing):
+    """A figure with marks that move from frame to frame, on scales that do not.
+
+    Attributes:
+        frames: how many.
+        show: puts the moving marks into the state of a frame.
+        moving: all that it changes; each frame has a caption of its own among them, for a GIF has no equal frames.
+    """
+
+    frames: int
+    show: Callable[[int], None]
+    moving: Sequence[Artist]
+
+    @property
+    def file(self) -> str:
+        """Return its file name."""
+        return f"{self.name}.gif"
+
 
 def save(drawing: Drawing, folder: Path) -> None:
     """Write the figure, and its table where it has one, into ``folder``."""
     title = drawing.figure.get_suptitle()
-    words = {"Software": None, "Title": title, "Description": drawing.description}
-    with replacing(folder / f"{drawing.name}.png") as temporary:
-        drawing.figure.savefig(temporary, format="png", dpi=_DPI, metadata=words, pil_kwargs={"compress_level": 3})
+    with replacing(folder / drawing.file) as temporary:
+        if isinstance(drawing, Animation):
+            write_gif(temporary, _film(drawing), f"{title}\n{drawing.description}")
+        else:
+            words = {"Software": None, "Title": title, "Description": drawing.description}
+            fast = {"compress_level": 3}
+            drawing.figure.savefig(temporary, format="png", dpi=DPI, metadata=words, pil_kwargs=fast)
     if drawing.table is not None:
         with replacing(folder / f"{drawing.name}.csv") as temporary:
             drawing.table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 
 
+def _film(animation: Animation) -> np.ndarray:
+    """Return all frames (frame, y, x, colour): what stands still is drawn once."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for artist in animation.moving:
+        artist.set_animated(True)
+    figure = animation.figure
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
+    film = np.empty((animation.frames, *np.shape(canvas.buffer_rgba())[:2], 3), dtype=np.uint8)
+    for frame in range(animation.frames):
+        canvas.restore_region(still)
+        animation.show(frame)
+        for artist in animation.moving:
+            figure.draw_artist(artist)
+        film[frame] = np.asarray(canvas.buffer_rgba())[..., :3]
+    return film
+
+
 def canvas(title: str, width: float, height: float) -> Figure:
     """Return an empty figure of width × height inches with its title above."""
-    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure = Figure(figsize=(width, height), dpi=DPI)
     figure.suptitle(title, fontsize=12, x=0.5, y=1 - 0.12 / height, va="top")
     return figure
 
@@ -170,21 +223,34 @@ def centred(values: np.ndarray) -> Normalize:
     return Normalize(-reach, reach)
 
 
-def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str = DIVERGING) -> Any:
+def scale_of(low: float, high: float) -> tuple[Normalize, Colormap]:
+    """Return scale and colours for values from ``low`` to ``high``: 0 at the centre where there are negatives."""
+    if low < 0:
+        return centred(np.array([low, high])), colormaps[DIVERGING]
+    return Normalize(0, high if high > 0 else 1.0), colormaps[SEQUENTIAL]
+
+
+def heat_map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str | Colormap = DIVERGING) -> Any:
     """Draw a matrix with its first row on top, and return the image for a colour bar.
 
     Where there are more columns than pixels, neighbours share a cell that shows the largest of them, by size: else
     some units would go unseen.
     """
     rows, columns = values.shape
-    shared = _columns_per_cell(ax, columns)
-    padded = np.pad(values, ((0, 0), (0, -columns % shared)), constant_values=np.nan).reshape(rows, -1, shared)
-    largest = np.where(np.isnan(padded), -1, np.abs(padded)).argmax(-1)[..., None]
-    cells = np.take_along_axis(padded, largest, -1)[..., 0]
-    extent = (-0.5, cells.shape[1] * shared - 0.5, rows - 0.5, -0.5)
+    cells = heat_cells(ax, values)
+    extent = (-0.5, cells.shape[1] * _columns_per_cell(ax, columns) - 0.5, rows - 0.5, -0.5)
     image = ax.imshow(cells, norm=norm, cmap=cmap, aspect="auto", interpolation="nearest", extent=extent)
     ax.set_xlim(-0.5, columns - 0.5)
     return image
+
+
+def heat_cells(ax: Axes, values: np.ndarray) -> np.ndarray:
+    """Return the cells of a heat map of ``values``, (row, cell), to be put into its image."""
+    rows, columns = values.shape
+    shared = _columns_per_cell(ax, columns)
+    padded = np.pad(values, ((0, 0), (0, -columns % shared)), constant_values=np.nan).reshape(rows, -1, shared)
+    largest = np.where(np.isnan(padded), -1, np.abs(padded)).argmax(-1)[..., None]
+    return np.take_along_axis(padded, largest, -1)[..., 0]
 
 
 def _columns_per_cell(ax: Axes, columns: int) -> int:

@@ -76,15 +76,23 @@ class Votes:
         weight = replica.weights[f"{head}.weight"].astype(np.float64)
         bias = replica.weights.get(f"{head}.bias", np.zeros(len(weight)))
         votes = cls(activation.reshape(len(activation), -1).astype(np.float64), weight, bias.astype(np.float64))
-        error = np.abs(votes.logit() - replica.activations["logit"].values)
-        size = np.abs(votes.activation) @ np.abs(weight).T + np.abs(votes.bias)
+        return votes.adding_up(replica.activations["logit"].values, features, head)
+
+    def adding_up(self, logit: np.ndarray, features: str, head: str) -> Votes:
+        """Return these votes.
+
+        Raises:
+            SeedscopeError: they and the bias do not add up to the network's own logits (sample, target).
+        """
+        error = np.abs(self.logit() - logit)
+        size = np.abs(self.activation) @ np.abs(self.weight).T + np.abs(self.bias)
         if not (error <= _TOLERANCE * size.max()).all():
             raise SeedscopeError(
                 f"the votes of {features!r} and the bias of {head!r} do not add up to the logits (off by up to "
                 f"{np.max(error):.3g}): {head!r} takes something else than this layer after its ReLU; name the module "
                 "whose output it takes as features"
             )
-        return votes
+        return self
 
     def contribution(self, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return ``contribution[s, k, i]`` of the chosen samples."""

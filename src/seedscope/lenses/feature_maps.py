@@ -1,0 +1,140 @@
+"""What does each channel of a convolution answer to a picture?
+
+    map[s, c, y, x]     the layer's output for exhibit s, after its ReLU where it has one and before pooling
+    silent channel      map[s, c, ·, ·] = 0 for every exhibit s
+    sparsity            share of zeros among all map[s, c, y, x], silent channels included
+
+The exhibits are the fixed few probe pictures of each class (``dump.exhibits_per_class``); the figures show the first
+of each class. All figures of a layer have one scale, that of all exhibits: from 0 where nothing is negative, else
+symmetric around 0. A channel that is silent on these few pictures may still answer to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import MinLen
+
+from seedscope import figures
+from seedscope.errors import SettingError, did_you_mean
+from seedscope.figures import Drawing
+from seedscope.figures.mosaic import MapGrid, maps_figure, shown
+from seedscope.lenses import Network, Replica
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The lens.
+
+    Attributes:
+        layers: the layers whose maps are shown, each with an output (channel, y, x).
+    """
+
+    layers: Annotated[Sequence[str], MinLen(1)]
+
+    def check(self, network: Network) -> None:
+        """Refuse a layer that is not there, that has no maps, or whose maps are not dumped."""
+        require_maps(network, self.layers)
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return the maps of each class's first exhibit, and of each layer its range, silent channels and zeros.
+
+        ``<layer>`` is (exhibit, <layer>_channel, <layer>_y, <layer>_x); ``<layer>_silent`` (<layer>_channel).
+        """
+        import xarray as xr
+
+        label = replica.probe.label.sel(sample=replica.exhibits).values
+        _, first = np.unique(label, return_index=True)
+        chosen = replica.exhibits[first]
+        variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            "label": (("exhibit",), label[first]),
+            "image": (("exhibit", "channel", "y", "x"), replica.probe.image.sel(sample=chosen).values),
+        }
+        for layer in self.layers:
+            maps = replica.activations[layer]
+            low = high = 0.0
+            zeros, active = 0, np.zeros(maps.shape[1], dtype=bool)
+            for sample in replica.exhibits:  # one at a time: those of a wide layer are large
+                values = maps.sel(sample=sample).values
+                low, high = min(low, float(values.min())), max(high, float(values.max()))
+                zeros += int((values == 0).sum())
+                active |= (values != 0).any((1, 2))
+            inner = tuple(f"{layer}_{name}" for name in ("channel", "y", "x"))
+            variables[layer] = (("exhibit", *inner), maps.sel(sample=chosen).values)
+            variables[f"{layer}_silent"] = (inner[:1], ~active)
+            variables[f"{layer}_range"] = (("end",), np.array([low, high]))
+            variables[f"{layer}_sparsity"] = ((), np.array(zeros / (len(replica.exhibits) * maps[0].size)))
+        return xr.Dataset(
+            variables,
+            coords={"exhibit": chosen},
+            attrs={
+                "experiment": replica.experiment,
+                "seed": replica.seed,
+                "exhibits": len(replica.exhibits),
+                "class_names": list(replica.class_names),
+            },
+        )
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return, of each layer, how many channels are silent on all exhibits and the share of zeros."""
+        summary = {}
+        for layer in self.layers:
+            summary[f"{layer}_silent_channels"] = float(measured[f"{layer}_silent"].sum())
+            summary[f"{layer}_sparsity"] = float(measured[f"{layer}_sparsity"])
+        return summary
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield, of each layer and class, the maps of one picture."""
+        for layer in self.layers:
+            for exhibit in range(measured.sizes["exhibit"]):
+                yield _maps(measured, layer, exhibit)
+
+
+def require_maps(network: Network, layers: Sequence[str]) -> None:
+    """Refuse a layer that is not there, whose output is not (channel, y, x), or that is not dumped."""
+    for layer in layers:
+        with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
+        if layer not in network.layers:
+            raise SettingError("layers", f"there is no layer {layer!r}; {did_you_mean(layer, with_maps)}")
+        if layer not in with_maps:
+            shape = network.layers[layer]
+            raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
+        if layer not in network.dumped:
+            raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
+
+
+def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
+    maps, silent = measured[layer].values[exhibit], measured[f"{layer}_silent"].values
+    low, high = measured[f"{layer}_range"].values
+    k, sample = int(measured.label[exhibit]), int(measured.exhibit[exhibit])
+    name = list(np.atleast_1d(measured.attrs["class_names"]))[k]
+    called = f"class {k}" if name == str(k) else f"class {k} ({name})"
+    grid = MapGrid(*maps.shape)
+    figure, _ = maps_figure(
+        f"Maps of {layer} for one picture of {called} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})",
+        measured.image.values[exhibit],
+        f"sample {sample}",
+        grid,
+        shown(maps, silent, figures.scale_of(low, high)[0]),
+        low,
+        high,
+    )
+    count = int(silent.sum())
+    few = measured.attrs["exhibits"]
+    words = f"no channel of {layer} is silent" if count == 0 else f"{count} of {len(silent)} channels are silent (grey)"
+    if count == len(silent):
+        words = f"{layer} is silent: all its {count} channels are 0 (grey)"
+    words = f"{words} on all {few} exhibits"
+    figure.text(0.5, 1 - 0.44 / figure.get_figheight(), words, ha="center", va="top", fontsize=9)
+    return Drawing(
+        f"{layer}_maps_class{k}",
+        figure,
+        f"The output of each channel of {layer} for sample {sample}, on the scale of all figures of {layer}; {words}."
+        + grid.shared_words(),
+    )
