@@ -234,7 +234,7 @@ def test_two_stages_of_one_experiment_do_not_write_at_once(
     monkeypatch.setattr("sys.argv", ["pipeline.compare", NAME])
     seen: list[int | None] = []
 
-    def compare(name: str) -> None:
+    def compare(_name: str) -> None:
         seen.append(orphan.wait(10))
 
     stage(compare)
