@@ -2,8 +2,8 @@
 
     kept = (replicas of the experiment at hand) ∪ (replicas in use) ∪ (the last used of the others, up to the limit)
 
-The time of its last use is that of a replica's folder: it changes with every checkpoint, and whenever the replica is
-taken from the store. A finished replica counts as in use for minutes, while another process may be copying it; an
+The time of its last use is that of a replica's folder: it changes with every checkpoint and every look at it, and
+whenever the replica is taken from the store. A finished replica counts as in use for minutes, while another process may be copying it; an
 unfinished one for a day, for so long may an epoch take. Nothing that is removed is lost: it would be trained again.
 """
 
@@ -40,7 +40,8 @@ class _Kept:
         """Return what a folder of the store holds; ``None`` where another process has just removed it."""
         try:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            return cls(folder, size, folder.stat().st_mtime)
+            used = max(path.stat().st_mtime for path in (folder, *folder.glob("looks")))
+            return cls(folder, size, used)
         except FileNotFoundError:
             return None
 
