@@ -2,9 +2,10 @@
 
     kept = (replicas of the experiment at hand) ∪ (replicas in use) ∪ (the last used of the others, up to the limit)
 
-The time of its last use is that of a replica's folder: it changes with every checkpoint and every look at it, and
-whenever the replica is taken from the store. A finished replica counts as in use for minutes, while another process may be copying it; an
-unfinished one for a day, for so long may an epoch take. Nothing that is removed is lost: it would be trained again.
+The time of its last use is that of its folder: it changes with every checkpoint, with every look at it, and whenever
+the replica is taken from the store. A finished replica counts as in use for minutes, while another process may be
+copying it; an unfinished one for a day, for so long may an epoch take. Nothing that is removed is lost: it would be
+trained again.
 """
 
 from __future__ import annotations

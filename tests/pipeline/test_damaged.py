@@ -198,6 +198,58 @@ def test_a_configuration_that_is_not_whole_says_how_to_make_it(here: Project) ->
         run("dump")
 
 
+# --- the disk -------------------------------------------------------------------------------------------------
+
+
+FULL = """
+import resource, sys
+from seedscope.errors import SeedscopeError
+from tests.pipeline.test_damaged import run
+import h5netcdf, matplotlib.figure, mlflow, torch, xarray  # before the disk is full: Python keeps what it compiles
+for name in ("generate", "train", "dump", "analyze", "compare", "report", "track"):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+    try:
+        run(name)
+        said = "done"
+    except SeedscopeError as error:
+        said = error
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(name, "|", said)
+"""
+
+
+def test_a_full_disk_is_one_sentence_in_every_stage_and_changes_nothing(here: Project) -> None:
+    before = outs(here)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    said = here.run(sys.executable, "-c", FULL, "2000", PYTHONPATH=path)
+    words = dict(line.split(" | ", 1) for line in said.splitlines() if " | " in line)
+    assert list(words) == ["generate", "train", "dump", "analyze", "compare", "report", "track"]
+    for name in words:
+        assert "cannot be written: File too large" in words[name] or name == "track", (name, words[name])
+    assert "cannot be written" in words["track"] or "stopped: " in words["track"], words["track"]
+    assert outs(here) == before
+    assert not (here.path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("train", f"{RUNS}/replicas"),
+        ("dump", f"{RUNS}/activations"),
+        ("analyze", f"{RUNS}/measures"),
+        ("compare", f"{FIGURES}/across_seeds"),
+        ("report", "reports/site"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_named(here: Project, name: str, folder: str) -> None:
+    # A file in its place: what forbids writing to a folder does not bind root.
+    shutil.rmtree(here.path / folder)
+    (here.path / folder).write_text("in the way")
+    with pytest.raises(SeedscopeError, match=rf"{folder}.* cannot be written: (Not a directory|File exists)"):
+        run(name)
+    assert (here.path / folder).read_text() == "in the way"
+
+
 # --- the boundary of a stage ----------------------------------------------------------------------------------
 
 
