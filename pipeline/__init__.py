@@ -3,7 +3,8 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # A queued experiment runs in a temporary clone: its stages must run that clone's library, not the installed one.
@@ -16,6 +17,7 @@ def stage(run: Callable[..., None]) -> None:
 
     So is an interruption, with the status that shells expect of one, 130.
     """
+    from seedscope.artifacts import keep_traceback
     from seedscope.errors import SeedscopeError
 
     wanted = list(inspect.signature(run).parameters)
@@ -25,10 +27,43 @@ def stage(run: Callable[..., None]) -> None:
         )
         sys.exit(2)
     try:
-        run(*sys.argv[1:])
+        with _alone(*sys.argv[1:]):
+            run(*sys.argv[1:])
     except SeedscopeError as error:
         sys.stderr.write(f"{run.__name__}: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write(f"{run.__name__}: interrupted; what was finished is kept\n")
         sys.exit(130)
+    except Exception as error:  # the boundary of a stage: what nobody foresaw is told in one sentence too
+        sys.stderr.write(f"{run.__name__}: {keep_traceback(error, '-'.join([run.__name__, *sys.argv[1:]]))}\n")
+        sys.exit(1)
+
+
+@contextmanager
+def _alone(experiment: str = "") -> Iterator[None]:
+    """Keep two stages of one experiment from writing at once.
+
+    A ``dvc`` that is killed leaves its stage running; DVC then starts it again, perhaps with other settings. The
+    second waits, so that the last to write is the one whose results DVC records. The lock is the system's: it ends
+    with the process that holds it.
+    """
+    if not experiment:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    path = Path(".dvc/tmp") / f"{experiment}.writing"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        sys.stderr.write(
+            f"An earlier stage of {experiment} is still at work, perhaps of a dvc that was killed: waiting for it\n"
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,6 +15,7 @@ def train(name: str) -> None:
     task = partial(train_replica, experiment, digest(experiment.at.data))
     trained = map_seeds(task, experiment.seeds, experiment.component("engine"), f"train {name}")
     print(f"{name}: trained {sum(trained.values())} of {len(trained)} seeds, the others were kept")
+    experiment.component("store").evict(experiment)
 
 
 if __name__ == "__main__":

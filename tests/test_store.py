@@ -49,6 +49,7 @@ SETTINGS: dict[str, Any] = {
         "device": "cpu",
     },
     "engine": {"_target_": "seedscope.replicas.Engine", "workers": 1},
+    "store": {"_target_": "seedscope.eviction.Eviction"},
     "lenses": {},
     "provenance": {"data": {}, "model": {}, "train": {}, "dump": {}, "lenses": {}},
 }

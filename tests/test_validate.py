@@ -34,6 +34,7 @@ TOY: dict[str, Any] = {
     "train": {"_target_": "seedscope.training.Training", "epochs": 1, "vary": ["weights"]},
     "dump": {"_target_": "seedscope.dump.Dump", "layers": {"conv1": "exhibits", "fc1": "probe"}},
     "engine": {"_target_": "seedscope.replicas.Engine", "workers": None},
+    "store": {"_target_": "seedscope.eviction.Eviction", "limit_gb": 10},
     "lenses": {
         "contribution": {"_target_": "seedscope.lenses.contribution.Contribution", **HEAD, "top": 4, "watch": [3]},
         "errors": {"_target_": "seedscope.lenses.errors.Errors", **HEAD},
@@ -97,6 +98,7 @@ def test_the_toy_experiment_is_right() -> None:
         ("dump.layers.fc1", "prob", "dump.layers.fc1: input should be 'probe' or 'exhibits', not 'prob'"),
         ("dump.batch_size", 0, "dump.batch_size: input should be greater than or equal to 1, not 0"),
         ("engine.workers", 0, "engine.workers: input should be greater than or equal to 1, not 0"),
+        ("store.limit_gb", -1, "store.limit_gb: input should be greater than or equal to 0, not -1"),
         ("lenses.contribution.top", 0, "lenses.contribution.top: input should be greater than or equal to 1, not 0"),
         ("lenses.contribution.watch", [-1], "lenses.contribution.watch: input should be greater than or equal to 0"),
     ],

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from seedscope.artifacts import read_dataset, write_dataset
+from seedscope.artifacts import keep_only, read_dataset, read_history, write_dataset
 from seedscope.experiment import Experiment
 from seedscope.figures import save
 from seedscope.lenses import Lens, Replica
@@ -50,10 +48,11 @@ def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analys
         summaries[name] = look.scalars
         if look.made:
             looked.append(name)
-        shutil.rmtree(at.figures(seed, name), ignore_errors=True)
         copy_file(look.measured, at.measures(seed, name))
-        for figure in sorted(look.figures.glob("*")):
-            copy_file(figure, at.figures(seed, name) / figure.name)
+        figures = {figure: at.figures(seed, name) / figure.name for figure in sorted(look.figures.glob("*"))}
+        for figure, shown in figures.items():
+            copy_file(figure, shown)
+        keep_only(at.figures(seed, name), set(figures.values()))
     report(1, 1)
     return Analysis(summaries, tuple(looked))
 
@@ -69,6 +68,4 @@ def _look(lens: Lens, replica: Replica, folder: Path) -> Scalars:
 
 
 def _last_epoch(history: Path) -> Scalars:
-    with history.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {key: float(value) for key, value in rows[-1].items() if key != "epoch"} if rows else {}
+    return {key: values[-1] for key, values in read_history(history).items() if key != "epoch" and values}

@@ -9,16 +9,18 @@ the same artifact can leave half a file.
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
+import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedscope.errors import SeedscopeError
+from seedscope.errors import SeedscopeError, in_one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,6 +118,16 @@ def replacing(path: Path, size: int = 0) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def keep_only(folder: Path, files: Collection[Path]) -> None:
+    """Remove what lies in ``folder`` besides ``files``, which were just written.
+
+    To empty it before writing would take away what a worker that outlived its stage, or its successor, has written.
+    """
+    for path in folder.glob("*"):
+        if path not in files and path.suffix != ".tmp":
+            path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` whole or not at all."""
     with replacing(path) as temporary:
@@ -138,6 +150,29 @@ def read_json(path: Path) -> Any:
         raise _unreadable(path, error) from error
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds keys and values; one of another shape is refused."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise _unreadable(path, ValueError(f"it holds a {type(content).__name__}, not keys and values"))
+    return content
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """Return the columns of a ``history.csv``, a value per epoch; refuse one that is cut or lacks a column."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = list(reader.fieldnames or ())
+        for name in ("epoch", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy"):
+            if name not in columns:
+                raise ValueError(f"it has no column {name!r}")
+        return {name: [float(row[name]) for row in rows] for name in columns}
+    except (OSError, ValueError, TypeError, csv.Error) as error:  # TypeError: a row that ends too early
+        raise _unreadable(path, error) from error
+
+
 def write_dataset(path: Path, dataset: xr.Dataset, **groups: xr.Dataset) -> None:
     """Write a labelled data set, and others as groups beside it, as NetCDF-4: the same data gives the same bytes."""
     size = sum(part.nbytes + 2**16 for part in (dataset, *groups.values()))  # 64 KiB: names and attributes
@@ -147,14 +182,22 @@ def write_dataset(path: Path, dataset: xr.Dataset, **groups: xr.Dataset) -> None
             group.to_netcdf(temporary, mode="a", group=name, engine="h5netcdf")
 
 
-def read_dataset(path: Path, group: str | None = None) -> xr.Dataset:
-    """Open a data set lazily (values are read where they are used); close it, or use it as a context."""
+def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = ()) -> xr.Dataset:
+    """Open a data set lazily (values are read where they are used); close it, or use it as a context.
+
+    One that lacks a variable or attribute of ``needs`` is refused by that name: another version wrote it.
+    """
     import xarray as xr
 
     try:
-        return xr.open_dataset(path, engine="h5netcdf", group=group)
+        dataset = xr.open_dataset(path, engine="h5netcdf", group=group)
     except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: h5py's word for some damage
         raise _unreadable(path, error) from error
+    for name in needs:
+        if name not in dataset.variables and name not in dataset.attrs:
+            dataset.close()
+            raise SeedscopeError(f"{path} has no {name!r}: another version wrote it; delete it and run `dvc repro`")
+    return dataset
 
 
 def groups(path: Path) -> tuple[str, ...]:
@@ -203,6 +246,17 @@ def state_folder() -> Path:
     temporary clone; ``DVC_ROOT`` names the real repository.
     """
     return Path(os.environ.get("DVC_ROOT") or ".") / ".replicas"
+
+
+def keep_traceback(error: BaseException, name: str) -> str:
+    """Keep an unexpected error's traceback in ``.replicas/logs/<name>.log``; return what to tell of it instead."""
+    log = state_folder() / "logs" / f"{name}.log"
+    try:
+        write_text(log, "".join(traceback.format_exception(error)))
+        kept = f"traceback in {log}"
+    except SeedscopeError as unwritten:
+        kept = f"its log {unwritten}"
+    return f"{in_one_line(error)} ({kept})"
 
 
 def _unreadable(path: Path, error: Exception) -> SeedscopeError:

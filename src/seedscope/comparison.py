@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from seedscope import figures
 from seedscope.across.statistics import mean_interval
-from seedscope.artifacts import Artifacts, read_dataset, read_json, write_json, write_text
-from seedscope.figures import Drawing, save
+from seedscope.artifacts import Artifacts, read_dataset, read_history, read_mapping, write_json, write_text
+from seedscope.errors import SeedscopeError
+from seedscope.figures import Drawing, save_all
 from seedscope.lenses import ComparingLens, Lens
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> None:
     """Write the comparison's figures, tables and metrics."""
-    by_seed: Metrics = {str(seed): read_json(at.seeds_metrics)[str(seed)] for seed in seeds}
+    by_seed = _metrics_by_seed(at, seeds)
     metrics = _over_seeds(by_seed)
     curves = learning_curves(at, seeds)
     drawings = [
@@ -40,11 +40,8 @@ def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, L
             tables |= comparison.tables
             for dataset in measured.values():
                 dataset.close()
-    shutil.rmtree(at.across_seeds, ignore_errors=True)
-    for drawing in drawings:
-        save(drawing, at.across_seeds)
-    for name, table in {**tables, "summary": _summary(metrics)}.items():
-        write_text(at.across_seeds / f"{name}.csv", _csv(table))
+    texts = {f"{name}.csv": _csv(table) for name, table in {**tables, "summary": _summary(metrics)}.items()}
+    save_all(drawings, at.across_seeds, texts)
     write_text(at.learning, _csv(_mean_curve(curves)))
     write_json(at.across_metrics, metrics)
 
@@ -53,8 +50,16 @@ def learning_curves(at: Artifacts, seeds: Sequence[int]) -> pd.DataFrame:
     """Return the histories of all seeds in one table with a column ``seed``."""
     import pandas as pd
 
-    histories = [pd.read_csv(at.history(seed)).assign(seed=seed) for seed in seeds]
-    return pd.concat(histories, ignore_index=True)
+    histories = [pd.DataFrame(read_history(at.history(seed))).assign(seed=seed) for seed in seeds]
+    return pd.concat(histories, ignore_index=True).astype({"epoch": int})
+
+
+def _metrics_by_seed(at: Artifacts, seeds: Sequence[int]) -> Metrics:
+    content = read_mapping(at.seeds_metrics)
+    lacking = [seed for seed in seeds if not content.get(str(seed))]
+    if lacking:
+        raise SeedscopeError(f"{at.seeds_metrics} has no seed {lacking[0]}: delete it and run `dvc repro`")
+    return {str(seed): content[str(seed)] for seed in seeds}
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """Compose every experiment of ``params.yaml`` with Hydra, and refuse what is wrong before anything runs.
 
-    conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, engine and the experiment's block
+    conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, engine, store and the experiment's block
     → runs/configs/<name>.yaml
 
 A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
@@ -27,8 +27,8 @@ from seedscope.sources import PACKAGE_ROOT, source_digests
 
 _PARAMS = "params.yaml"
 _DEFAULTS = "conf/config.yaml"
-_SHARED = ("seeds", "engine")
-_COMPONENTS = ("data", "model", "train", "dump", "engine")
+_SHARED = ("seeds", "engine", "store")
+_COMPONENTS = ("data", "model", "train", "dump", "engine", "store")
 _PROVENANCE = ("data", "model", "train", "dump", "lenses")
 _SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
 _ABSENT = object()

@@ -81,7 +81,8 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     dump: Dump = experiment.component("dump")
     at = experiment.at
     with contextlib.ExitStack() as opened:
-        data, frames = (opened.enter_context(read_dataset(path)) for path in (at.data, at.frames(seed)))
+        data = opened.enter_context(read_dataset(at.data, needs=("image", "label", "split")))
+        frames = opened.enter_context(read_dataset(at.frames(seed), needs=("step", "epoch")))
         varied = None
         if "variations" in groups(at.data):
             varied = opened.enter_context(read_dataset(at.data, group="variations"))

@@ -45,20 +45,26 @@ class Experiment:
         """Return the paths of the experiment's artifacts."""
         return Artifacts(self.name, self.root)
 
+    def section(self, name: str) -> Any:
+        """Return the settings of one section."""
+        if name not in self.settings:
+            raise SeedscopeError(f"{self.at.config} has no section {name!r}: run `dvc repro compose`, which writes it")
+        return self.settings[name]
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Return the seeds of the replicas, ascending: results do not depend on the order they are given in."""
-        return tuple(sorted(self.settings["seeds"]))
+        return tuple(sorted(self.section("seeds")))
 
     @property
     def lens_names(self) -> tuple[str, ...]:
         """Return the names of the lenses, in the order of the configuration."""
-        return tuple(self.settings["lenses"])
+        return tuple(self.section("lenses"))
 
     def lenses(self) -> dict[str, Any]:
         """Return the lenses by name."""
-        return {name: build(spec) for name, spec in self.settings["lenses"].items()}
+        return {name: build(spec) for name, spec in self.section("lenses").items()}
 
     def component(self, section: str) -> Any:
         """Return the component of a section: ``data``, ``model``, ``train`` or ``dump``."""
-        return build(self.settings[section])
+        return build(self.section(section))

@@ -12,7 +12,6 @@ import os
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,8 +21,8 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from annotated_types import Ge
 
-from seedscope.artifacts import state_folder, write_text
-from seedscope.errors import SeedscopeError, in_one_line
+from seedscope.artifacts import keep_traceback
+from seedscope.errors import SeedscopeError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -176,13 +175,7 @@ def _run(task: Task[T], label: str, dvc_root: str | None, folder: Path, seed: in
     except SeedscopeError as error:
         return Outcome(seed, failure=str(error))
     except (Exception, SystemExit) as error:  # the boundary of a replica: the others go on
-        log = state_folder() / "logs" / f"{label.replace(' ', '-')}-seed-{seed}.log"
-        try:
-            write_text(log, traceback.format_exc())
-            kept = f"traceback in {log}"
-        except SeedscopeError as unwritten:
-            kept = f"its log {unwritten}"
-        return Outcome(seed, failure=f"{in_one_line(error)} ({kept})")
+        return Outcome(seed, failure=keep_traceback(error, f"{label.replace(' ', '-')}-seed-{seed}"))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ finished epoch; the folder is safe to delete.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import asdict
@@ -75,22 +76,30 @@ def train_replica(experiment: Experiment, data_digest: str, seed: int, report: R
     fingerprint = digest_of(determined_by)
     kept = state_folder() / fingerprint
     needed = not _finished(kept)
-    if needed:
+    if not needed:
+        os.utime(kept)  # it is used now: see seedscope.eviction
+    else:
         checkpoint = kept / "checkpoint.safetensors"
-        trained = train(
-            lambda: build(experiment.settings["model"]),
-            training,
-            _pictures(experiment, training, seed),
-            seed,
-            checkpoint=checkpoint,
-            frames=kept / "frames.nc",
-            report=report,
-        )
-        save_weights(trained.model, kept / "model.safetensors")
-        write_text(kept / "history.csv", history_csv(trained.history))
-        files = {name: digest(kept / name) for name in _KEPT}
-        # The identity is written last: where it stands and its digests hold, the replica is finished.
-        write_json(kept / "identity.json", {"fingerprint": fingerprint, "files": files, **determined_by})
+        try:
+            trained = train(
+                lambda: build(experiment.settings["model"]),
+                training,
+                _pictures(experiment, training, seed),
+                seed,
+                checkpoint=checkpoint,
+                frames=kept / "frames.nc",
+                report=report,
+            )
+        except SeedscopeError:
+            # A worker that outlived its stage may have finished the very same replica, and cleared up, meanwhile.
+            if not _finished(kept):
+                raise
+        else:
+            save_weights(trained.model, kept / "model.safetensors")
+            write_text(kept / "history.csv", history_csv(trained.history))
+            files = {name: digest(kept / name) for name in _KEPT}
+            # The identity is written last: where it stands and its digests hold, the replica is finished.
+            write_json(kept / "identity.json", {"fingerprint": fingerprint, "files": files, **determined_by})
         checkpoint.unlink(missing_ok=True)
         shutil.rmtree(kept / "frames.nc.parts", ignore_errors=True)
     for name in (*_KEPT, "identity.json"):
@@ -118,7 +127,7 @@ def _pictures(experiment: Experiment, training: Training, seed: int) -> xr.Datas
     """Return the data set that this replica learns from: its own draw where ``vary`` says so."""
     import xarray as xr
 
-    with read_dataset(experiment.at.data) as shared:
+    with read_dataset(experiment.at.data, needs=("image", "label", "split")) as shared:
         data = shared.load()
     if "draw" not in training.vary:
         return data

@@ -27,13 +27,14 @@ _OFFERS = {
     "train": ("epochs", "batch_size", "learning_rate", "vary", "resolved_device", "environment"),
     "dump": ("layers", "exhibits_per_class", "batch_size"),
     "engine": ("folder", "outcomes"),
+    "store": ("evict",),
     "lenses": ("check", "measure", "draw", "summarize"),
 }
 
 
 def validate(composed: Composed) -> None:
     """Check the whole of one experiment; raise the first mistake."""
-    for section in ("data", "model", "train", "dump", "engine"):
+    for section in ("data", "model", "train", "dump", "engine", "store"):
         validate_settings(composed, section)
     for lens in composed.settings["lenses"]:
         validate_settings(composed, "lenses", lens)

@@ -33,15 +33,14 @@ class Project:
 
     def run(self, *command: str, expect: int = 0, **environment: str) -> str:
         """Run a command in the project and return what it printed; it must exit with ``expect``."""
-        surroundings = {
-            **{key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DVC_NO_ANALYTICS": "1",
-            **environment,
-        }
         done = subprocess.run(
-            command, cwd=self.path, env=surroundings, capture_output=True, text=True, timeout=600, check=False
+            command,
+            cwd=self.path,
+            env=surroundings(**environment),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
         )
         said = done.stdout + done.stderr
         assert done.returncode == expect, f"{' '.join(command)} exited with {done.returncode}:\n{said}"
@@ -70,6 +69,17 @@ class Project:
             "-m",
             "state",
         )
+
+
+def surroundings(**environment: str) -> dict[str, str]:
+    """Return the environment in which a person would run the project."""
+    return {
+        **{key: value for key, value in os.environ.items() if key not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DVC_NO_ANALYTICS": "1",
+        **environment,
+    }
 
 
 def ran(said: str) -> list[str]:

@@ -52,9 +52,9 @@ def test_a_stage_imports_and_reads_nothing_that_dvc_does_not_hash(project: Proje
         if "params" in declaration:
             settings = yaml.safe_load(whole)
             wanted = [key for entry in declaration["params"] for group in entry.values() for key in group]
-            # One process, so that what the work imports is seen; the engine is in no stage's params on purpose.
+            # One process, so that what the work imports is seen; engine and store are in no stage's params on purpose.
             engine = {**settings["engine"], "workers": 1}
-            config.write_text(yaml.safe_dump({**keys(settings, wanted), "engine": engine}))
+            config.write_text(yaml.safe_dump({**keys(settings, wanted), "engine": engine, "store": settings["store"]}))
         said = project.run(sys.executable, "-c", RUN, f"pipeline.{stage}", *argument)
     finally:
         config.write_text(whole)

@@ -7,9 +7,10 @@ Ito 2008) can be told apart with any colour vision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seedscope.artifacts import replacing
+from seedscope.artifacts import keep_only, replacing, write_text
 from seedscope.figures.gif import write_gif
 
 if TYPE_CHECKING:
@@ -87,10 +88,20 @@ class Animation(Drawing):
         return f"{self.name}.gif"
 
 
-def save(drawing: Drawing, folder: Path) -> None:
-    """Write the figure, and its table where it has one, into ``folder``."""
+def save_all(drawings: Iterable[Drawing], folder: Path, texts: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Write figures with their tables, and texts by file name, into ``folder``; remove what else lies there."""
+    written = [path for drawing in drawings for path in save(drawing, folder)]
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    keep_only(folder, written)
+
+
+def save(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write the figure, and its table where it has one, into ``folder``; return the files."""
+    written = [folder / drawing.file]
     title = drawing.figure.get_suptitle()
-    with replacing(folder / drawing.file) as temporary:
+    with replacing(written[0]) as temporary:
         if isinstance(drawing, Animation):
             write_gif(temporary, _film(drawing), f"{title}\n{drawing.description}")
         else:
@@ -98,8 +109,10 @@ def save(drawing: Drawing, folder: Path) -> None:
             fast = {"compress_level": 3}
             drawing.figure.savefig(temporary, format="png", dpi=DPI, metadata=words, pil_kwargs=fast)
     if drawing.table is not None:
-        with replacing(folder / f"{drawing.name}.csv") as temporary:
+        written.append(folder / f"{drawing.name}.csv")
+        with replacing(written[1]) as temporary:
             drawing.table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    return written
 
 
 def _film(animation: Animation) -> np.ndarray:

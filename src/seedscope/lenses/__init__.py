@@ -73,9 +73,9 @@ class Replica:
     @classmethod
     def open(cls, at: Artifacts, seed: int) -> Replica:
         """Open one replica's artifacts; pictures and activations are read where they are used."""
-        data = read_dataset(at.data)
+        data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
         probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
-        root = read_dataset(at.activations(seed))
+        root = read_dataset(at.activations(seed), needs=("exhibits",))
         return cls(
             experiment=at.experiment,
             seed=seed,
@@ -84,7 +84,7 @@ class Replica:
             weights=read_weights(at.model(seed)),
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
             class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
-            frames=read_dataset(at.frames(seed)),
+            frames=read_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
         )
 
@@ -96,7 +96,7 @@ class _Activations(Mapping[str, "xr.DataArray"]):
         self._path = at.activations(seed)
 
     def __getitem__(self, layer: str) -> xr.DataArray:
-        return read_dataset(self._path, group=layer)[layer]
+        return read_dataset(self._path, group=layer, needs=(layer,))[layer]
 
     def __iter__(self) -> Iterator[str]:
         return iter(groups(self._path))

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from seedscope.artifacts import Artifacts, read_json
+from seedscope.artifacts import Artifacts, read_mapping
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
 from seedscope.report.wording import integers, label, listed, natural_key
@@ -106,7 +106,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
     seeds = experiment.seeds if experiment else ()
     configured = experiment.lens_names if experiment else ()
 
-    by_seed = read_json(at.seeds_metrics) if at.seeds_metrics.exists() else {}
+    by_seed = read_mapping(at.seeds_metrics) if at.seeds_metrics.exists() else {}
     metrics = {seed: by_seed.get(str(seed), {}) for seed in seeds}
     measured = list(dict.fromkeys(lens for of_seed in metrics.values() for lens in of_seed))
     drawn = list(dict.fromkeys(lens for seed in seeds for lens in _folders(_figures_of(at, seed))))
@@ -195,7 +195,7 @@ def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
             )
             for metric, values in metrics.items()
         }
-        for lens, metrics in read_json(path).items()
+        for lens, metrics in read_mapping(path).items()
     }
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seedscope.artifacts import Artifacts, digest, digest_of, read_json
+from seedscope.artifacts import Artifacts, digest, digest_of, read_history, read_mapping
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
 
@@ -27,7 +27,7 @@ TRAINING = "training"  # the folder of a run's artifacts for what determines it,
 # Sections that determine a replica become parameters, which MLflow never lets change; the options of an
 # analysis may change while the replica stays, so they become tags. The silent ones say nothing of one result.
 _DETERMINING = ("data", "model", "train")
-_SILENT = ("experiment", "seeds", "engine", "provenance")
+_SILENT = ("experiment", "seeds", "engine", "store", "provenance")
 _LONGEST_VALUE = 500  # what every MLflow server since 1.28 accepts
 
 
@@ -144,8 +144,9 @@ def find_results(root: Path, experiments: Sequence[str], digests: Digests) -> Fo
 
 def _replica(experiment: Experiment, seed: int, digests: Digests) -> Result:
     at = experiment.at
-    identity = read_json(at.identity(seed))
-    metrics = read_json(at.seeds_metrics).get(str(seed))
+    identity = read_mapping(at.identity(seed))
+    read_history(at.history(seed))  # refused where it is not whole
+    metrics = read_mapping(at.seeds_metrics).get(str(seed))
     if metrics is None:
         raise SeedscopeError(f"{at.seeds_metrics} has no seed {seed}: run `dvc repro` to analyze it")
     lasting = {f"{TRAINING}/{path.name}": path for path in (at.model(seed), at.history(seed), at.identity(seed))}
@@ -172,7 +173,7 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
     if len(replicas) < len(experiment.seeds):
         raise SeedscopeError("not every replica is there")
     at = experiment.at
-    metrics = read_json(at.across_metrics)
+    metrics = read_mapping(at.across_metrics)
     figures = _figures(at.across_seeds)
     _require(at.learning)
     fingerprints = {replica.name: replica.fingerprint for replica in replicas}
