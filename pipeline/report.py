@@ -11,8 +11,9 @@ from seedscope.report import write_site
 
 
 def report() -> None:
-    """Write ``reports/site/`` from what the experiments of ``params.yaml`` have left behind."""
-    write_site(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["experiments"])
+    """Write ``reports/site/`` from what the experiments and sweeps of ``params.yaml`` have left behind."""
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    write_site(params["experiments"], sweeps=params["sweeps"])
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from seedscope.tracking import publish
 
 
 def track() -> None:
-    """Publish what the experiments of ``params.yaml`` have left behind, and say what was new."""
-    experiments = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["experiments"]
-    publication = publish(Path(), experiments)
+    """Publish what the experiments and sweeps of ``params.yaml`` have left behind, and say what was new."""
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    publication = publish(Path(), params["experiments"], sweeps=params["sweeps"])
     if publication.left_out:
         sys.stderr.write(f"track: not published, for it is not whole: {'; '.join(publication.left_out)}\n")
     print(f"track: {publication}")

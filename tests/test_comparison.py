@@ -163,6 +163,9 @@ def test_tables_and_figures_lie_where_they_are_looked_for(compared):
         "top2_overlap.png",
         "top2_overlap.csv",
         "top2_units.csv",
+        "seeds_needed.png",
+        "seeds_needed.csv",
+        "seeds_needed_summary.csv",
         "summary.csv",
     }
     summary = pd.read_csv(compared.at.across_seeds / "summary.csv")

@@ -24,6 +24,7 @@ EXPERIMENT = "conf/experiment/squares.yaml"
 PARAMS = {
     "experiments": ["squares"],
     "seeds": [0, 1],
+    "sweeps": [],
     "squares": {
         "data": {"n_train": 90, "n_probe": 45},
         "train": {"epochs": 2},
@@ -363,7 +364,7 @@ def test_a_missing_section_is_named(project: Project) -> None:
     assert project.refusal() == "conf/config.yaml: the section 'engine' is missing"
 
 
-@pytest.mark.parametrize("name", ["configs", "seeds", "experiments", "engine"])
+@pytest.mark.parametrize("name", ["configs", "seeds", "experiments", "sweeps", "engine"])
 def test_an_experiment_whose_name_would_clash_is_refused(project: Project, name: str) -> None:
     project.write(f"conf/experiment/{name}.yaml", f"# @package _global_\nexperiment: {name}\n")
     assert project.refusal() == f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}"
@@ -555,7 +556,7 @@ def own(project: Project) -> Project:
             "dominance": None,
         },
     }
-    project.write("params.yaml", yaml.safe_dump({"experiments": ["mine"], "seeds": [0], "mine": block}))
+    project.write("params.yaml", yaml.safe_dump({"experiments": ["mine"], "sweeps": [], "seeds": [0], "mine": block}))
     project.write("conf/experiment/mine.yaml", "# @package _global_\nexperiment: mine\n")
     return project
 
@@ -699,3 +700,132 @@ def test_composing_what_was_checked_before_is_quick_and_imports_no_torch(project
     assert time.perf_counter() - start < 3  # 0.4 s on an idle machine; what must not happen is torch's import
     project.set("squares", "train", "epochs", value=3)
     assert "torch" in _stage(project, "-c", code).stdout
+
+
+# --- sweeps ---------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_composes_variants_that_differ_in_one_setting(project: Project) -> None:
+    project.set("sweeps", value=["squares-noise"])
+    base = project.composed()
+    sweep = project.composed("squares-noise")
+    assert (sweep["experiment"], sweep["key"], sweep["base"], sweep["seeds"]) == ("squares", "data.noise", 0.2, [0, 1])
+    assert [variant["value"] for variant in sweep["variants"]] == [0.1, 0.2, 0.3, 0.4]
+    assert [variant["name"] for variant in sweep["variants"]] == ["0.1", "0.2", "0.3", "0.4"]
+    for variant in sweep["variants"]:
+        settings = variant["settings"]
+        assert settings["data"] == {**base["data"], "noise": variant["value"]}
+        assert {key: part for key, part in base.items() if key not in ("data", "engine")} == {
+            key: part for key, part in settings.items() if key != "data"
+        }
+    assert "sweep" not in base
+
+
+def test_a_swept_setting_has_the_last_word_and_what_refers_to_it_follows(project: Project) -> None:
+    project.set("squares", "train", value={"epochs": 2, "batch_size": "${data.n_train}"})
+    project.set("squares", "sweep", value={"size": {"key": "data.n_train", "values": [45, 90]}})
+    project.set("sweeps", value=["squares-size"])
+    variants = project.composed("squares-size")["variants"]
+    assert [one["settings"]["train"]["batch_size"] for one in variants] == [45, 90]
+
+
+def test_the_experiment_of_a_sweep_need_not_be_asked_for(project: Project) -> None:
+    project.set("experiments", value=["digits_tiny"])
+    project.set("sweeps", value=["squares-width"])
+    assert project.composed("squares-width")["variants"][0]["settings"]["model"]["hidden"] == [16]
+    assert not (project.folder / "runs/configs/squares.yaml").exists()
+    project.set("sweeps", value=[])
+    compose_all(project.folder)
+    assert not (project.folder / "runs/configs/squares-width.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["width", "noise", "contrast", "epochs", "training_size"])
+def test_every_sweep_of_squares_composes(project: Project, name: str) -> None:
+    project.set("sweeps", value=[f"squares-{name}"])
+    assert len(project.composed(f"squares-{name}")["variants"]) >= 4
+
+
+FILE = f"{EXPERIMENT}: sweep"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "sentence"),
+    [
+        ({"key": "data.nois", "values": [1, 2]}, "x.key: there is no setting 'data.nois'; did you mean 'data.noise'?"),
+        ({"key": "seeds", "values": [[1], [2]]}, "x.key: there is no setting 'seeds'; did you mean "),
+        ({"key": "data", "values": [1, 2]}, "x.key: there is no setting 'data'; "),
+        ({"key": ["data.noise"], "values": [1, 2]}, "x.key: there is no setting ['data.noise']; "),
+        ({"key": "data.noise", "values": [0.1]}, "x.values must be a list of two values or more, not [0.1]"),
+        ({"key": "data.noise", "values": 0.1}, "x.values must be a list of two values or more, not 0.1"),
+        ({"key": "data.noise", "values": [1, "1"]}, "x.values: 1 and '1' cannot be told apart"),
+        ({"key": "data.noise", "values": ["..", 1]}, "x.values: '..' gives a folder no name"),
+        (
+            {"key": "data.noise", "values": [0.1, "much"]},
+            "x.values: data.noise: input should be a valid number, not 'much' (sweep squares-x, data.noise = much)",
+        ),
+        (
+            {"key": "data.noise", "values": [0.1, -1]},
+            "x.values: data.noise: input should be greater than or equal to 0, not -1 (sweep squares-x, data.",
+        ),
+        ({"key": "readout.features", "values": ["fc1", "fc9"]}, "x.values: readout.features: there is no layer 'fc9'"),
+        ({"key": "data.noise", "value": [1, 2]}, "x.value: a sweep has no 'value'; did you mean 'values'?"),
+        ({"key": "data.noise"}, "x: 'values' is missing"),
+        ({"values": [1, 2]}, "x: 'key' is missing"),
+        ([1, 2], "x must be a block with key and values, not [1, 2]"),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_a_sweep_is_named(project: Project, sweep: Any, sentence: str) -> None:
+    for file, prefix in ((EXPERIMENT, "sweep"), ("params.yaml", "squares.sweep")):
+        project.set("sweeps", value=["squares-x"])
+        if file == EXPERIMENT:
+            project.append(EXPERIMENT, f"  x: {sweep!r}".replace("None", "null"))
+        else:
+            shutil.copy(REPOSITORY / EXPERIMENT, project.folder / EXPERIMENT)
+            project.set("squares", "sweep", "x", value=sweep)
+        assert project.refusal().startswith(f"{file}: {prefix}.{sentence}")
+
+
+def test_a_variant_that_breaks_another_setting_is_named(project: Project) -> None:
+    project.set("squares", "sweep", value={"size": {"key": "data.size", "values": [32, 40]}})
+    project.set("sweeps", value=["squares-size"])
+    sentence = project.refusal()
+    assert "the network fails on a picture of shape (1, 40, 40)" in sentence
+    assert sentence.endswith("(sweep squares-size, data.size = 40)")
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "sentence"),
+    [
+        (["squares-wdth"], "params.yaml: sweeps: there is no 'squares-wdth'; did you mean 'squares-width'?"),
+        (["squares-noise", "squares-noise"], "params.yaml: sweeps: 'squares-noise' stands there twice"),
+        (None, "params.yaml: sweeps must be a list of names, <experiment>-<sweep>; [] for none"),
+        ("squares-noise", "params.yaml: sweeps must be a list of names"),
+    ],
+)
+def test_a_mistake_among_the_sweeps_is_named(project: Project, sweeps: Any, sentence: str) -> None:
+    project.set("sweeps", value=sweeps)
+    assert project.refusal().startswith(sentence)
+
+
+def test_a_sweep_of_another_shape_is_refused_before_it_is_asked_for(project: Project) -> None:
+    project.set("squares", "sweep", value=[1])
+    assert project.refusal() == "params.yaml: squares.sweep must be a block of sweeps, not [1]"
+    project.set("squares", "sweep", value={"a b": {"key": "data.noise", "values": [1, 2]}})
+    assert project.refusal().startswith("params.yaml: squares.sweep.a b: a sweep is called by letters")
+
+
+def test_a_sweep_may_not_take_the_name_of_an_experiment(project: Project) -> None:
+    project.write("conf/experiment/squares-noise.yaml", "# @package _global_\nexperiment: squares-noise\n")
+    project.set("sweeps", value=["squares-width"])
+    assert project.refusal() == f"{FILE}.noise: another is called 'squares-noise' too"
+
+
+def test_a_sweep_that_the_experiment_has_lost_the_setting_of_does_no_harm_until_it_is_asked_for(
+    project: Project,
+) -> None:
+    project.write("conf/data/fainter.yaml", "_target_: seedscope.data.squares.Squares\ncontrast: 0.1\n")
+    project.set("squares", "data", value="fainter")
+    project.composed()
+    project.set("sweeps", value=["squares-noise"])
+    assert project.refusal().startswith(f"{FILE}.noise.key: there is no setting 'data.noise'")

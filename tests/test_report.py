@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from seedscope.artifacts import Artifacts, write_json, write_text
+from seedscope.artifacts import Artifacts, SweepArtifacts, write_json, write_text
 from seedscope.errors import SeedscopeError
 from seedscope.report import write_site
 from seedscope.report.collection import collect, read_shelf
@@ -570,3 +570,60 @@ def test_the_stage_reads_the_experiments_from_the_parameters(
     write_text(Path("params.yaml"), "experiments: [toy, never]\n")
     report()
     assert "Missing for never" in parse(Path("reports/site/index.html")).text
+
+
+# --- sweeps ---------------------------------------------------------------------------------------------------
+
+
+SWEEP = "toy-noise"
+
+
+@pytest.fixture
+def swept(miniature: Artifacts) -> Artifacts:
+    """The miniature with a sweep over two conditions."""
+    at = SweepArtifacts(SWEEP, miniature.root)
+    variants = [{"name": str(value), "value": value, "settings": {}} for value in (0.1, 0.2)]
+    content = {"experiment": "toy", "key": "data.noise", "base": 0.1, "seeds": [3, 5], "engine": {}}
+    write_text(at.config, yaml.safe_dump({**content, "variants": variants}))
+    draw(at.figures / "conditions.png", "Sweep over data.noise (toy-noise, n = 2 seeds)", "Dots are seeds.")
+    write_text(at.figures / "conditions.csv", "metric,condition,seed,value\naccuracy,0.1,3,0.9\n")
+    write_text(at.figures / "trends.csv", 'metric,sentence\naccuracy,"Accuracy: down by 0.1, and so on."\n')
+    write_text(
+        at.figures / "summary.csv",
+        "metric,condition,n,mean,low,high,chance\naccuracy,0.1,2,0.9,0.8,1,\noverlap,0.1,2,1.5,1.25,1.75,0.4\n",
+    )
+    write_json(at.metrics, {"data.noise: 0.1": {"accuracy": {"mean": 0.9, "low": 0.8, "high": 1.0, "n": 2}}})
+    return miniature
+
+
+def test_a_sweep_has_a_page_that_its_experiment_and_the_entrance_lead_to(swept: Artifacts) -> None:
+    entrance = write_site(["toy"], swept.root, [SWEEP]).resolve()
+    site = crawl(entrance)
+    path = entrance.parent / "sweeps" / f"{SWEEP}.html"
+    page = site[path]
+    assert page is not None
+    assert "Accuracy: down by 0.1, and so on." in page.text
+    assert "0.900 [0.800, 1.000] (n = 2)" in page.text
+    assert "1.500 [1.250, 1.750] (n = 2) 0.400" in page.text
+    assert "Sweep over data.noise (toy-noise, n = 2 seeds)" in page.text or "Sweep over data.noise" in page.text
+    assert not page.unbalanced
+    assert {link.rpartition("/")[2] for link in page.links} >= {"conditions.csv", "summary.csv", "toy-noise.sweep.json"}
+    for other in ("index.html", "toy/index.html"):
+        above = site[entrance.parent / other]
+        assert above is not None
+        assert any(link.endswith(f"sweeps/{SWEEP}.html") for link in above.links)
+
+
+def test_a_sweep_that_has_not_run_is_listed_with_what_is_missing(swept: Artifacts) -> None:
+    shutil.rmtree(SweepArtifacts(SWEEP, swept.root).figures)
+    entrance = write_site(["toy"], swept.root, [SWEEP, "toy-other"]).resolve()
+    page = crawl(entrance)[entrance]
+    assert page is not None
+    for name in (SWEEP, "toy-other"):
+        assert f"Missing for the sweep {name}: its comparison; dvc repro runs it." in page.text
+
+
+def test_the_page_of_a_sweep_that_is_not_asked_for_any_more_is_gone(swept: Artifacts) -> None:
+    entrance = write_site(["toy"], swept.root, [SWEEP])
+    write_site(["toy"], swept.root)
+    assert not (entrance.parent / "sweeps" / f"{SWEEP}.html").exists()

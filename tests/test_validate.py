@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge
 from torch import nn
 
-from seedscope.compose import Composed, Layer
+from seedscope.composition import Composed, Layer
 from seedscope.data.squares import Squares
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.validate import validate, validate_settings

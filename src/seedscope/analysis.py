@@ -57,13 +57,32 @@ def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analys
     return Analysis(summaries, tuple(looked))
 
 
+def measure_replica(experiment: Experiment, seed: int, report: Report) -> Summaries:
+    """Write what every lens measures of one replica, and draw nothing; return its scalars as :class:`Analysis` does."""
+    at = experiment.at
+    replica = Replica.open(at, seed)
+    summaries: Summaries = {"training": _last_epoch(at.history(seed))}
+    lenses = experiment.lenses()
+    for done, (name, lens) in enumerate(lenses.items()):
+        report(done, len(lenses))
+        summaries[name] = _measure(lens, replica, at.measures(seed, name))
+    report(1, 1)
+    return summaries
+
+
 def _look(lens: Lens, replica: Replica, folder: Path) -> Scalars:
     """Measure, summarize and draw."""
-    write_dataset(folder / MEASURED, lens.measure(replica))
+    scalars = _measure(lens, replica, folder / MEASURED)
     with read_dataset(folder / MEASURED) as measured:
-        scalars = {name: float(value) for name, value in lens.summarize(measured).items()}
         for drawing in lens.draw(measured):
             save(drawing, folder / FIGURES)
+    return scalars
+
+
+def _measure(lens: Lens, replica: Replica, path: Path) -> Scalars:
+    write_dataset(path, lens.measure(replica))
+    with read_dataset(path) as measured:
+        scalars = {name: float(value) for name, value in lens.summarize(measured).items()}
     return {name: value if math.isfinite(value) else None for name, value in scalars.items()}
 
 

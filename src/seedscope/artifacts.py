@@ -96,6 +96,38 @@ class Artifacts:
         return self.root / "reports" / "metrics" / f"{self.experiment}.learning.csv"
 
 
+@dataclass(frozen=True)
+class SweepArtifacts:
+    """The paths of one sweep's artifacts below ``root``; ``sweep`` is ``<experiment>-<sweep>``."""
+
+    sweep: str
+    root: Path = Path()
+
+    @property
+    def config(self) -> Path:
+        """Return the composed sweep: the settings of all its variants."""
+        return self.root / "runs" / "configs" / f"{self.sweep}.yaml"
+
+    @property
+    def variants(self) -> Path:
+        """Return the folder that holds a folder for each variant."""
+        return self.root / "runs" / "sweeps" / self.sweep
+
+    def variant(self, name: str) -> Artifacts:
+        """Return the paths of one variant, which are those of an experiment in ``runs/sweeps/<sweep>/<variant>/``."""
+        return Artifacts(f"sweeps/{self.sweep}/{name}", self.root)
+
+    @property
+    def figures(self) -> Path:
+        """Return the folder of the figures and tables that compare the conditions."""
+        return self.root / "reports" / "figures" / "sweeps" / self.sweep
+
+    @property
+    def metrics(self) -> Path:
+        """Return the numbers by condition, and their trends."""
+        return self.root / "reports" / "metrics" / f"{self.sweep}.sweep.json"
+
+
 @contextlib.contextmanager
 def replacing(path: Path, size: int = 0) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes the name ``path`` in one step.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from seedscope import figures
+from seedscope.across import Comparison
+from seedscope.across.headlines import Metrics, headlines
+from seedscope.across.seeds_needed import seeds_needed
 from seedscope.across.statistics import mean_interval
 from seedscope.artifacts import Artifacts, read_dataset, read_history, read_mapping, write_json, write_text
 from seedscope.errors import SeedscopeError
@@ -18,32 +22,37 @@ from seedscope.lenses import ComparingLens, Lens
 if TYPE_CHECKING:
     import pandas as pd
 
-Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
-
 
 def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> None:
     """Write the comparison's figures, tables and metrics."""
     by_seed = _metrics_by_seed(at, seeds)
-    metrics = _over_seeds(by_seed)
+    comparisons = compare_lenses(at, seeds, lenses)
+    comparisons["seeds_needed"] = seeds_needed(at.experiment, headlines(by_seed, comparisons))
     curves = learning_curves(at, seeds)
     drawings = [
         _learning_figure(at.experiment, curves, seeds),
-        _metrics_figure(at.experiment, by_seed, metrics),
+        _metrics_figure(at.experiment, by_seed, over_seeds(by_seed)),
     ]
     tables: dict[str, pd.DataFrame] = {}
+    for comparison in comparisons.values():
+        drawings += comparison.drawings
+        tables |= comparison.tables
+    metrics = over_replicas(by_seed, comparisons)
+    texts = {f"{name}.csv": as_csv(table) for name, table in {**tables, "summary": summary(metrics)}.items()}
+    save_all(drawings, at.across_seeds, texts)
+    write_text(at.learning, as_csv(_mean_curve(curves)))
+    write_json(at.across_metrics, metrics)
+
+
+def compare_lenses(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> dict[str, Comparison]:
+    """Return what every lens that compares replicas says of these, by its name."""
+    comparisons: dict[str, Comparison] = {}
     for name, lens in lenses.items():
         if isinstance(lens, ComparingLens):
-            measured = {seed: read_dataset(at.measures(seed, name)) for seed in seeds}
-            comparison = lens.compare(measured)
-            metrics.setdefault(name, {}).update({key: dict(value) for key, value in comparison.metrics.items()})
-            drawings += comparison.drawings
-            tables |= comparison.tables
-            for dataset in measured.values():
-                dataset.close()
-    texts = {f"{name}.csv": _csv(table) for name, table in {**tables, "summary": _summary(metrics)}.items()}
-    save_all(drawings, at.across_seeds, texts)
-    write_text(at.learning, _csv(_mean_curve(curves)))
-    write_json(at.across_metrics, metrics)
+            with ExitStack() as opened:
+                measured = {seed: opened.enter_context(read_dataset(at.measures(seed, name))) for seed in seeds}
+                comparisons[name] = lens.compare(measured)
+    return comparisons
 
 
 def learning_curves(at: Artifacts, seeds: Sequence[int]) -> pd.DataFrame:
@@ -62,11 +71,22 @@ def _metrics_by_seed(at: Artifacts, seeds: Sequence[int]) -> Metrics:
     return {str(seed): content[str(seed)] for seed in seeds}
 
 
-def _csv(table: pd.DataFrame) -> str:
+def as_csv(table: pd.DataFrame) -> str:
+    """Return a table as text: equal numbers give equal bytes."""
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def _over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
+def over_replicas(by_seed: Metrics, comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return every metric over seeds by lens and name: means of scalars, and what only replicas together have."""
+    metrics = over_seeds(by_seed)
+    for lens, comparison in comparisons.items():
+        if comparison.metrics:
+            metrics.setdefault(lens, {}).update({name: dict(value) for name, value in comparison.metrics.items()})
+    return metrics
+
+
+def over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the mean over seeds of every scalar, with its interval, by lens and name."""
     names: dict[str, dict[str, None]] = {}
     for metrics in by_seed.values():  # a seed may lack a scalar that another has
         for lens, values_of in metrics.items():
@@ -80,7 +100,8 @@ def _over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
     return result
 
 
-def _summary(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+def summary(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """Return metrics over seeds as a table, a row for each."""
     import pandas as pd
 
     rows = [

@@ -1,7 +1,7 @@
-"""One experiment as its stages see it: the composed configuration, and the components it names.
+"""One experiment, or a sweep over its conditions, as stages see it: the configuration, and the components it names.
 
-A stage reads ``runs/configs/<experiment>.yaml`` and of it only the sections that DVC hashes for that stage, so
-what DVC records is what ran.
+A stage reads ``runs/configs/<experiment>.yaml`` (of a sweep, ``<sweep>.yaml``) and of it only the sections that DVC
+hashes for that stage, so what DVC records is what ran.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from seedscope.artifacts import Artifacts
+from seedscope.artifacts import Artifacts, SweepArtifacts
 from seedscope.components import build
 from seedscope.errors import SeedscopeError
 
@@ -29,16 +29,7 @@ class Experiment:
     @classmethod
     def load(cls, name: str, root: Path = Path()) -> Experiment:
         """Read the composed configuration of experiment ``name``."""
-        path = Artifacts(name, root).config
-        try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-            if not isinstance(settings, dict):
-                raise ValueError("not a block of keys")
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise SeedscopeError(
-                f"{path} cannot be read: run `dvc repro compose`, which writes it ({type(error).__name__})"
-            ) from error
-        return cls(name, settings, root)
+        return cls(name, _read(Artifacts(name, root).config), root)
 
     @property
     def at(self) -> Artifacts:
@@ -68,3 +59,70 @@ class Experiment:
     def component(self, section: str) -> Any:
         """Return the component of a section: ``data``, ``model``, ``train`` or ``dump``."""
         return build(self.section(section))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One condition of a sweep: ``value`` of the swept setting, and the experiment that has it."""
+
+    value: Any
+    experiment: Experiment
+
+    @property
+    def name(self) -> str:
+        """Return the value as the name of a folder."""
+        return self.experiment.name.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A composed sweep.
+
+    Attributes:
+        at: where its artifacts lie.
+        experiment: the experiment whose variants these are.
+        key: the setting in which they differ.
+        base: its value in the experiment itself.
+        seeds: the seeds, ascending: the same ones in each variant.
+        engine: where the replicas run.
+        variants: in the order of the configuration.
+    """
+
+    at: SweepArtifacts
+    experiment: str
+    key: str
+    base: Any
+    seeds: tuple[int, ...]
+    engine: Any
+    variants: tuple[Variant, ...]
+
+    @classmethod
+    def load(cls, name: str, root: Path = Path()) -> Sweep:
+        """Read the composed configuration of sweep ``<experiment>-<sweep>``."""
+        at = SweepArtifacts(name, root)
+        content = _read(at.config)
+        variants = tuple(
+            Variant(one["value"], Experiment(at.variant(one["name"]).experiment, one["settings"], root))
+            for one in content["variants"]
+        )
+        return cls(
+            at=at,
+            experiment=content["experiment"],
+            key=content["key"],
+            base=content["base"],
+            seeds=tuple(sorted(content["seeds"])),
+            engine=content["engine"],
+            variants=variants,
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("not a block of keys")
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SeedscopeError(
+            f"{path} cannot be read: run `dvc repro compose`, which writes it ({type(error).__name__})"
+        ) from error
+    return settings

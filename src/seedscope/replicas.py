@@ -96,7 +96,13 @@ class Engine:
                     yield Outcome(seed, failure="its worker process died twice (killed, or out of memory)")
 
 
-def map_seeds(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: str) -> dict[int, T]:
+def map_seeds(
+    task: Task[T],
+    seeds: Sequence[int],
+    engine: SeedEngine,
+    label: str,
+    called: Callable[[int], str] = "seed {}".format,
+) -> dict[int, T]:
     """Return ``{seed: task(seed)}`` in the order of ``seeds``.
 
     Args:
@@ -104,12 +110,13 @@ def map_seeds(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: st
         seeds: the seeds.
         engine: where they run.
         label: what is done, for the progress bar and the names of the logs (``train squares``).
+        called: what a seed is called in sentences, where the numbers stand for something else.
 
     Raises:
         SeedscopeError: some seeds failed; the others are done. The sentence names each and its reason.
     """
     outcomes = _outcomes(task, seeds, engine, label)
-    failures = [f"seed {seed}: {outcomes[seed].failure}" for seed in seeds if outcomes[seed].failure]
+    failures = [f"{called(seed)}: {outcomes[seed].failure}" for seed in seeds if outcomes[seed].failure]
     if failures:
         finished = len(seeds) - len(failures)
         raise SeedscopeError(f"{label}: {'; '.join(failures)} ({finished} of {len(seeds)} seeds finished)")

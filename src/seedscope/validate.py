@@ -18,7 +18,7 @@ from seedscope.errors import SeedscopeError, SettingError, did_you_mean, in_one_
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from seedscope.compose import Composed
+    from seedscope.composition import Composed
 
 # What the stages use of each component: a class of another kind in its place is refused.
 _OFFERS = {

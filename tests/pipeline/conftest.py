@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = {
     "experiments": ["digits_tiny"],
     "seeds": [0, 1],
+    "sweeps": [],
     "digits_tiny": {
         "data": {"n_train": 300, "n_probe": 200},
         "train": {"epochs": 3},

@@ -10,10 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from seedscope.figures import Drawing
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A number of every pair of seeds; the diagonals are not looked at.
+
+    Attributes:
+        value: (seed, seed), symmetric.
+        chance: what is expected of unrelated seeds, (seed, seed).
+        limit: the largest value that there can be.
+    """
+
+    value: np.ndarray
+    chance: np.ndarray
+    limit: float
 
 
 @dataclass(frozen=True)
@@ -24,8 +41,10 @@ class Comparison:
         metrics: by name, each ``{"mean", "low", "high", "n", …}``; ``None`` where there is no value.
         drawings: its figures.
         tables: tidy tables by file name without ending.
+        pairs: by the name of a metric, the numbers of pairs of seeds that it is the mean of.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
     drawings: Sequence[Drawing] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    pairs: Mapping[str, Pairs] = field(default_factory=dict)

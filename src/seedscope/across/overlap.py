@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedscope import figures
-from seedscope.across import Comparison
+from seedscope.across import Comparison, Pairs
 from seedscope.across.statistics import holm, pair_interval
 from seedscope.figures import Drawing
 
@@ -89,9 +89,14 @@ def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Compariso
     n_classes, units = first.sizes["true"], first.sizes["unit"]
     live = np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
     rows: list[dict[str, Any]] = []
+    pairs: dict[str, Pairs] = {}
     for version in versions:
         member = np.stack([membership(measured[seed].top.sel(version=version).values, units) for seed in seeds])
         rows += _overlap_rows(version, member, live, n_classes)
+        seen = _seen(member)
+        if len(seen):
+            overlap, chance = pair_overlap(member), expected_overlap(member, live)
+            pairs[f"top{top}_overlap_{version}"] = Pairs(overlap[..., seen].mean(-1), chance[..., seen].mean(-1), top)
     table = pd.DataFrame(rows)
     if len(seeds) > 1:
         # One family: every class in every version. The means over classes are a summary, not further tests.
@@ -109,7 +114,13 @@ def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Compariso
         metrics=metrics,
         drawings=drawings,
         tables={f"top{top}_overlap": table, f"top{top}_units": _top_table(measured, seeds)},
+        pairs=pairs,
     )
+
+
+def _seen(member: np.ndarray) -> np.ndarray:
+    """Return the classes of which there are pictures: one without has no units, and nothing is shared."""
+    return np.flatnonzero(member.any((0, 2)))
 
 
 def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, n_classes: int) -> list[dict[str, Any]]:
@@ -117,7 +128,7 @@ def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, n_classes:
     overlap, chance = pair_overlap(member), expected_overlap(member, live)
     upper = np.triu_indices(n, 1)
     null = shuffled_overlap(member, live, np.random.default_rng(0), _SHUFFLES) if n > 1 else None
-    seen = np.flatnonzero(member.any((0, 2)))  # a class without pictures has no units, and nothing is shared
+    seen = _seen(member)
     rows = []
     for k in [*range(n_classes), "all"]:
         chosen = seen if k == "all" else np.intersect1d(seen, k)

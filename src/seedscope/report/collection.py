@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from seedscope.artifacts import Artifacts, read_mapping
+from seedscope.artifacts import Artifacts, SweepArtifacts, read_mapping
 from seedscope.errors import SeedscopeError
-from seedscope.experiment import Experiment
-from seedscope.report.wording import integers, label, listed, natural_key
+from seedscope.experiment import Experiment, Sweep
+from seedscope.report.wording import in_words, integers, label, listed, natural_key
 
 PICTURES = (".png", ".gif")
 TRAINING = "training"
@@ -95,6 +95,47 @@ def _config_text(settings: Mapping[str, Any]) -> str:
     """Return the settings as YAML, without where the seeds ran: the same results give the same page."""
     shown = {section: content for section, content in settings.items() if section != "engine"}
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+
+
+@dataclass(frozen=True)
+class SweepCollection:
+    """Everything that the site shows of one sweep; ``trends`` are sentences."""
+
+    name: str
+    experiment: str
+    key: str
+    values: tuple[str, ...]
+    base: str
+    seeds: tuple[int, ...]
+    config_text: str
+    shelf: Shelf
+    trends: tuple[str, ...]
+    summary: Table | None
+    numbers: tuple[File, ...]
+    missing: str
+
+
+def collect_sweep(name: str, root: Path = Path()) -> SweepCollection:
+    """Read what there is of one sweep; what there is not, ``missing`` says in one sentence."""
+    at = SweepArtifacts(name, root)
+    reports = root / "reports"
+    sweep = Sweep.load(name, root) if at.config.exists() else None
+    trends, summary = at.figures / "trends.csv", at.figures / "summary.csv"
+    whole = sweep is not None and at.metrics.exists() and summary.exists()
+    return SweepCollection(
+        name=name,
+        experiment=sweep.experiment if sweep else "",
+        key=sweep.key if sweep else "",
+        values=tuple(in_words(variant.value) for variant in sweep.variants) if sweep else (),
+        base=in_words(sweep.base) if sweep else "",
+        seeds=sweep.seeds if sweep else (),
+        config_text=_config_text(yaml.safe_load(at.config.read_text(encoding="utf-8"))) if sweep else "",
+        shelf=read_shelf(at.figures, reports),
+        trends=tuple(row["sentence"] for row in read_table(trends).rows) if trends.exists() else (),
+        summary=read_table(summary) if summary.exists() else None,
+        numbers=(File(at.metrics.name, at.metrics.relative_to(reports).as_posix()),) if at.metrics.exists() else (),
+        missing="" if whole else f"Missing for the sweep {name}: its comparison; dvc repro runs it.",
+    )
 
 
 def collect(name: str, root: Path = Path()) -> Collection:

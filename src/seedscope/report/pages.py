@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 from seedscope.report import wording
-from seedscope.report.collection import TRAINING, Collection, Estimate, Figure, File, Table
+from seedscope.report.collection import TRAINING, Collection, Estimate, Figure, File, SweepCollection, Table
 from seedscope.report.wording import natural_key
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Headline:
     beside: str
 
 
-def pages(collections: Sequence[Collection]) -> dict[str, str]:
+def pages(collections: Sequence[Collection], sweeps: Sequence[SweepCollection] = ()) -> dict[str, str]:
     """Return every page and asset of the site as text, by its path below ``reports``."""
     environment = _environment()
     texts = {f"site/{name}": (TEMPLATES / name).read_text(encoding="utf-8") for name in ASSETS}
@@ -114,9 +114,12 @@ def pages(collections: Sequence[Collection]) -> dict[str, str]:
             page=page, to=link_from(page), entrance=ENTRANCE, **context
         )
 
-    write(ENTRANCE, "index.html", collections=collections)
+    write(ENTRANCE, "index.html", collections=collections, sweeps=sweeps)
+    for sweep in sweeps:
+        write(sweep_page(sweep), "sweep.html", of=sweep)
     for of in collections:
-        write(experiment_page(of), "experiment.html", of=of)
+        own = [sweep for sweep in sweeps if sweep.experiment == of.name]
+        write(experiment_page(of), "experiment.html", of=of, sweeps=own)
         for seed in of.seeds:
             write(seed_page(of, seed), "seed.html", of=of, seed=seed)
         for lens in of.lenses:
@@ -127,6 +130,11 @@ def pages(collections: Sequence[Collection]) -> dict[str, str]:
 def experiment_page(of: Collection) -> str:
     """Return where the comparison of an experiment's replicas lies."""
     return f"site/{of.name}/index.html"
+
+
+def sweep_page(of: SweepCollection) -> str:
+    """Return where the page of one sweep lies."""
+    return f"site/sweeps/{of.name}.html"
 
 
 def seed_page(of: Collection, seed: int) -> str:
@@ -256,7 +264,9 @@ def rows(of: Collection, lens: str) -> tuple[Group[Row], ...]:
     return _groups(names, lambda name, mark: row(of, lens, name, mark))
 
 
-def gallery(figures: Sequence[Figure], of: Collection, seed: int | None = None) -> tuple[Group[Picture], ...]:
+def gallery(
+    figures: Sequence[Figure], of: Collection | SweepCollection, seed: int | None = None
+) -> tuple[Group[Picture], ...]:
     """Return the figures of one folder by family, for a page about ``seed`` or about none."""
     by_name = {figure.name: figure for figure in figures}
 
@@ -370,10 +380,19 @@ def _cell_of_text(text: str) -> str:
         return text
 
 
+def by_metric(table: Table) -> tuple[tuple[str, tuple[Mapping[str, str], ...]], ...]:
+    """Return the lines of a sweep's ``summary.csv`` by metric."""
+    return _grouped(table, "metric")
+
+
 def by_lens(table: Table) -> tuple[tuple[str, tuple[Mapping[str, str], ...]], ...]:
     """Return the lines of ``summary.csv`` by lens, in the order in which the lenses come."""
-    lenses = dict.fromkeys(line.get("lens", "") for line in table.rows)
-    return tuple((lens, tuple(line for line in table.rows if line.get("lens", "") == lens)) for lens in lenses)
+    return _grouped(table, "lens")
+
+
+def _grouped(table: Table, column: str) -> tuple[tuple[str, tuple[Mapping[str, str], ...]], ...]:
+    names = dict.fromkeys(line.get(column, "") for line in table.rows)
+    return tuple((name, tuple(line for line in table.rows if line.get(column, "") == name)) for name in names)
 
 
 def summary_estimate(columns: Mapping[str, str]) -> str:
@@ -393,18 +412,12 @@ def component(settings: Mapping[str, Any], section: str) -> tuple[str, str]:
     spec = settings.get(section) or {}
     name = str(spec.get("_target_", wording.UNDEFINED)).rpartition(".")[2]
     options = {key: value for key, value in spec.items() if not key.startswith("_") and _is_short(value)}
-    return name, ", ".join(f"{wording.label(key)} {_option(value)}" for key, value in options.items())
+    return name, ", ".join(f"{wording.label(key)} {wording.in_words(value)}" for key, value in options.items())
 
 
 def _is_short(value: Any) -> bool:
     # Digests and nested sections are for the configuration itself, which every experiment's page shows whole.
-    return value is not None and not isinstance(value, Mapping) and len(_option(value)) <= 24
-
-
-def _option(value: Any) -> str:
-    if isinstance(value, list):
-        return "×".join(map(str, value)) if value else "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return value is not None and not isinstance(value, Mapping) and len(wording.in_words(value)) <= 24
 
 
 def _environment() -> jinja2.Environment:
@@ -420,6 +433,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals |= {
         "experiment_page": experiment_page,
+        "sweep_page": sweep_page,
         "seed_page": seed_page,
         "lens_page": lens_page,
         "anchor": anchor,
@@ -430,6 +444,7 @@ def _environment() -> jinja2.Environment:
         "comparisons": comparisons,
         "headlines": headlines,
         "by_lens": by_lens,
+        "by_metric": by_metric,
         "summary_estimate": summary_estimate,
         "component": component,
     }

@@ -27,6 +27,13 @@ def title_of(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def in_words(value: object) -> str:
+    """Return the value of a setting: ``[32, 16]`` → ``32×16``, true → yes."""
+    if isinstance(value, list):
+        return "×".join(map(str, value)) if value else "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 def integers(values: Iterable[int]) -> str:
     """Return whole numbers in ascending order with runs shortened: ``0–4, 7``."""
     runs: list[list[int]] = []

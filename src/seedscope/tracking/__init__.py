@@ -2,6 +2,7 @@
 
     a replica        (experiment, seed, fingerprint)            →  one run, ``seed=3``
     the comparison   (experiment, its replicas' fingerprints)   →  one run, ``across seeds``
+    a sweep          (sweep, its replicas' fingerprints)        →  one run, ``sweep <name>``, beside its experiment's
     an analysis      figures and metrics of either              →  what that run shows now
 
 A run is found by its content, which its tags name. The same result adds nothing. A new analysis of the same
@@ -57,12 +58,13 @@ class Publication:
         return f"{' and '.join(said)} in {self.where}" if said else f"nothing new for {self.where}"
 
 
-def publish(root: Path, experiments: Sequence[str], uri: str | None = None) -> Publication:
-    """Publish every whole result of ``experiments`` that the tracking database does not show yet.
+def publish(root: Path, experiments: Sequence[str], uri: str | None = None, sweeps: Sequence[str] = ()) -> Publication:
+    """Publish every whole result of ``experiments`` and ``sweeps`` that the tracking database does not show yet.
 
     Args:
         root: the folder that holds ``runs/`` and ``reports/``.
         experiments: names of experiments.
+        sweeps: names of sweeps, ``<experiment>-<sweep>``.
         uri: where to; without it ``MLFLOW_TRACKING_URI``, without that ``sqlite:///mlflow.db``. A relative
             SQLite path counts from the repository that the user works in, also in a queued ``dvc exp run``.
 
@@ -72,7 +74,7 @@ def publish(root: Path, experiments: Sequence[str], uri: str | None = None) -> P
     destination = Destination.of(uri)
     receipt = read_receipt(destination)
     digests = Digests(receipt.digests)
-    found = find_results(root, experiments, digests)
+    found = find_results(root, experiments, digests, sweeps)
     left_out = tuple(found.left_out.values())
     if is_published(destination, receipt, found):
         if digests.seen != receipt.digests:  # touched files were hashed again: once is enough

@@ -2,6 +2,7 @@
 
     a replica        its identity's fingerprint                         the figures and metrics of its lenses
     the comparison   a digest of its replicas' and their mean history   the figures and metrics across seeds
+    a sweep          a digest of its replicas' in every variant         the figures and metrics by condition
 
 The left tells results apart; the *analysis*, a digest of the right, says whether the same result shows something
 new. What is not whole is left out, with a sentence that says why.
@@ -18,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seedscope.artifacts import Artifacts, digest, digest_of, read_history, read_mapping
+from seedscope.artifacts import Artifacts, SweepArtifacts, digest, digest_of, read_history, read_mapping
 from seedscope.errors import SeedscopeError
-from seedscope.experiment import Experiment
+from seedscope.experiment import Experiment, Sweep
 
 ACROSS_SEEDS = "across seeds"
 TRAINING = "training"  # the folder of a run's artifacts for what determines it, and never changes
@@ -55,7 +56,7 @@ class Result:
 
     Attributes:
         at: the experiment's artifacts.
-        seed: of a replica; ``None`` of the comparison.
+        seed: of a replica; ``None`` of the comparison and of a sweep.
         fingerprint: what tells this result from others of the same name.
         analysis: what tells from others the figures and metrics that show it now.
         dataset: digest of the data.
@@ -63,9 +64,10 @@ class Result:
         options: the settings of its analysis, flat.
         environment: what it was trained with, flat.
         metrics: numbers by lens and name; in the comparison each is an estimate with its bounds.
-        curve: a table with a row for each epoch.
+        curve: a table with a row for each epoch; a sweep has none.
         lasting: files by their name in the run's artifacts; they determine the result.
         analysed: files by their name in the run's artifacts; they show it.
+        sweep: of a sweep, its name.
     """
 
     at: Artifacts
@@ -77,14 +79,20 @@ class Result:
     options: Mapping[str, str]
     environment: Mapping[str, str]
     metrics: Mapping[str, Any]
-    curve: Path
+    curve: Path | None
     lasting: Mapping[str, Path]
     analysed: Mapping[str, Path]
+    sweep: str | None = None
 
     @property
     def name(self) -> str:
         """Return the name of its run."""
-        return run_name(self.seed)
+        return run_name(self.seed, self.sweep)
+
+    @property
+    def source(self) -> Path:
+        """Return where its pictures lie; each variant of a sweep has its own."""
+        return self.at.data if self.sweep is None else SweepArtifacts(self.sweep, self.at.root).variants
 
     def numbers(self) -> dict[str, float]:
         """Return its metrics by MLflow's name for them."""
@@ -92,6 +100,8 @@ class Result:
 
     def history(self) -> Iterator[tuple[str, float, int]]:
         """Yield (column, value, epoch) of its curve; cells without a value are passed over."""
+        if self.curve is None:
+            return
         with self.curve.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 epoch = int(float(row.pop("epoch")))
@@ -111,14 +121,19 @@ class Found:
     left_out: Mapping[tuple[str, str], str]
 
 
-def run_name(seed: int | None) -> str:
-    """Return the name of a replica's run, or without a seed that of the comparison."""
+def run_name(seed: int | None, sweep: str | None = None) -> str:
+    """Return the name of a replica's run, of a sweep's, or without either that of the comparison."""
+    if sweep is not None:
+        return f"sweep {sweep}"
     return ACROSS_SEEDS if seed is None else f"seed={seed}"
 
 
-def find_results(root: Path, experiments: Sequence[str], digests: Digests) -> Found:
-    """Return what there is of ``experiments``, in the order to be published in: MLflow lists the newest run first."""
-    results: dict[str, Sequence[Result]] = {}
+def find_results(root: Path, experiments: Sequence[str], digests: Digests, sweeps: Sequence[str] = ()) -> Found:
+    """Return what there is of ``experiments`` and ``sweeps``, in the order to be published in.
+
+    MLflow lists the newest run first.
+    """
+    results: dict[str, list[Result]] = {}
     left_out: dict[tuple[str, str], str] = {}
     for name in experiments:
         try:
@@ -139,6 +154,14 @@ def find_results(root: Path, experiments: Sequence[str], digests: Digests) -> Fo
             except SeedscopeError as error:
                 left_out[name, ACROSS_SEEDS] = f"{name} {ACROSS_SEEDS}: {error}"
         results[name] = [*reversed(replicas), *comparison]
+    for name in sweeps:
+        experiment_name = ""
+        try:
+            sweep = Sweep.load(name, root)
+            experiment_name = sweep.experiment
+            results.setdefault(experiment_name, []).append(_sweep(sweep, digests))
+        except SeedscopeError as error:
+            left_out[experiment_name, run_name(None, name)] = f"{run_name(None, name)}: {error}"
     return Found(results, left_out)
 
 
@@ -187,6 +210,35 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
         curve=at.learning,
         lasting={f"{TRAINING}/{at.learning.name}": at.learning},
         analysed={**figures, f"config/{at.config.name}": at.config},
+    )
+
+
+def _sweep(sweep: Sweep, digests: Digests) -> Result:
+    identities: dict[str, Any] = {}
+    for variant in sweep.variants:
+        for seed in sweep.seeds:
+            identities[f"{variant.name} seed={seed}"] = read_mapping(variant.experiment.at.identity(seed))
+    metrics = read_mapping(sweep.at.metrics)
+    figures = _figures(sweep.at.figures)
+    first = next(iter(identities.values()))
+    shared = {section: sweep.variants[0].experiment.settings[section] for section in _DETERMINING}
+    swept = {"sweep.key": sweep.key, "sweep.values": json.dumps([variant.value for variant in sweep.variants])}
+    return Result(
+        at=Artifacts(sweep.experiment, sweep.at.root),
+        seed=None,
+        fingerprint=digest_of({name: identity["fingerprint"] for name, identity in identities.items()}),
+        analysis=_digest_of_analysis(figures, metrics, digests),
+        dataset=digest_of({name: identity["data"] for name, identity in identities.items()})[:16],
+        params={key: value for key, value in _flat(shared).items() if key != sweep.key}
+        | {key: _short(value) for key, value in swept.items()}
+        | {"seeds": json.dumps(sweep.seeds)},
+        options={},
+        environment=_flat(first.get("environment", {})),
+        metrics=metrics,
+        curve=None,
+        lasting={},
+        analysed={**figures, f"config/{sweep.at.config.name}": sweep.at.config},
+        sweep=sweep.at.sweep,
     )
 
 

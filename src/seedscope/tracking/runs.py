@@ -59,8 +59,11 @@ def show(client: MlflowClient, destination: Destination, found: Found, root: Pat
             current[entry.name] = entry
             shown.append((entry, change))
         if not dvc_experiment():
+            # Only sweeps of it were asked for: then nothing is said of its seeds.
+            seeds_too = any(result.sweep is None for result in results)
             spared = {name for owner, name in found.left_out if owner == experiment}
-            _mark_superseded(client, _runs_of(client, within, experiment), current, spared)
+            published = _runs_of(client, within, experiment)
+            _mark_superseded(client, [run for run in published if seeds_too or _sweep_of(run)], current, spared)
     return shown
 
 
@@ -108,10 +111,22 @@ def _about(name: str) -> str:
     )
 
 
+def _sweep_of(run: Run) -> str | None:
+    """Return the name of the sweep that a run shows, if it does."""
+    return run.data.tags.get("seedscope.sweep")
+
+
 def _about_run(result: Result) -> str:
     where = "`figures/` shows the newest analysis, `earlier/` those before it."
     if result.seed is not None:
         return f"The replica that was trained from seed {result.seed}. {where}"
+    if result.sweep is not None:
+        key, seeds = result.params["sweep.key"], result.params["seeds"]
+        return (
+            f"Variants of {result.at.experiment} that differ in `{key}` alone, each from the seeds {seeds}. Metrics "
+            "are means over seeds by condition, `trend/` their mean slope over conditions; 95 % intervals and n are "
+            f"under `over seeds/`. {where}"
+        )
     return (
         f"The comparison of the replicas from the seeds {result.params['seeds']}. Metrics are means over seeds; "
         f"their 95 % intervals and n are under `over seeds/`. {where}"
@@ -167,11 +182,12 @@ def _bring_up_to_date(
 
 def _identity(result: Result) -> dict[str, str]:
     """Return the tags by which the run of a result is found."""
-    kind = (
-        {"seedscope.kind": ACROSS_SEEDS}
-        if result.seed is None
-        else {"seedscope.kind": "replica", "seedscope.seed": str(result.seed)}
-    )
+    if result.sweep is not None:
+        kind = {"seedscope.kind": "sweep", "seedscope.sweep": result.sweep}
+    elif result.seed is None:
+        kind = {"seedscope.kind": ACROSS_SEEDS}
+    else:
+        kind = {"seedscope.kind": "replica", "seedscope.seed": str(result.seed)}
     return {"seedscope.experiment": result.at.experiment, "seedscope.fingerprint": result.fingerprint, **kind}
 
 
@@ -267,7 +283,7 @@ def _describe(client: MlflowClient, run: Run, result: Result, origin: Mapping[st
     for key in run.data.tags:
         if key.startswith("analysis.") and key not in options:
             client.delete_tag(run.info.run_id, key)
-    source = json.dumps({"uri": result.at.data.as_posix()})
+    source = json.dumps({"uri": result.source.as_posix()})
     dataset = Dataset(result.at.experiment, result.dataset[:8], "local", source)
     client.log_inputs(run.info.run_id, [DatasetInput(dataset)])
 
@@ -292,13 +308,16 @@ def _mark_superseded(client: MlflowClient, runs: Sequence[Run], current: Mapping
     for run in runs:
         id_, tags = run.info.run_id, run.data.tags
         seed = tags.get("seedscope.seed")
-        name = run_name(None if seed is None else int(seed))
+        name = run_name(None if seed is None else int(seed), _sweep_of(run))
         if id_ in shown:
             if "seedscope.superseded" in tags:
                 client.update_run(id_, name=name)
                 client.delete_tag(id_, "seedscope.superseded")
             continue
         marked = tags.keys() & {"seedscope.superseded", "seedscope.dvc_experiment"}
+        # A sweep that is not asked for now is as it was; a seed that is not is no part of the experiment any more.
+        if _sweep_of(run) is not None and name not in current:
+            continue
         if run.info.lifecycle_stage == "deleted" or marked or name in spared:
             continue
         # What a killed process left of it, nobody will complete any more.
