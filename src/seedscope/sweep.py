@@ -52,6 +52,7 @@ class _Task:
 
 def measure_variants(sweep: Sweep) -> dict[str, dict[int, Measured]]:
     """Train and measure every variant from every seed; return what was measured by variant and seed."""
+    shutil.rmtree(sweep.at.variants, ignore_errors=True)  # what a killed run, or one of other seeds, left
     digests = {}
     for variant in sweep.variants:
         generate_data(variant.experiment)
@@ -69,7 +70,7 @@ def measure_variants(sweep: Sweep) -> dict[str, dict[int, Measured]]:
     for variant in sweep.variants:
         at = variant.experiment.at
         at.data.unlink()
-        at.activations(0).parent.rmdir()  # empty by now
+        shutil.rmtree(at.activations(0).parent)
     found: dict[str, dict[int, Measured]] = {}
     for index, (variant, seed) in enumerate(pairs):
         found.setdefault(variant.name, {})[seed] = measured[index]
