@@ -163,6 +163,19 @@ def test_an_order_that_comes_at_the_end_was_not_to_be_foreseen(look, followed):
     assert summary["top3_overlap_by_chance"] == pytest.approx(9 / 30)
 
 
+def test_what_the_initial_head_alone_foretells_is_read_from_its_centred_weights(look, followed):
+    replica = followed(dead=(2,), unseen=(1,))
+    measured = look(LENS, replica, draw=None).measured
+    weight = replica.frames["fc2.weight"].values[0]
+    live = np.flatnonzero(np.arange(12) != 2)
+    for k in (0, 2):
+        member = np.isin(live, measured.top[k])
+        assert measured.head_auc[k] == pytest.approx(roc_auc_score(member, (weight[k] - weight.mean(0))[live]))
+    assert np.isnan(measured.head_auc[1])
+    assert measured.head_auc_mean == pytest.approx(float(measured.head_auc[[0, 2]].mean()))
+    assert measured.head_auc_null_at_start.mean() == pytest.approx(0.5, abs=0.01)
+
+
 def test_votes_that_do_not_add_up_are_refused(followed):
     replica = followed()
     replica.activations["logit_frames"][2] += 1

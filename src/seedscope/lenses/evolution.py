@@ -17,6 +17,9 @@ that reach at least the observed mean over classes (over seeds: the mean over cl
 itself). Chance is t²/L for the overlap and ½ for the AUC. At the last
 frame both are full by definition.
 
+``head_auc`` is the AUC of the centred weights of the head at step 0 in place of the dominance, with the same null: did
+these alone say it, whatever the units answer to?
+
 A unit is live at a frame where one of these pictures makes it active; one that only other probe pictures make active
 counts as dead here.
 """
@@ -183,7 +186,9 @@ class Evolution:
                 "dominance": (("frame", "true", "unit"), ranked),
                 "exhibit_label": ("exhibit", replica.probe.label.sel(sample=exhibit).values),
                 "exhibit_activation": (("frame", "exhibit", "unit"), activation.sel(sample=exhibit).values),
-                **self._formation(ranked, live[-1], np.random.default_rng(replica.seed)),
+                **self._formation(
+                    ranked, votes[0].class_weight(centred=True), live[-1], np.random.default_rng(replica.seed)
+                ),
                 **self._maps(replica, int(exhibit[0])),
             },
             coords={
@@ -201,7 +206,9 @@ class Evolution:
             },
         )
 
-    def _formation(self, ranked: np.ndarray, live: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    def _formation(
+        self, ranked: np.ndarray, head: np.ndarray, live: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, Any]:
         """Return how the final top units came to be, by the names of the measured variables."""
         n_frames, n_classes, _ = ranked.shape
         seen = np.flatnonzero(~np.isnan(ranked[-1]).all(-1))
@@ -210,16 +217,23 @@ class Evolution:
         overlap, auc = np.full((n_frames, n_classes), np.nan), np.full((n_frames, n_classes), np.nan)
         at = np.full(n_classes, np.nan)
         null = {name: np.full((n_frames, _SHUFFLES), np.nan) for name in ("overlap", "auc")}
+        head_auc, head_null = np.full(n_classes, np.nan), np.full(_SHUFFLES, np.nan)
         if live.any() and len(seen):
             units_left = np.flatnonzero(live)
             back = comeback(ranked[:, seen][..., units_left], self.top, rng)
             rank[:, seen[:, None], units_left] = back.rank
             overlap[:, seen], auc[:, seen], at[seen] = back.overlap, back.auc, settled(back.overlap)
             null |= back.null
+            by_head = comeback(np.stack([head, ranked[-1]])[:, seen][..., units_left], self.top, rng)
+            head_auc[seen], head_null = by_head.auc[0], by_head.null["auc"][0]
         variables: dict[str, Any] = {
             "top": (("true", "place"), top),
             "rank": (("frame", "true", "unit"), rank),
             "settled": ("true", at),
+            "head_auc": ("true", head_auc),
+            "head_auc_mean": ((), head_auc[seen].mean() if len(seen) else np.nan),
+            "head_auc_chance": ((), 0.5),
+            "head_auc_null_at_start": ("shuffle", head_null),
         }
         count = int(live.sum())
         chance = min(self.top, count) ** 2 / count if count else np.nan
@@ -260,6 +274,7 @@ class Evolution:
             f"{top}_overlap_at_start": float(first.overlap_mean),
             f"{top}_overlap_by_chance": float(measured.overlap_chance),
             f"{top}_auc_at_start": float(first.auc_mean),
+            f"{top}_head_auc_at_start": float(measured.head_auc_mean),
         }
         return {
             **{name: value if several else float("nan") for name, value in summary.items()},
@@ -288,8 +303,8 @@ class Evolution:
 
         metrics = {}
         trained = [of_seed for of_seed in measured.values() if of_seed.sizes["frame"] > 1]
-        for name in ("overlap", "auc"):
-            start = np.array([float(of_seed[f"{name}_mean"][0]) for of_seed in trained])
+        for name in ("overlap", "auc", "head_auc"):
+            start = np.array([float(of_seed[f"{name}_mean"].values.flat[0]) for of_seed in trained])
             chance = np.array([float(of_seed[f"{name}_chance"]) for of_seed in trained])
             null = np.reshape([of_seed[f"{name}_null_at_start"].values for of_seed in trained], (len(start), -1))
             known = ~np.isnan(start)
@@ -538,8 +553,9 @@ def _dominance_evolution(measured: xr.Dataset, top: int) -> Drawing:
         ax.plot(x, measured[name].values, color=figures.FOR, linewidth=0.5, alpha=0.45)
         ax.plot(x, mean, ".-", color=figures.AGAINST, linewidth=1.8, label="mean over classes (blue: each class)")
         p, start = float(measured[f"{name}_p"][0]), mean[0]
-        untrained = f"at step 0: {start:.2f}, chance {expected:.2f}, p = {p:.2g}"
-        ax.set_title(untrained if n_frames > 1 else "one frame: compared with itself", fontsize=9)
+        head = f" (head alone: {float(measured.head_auc_mean):.2f})" if name == "auc" else ""
+        untrained = f"at step 0: {start:.2f}{head}, chance {expected:.2f}, p = {p:.2g}"
+        ax.set_title(untrained if n_frames > 1 else "one frame: compared with itself", fontsize=8.5)
     figure.legend(
         *overlap.get_legend_handles_labels(),
         fontsize=7.5,
@@ -556,7 +572,7 @@ def _dominance_evolution(measured: xr.Dataset, top: int) -> Drawing:
         f"Left: the rank, by mean centred vote among the {live} units that are live in the end, of each unit that is "
         f"in the top {top} of a class in the end; a dot where it is in the top {top}. Right: how many of them are in "
         f"the top {top} at each frame, and the probability that one of them stands above another live unit; grey: the "
-        "same with shuffled unit labels.",
+        "same with shuffled unit labels. Head alone: by its centred weights at step 0.",
         _formation_table(measured),
     )
 
