@@ -229,7 +229,7 @@ def test_seeds_without_a_value_are_left_out_and_n_says_so(analyzed):
 
 def test_a_scalar_without_any_value_is_said_to_have_none():
     by_seed = {seed: {"errors": {"accuracy": 0.5, "share": None}} for seed in ("1", "2")}
-    metrics = comparison._over_seeds(by_seed)
+    metrics = comparison.over_seeds(by_seed)
     assert metrics["errors"]["share"] == {"mean": None, "low": None, "high": None, "n": 0}
     figure = comparison._metrics_figure("toy", by_seed, metrics).figure
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [[], ["no value"]]
@@ -254,7 +254,7 @@ def test_replicas_without_an_epoch_are_compared_too(analyzed):
 def test_the_names_of_many_seeds_do_not_run_into_each_other(n):
     rng = np.random.default_rng(0)
     by_seed = {str(100 + seed): {"errors": {name: rng.random() for name in "abcde"}} for seed in range(n)}
-    figure = comparison._metrics_figure("toy", by_seed, comparison._over_seeds(by_seed)).figure
+    figure = comparison._metrics_figure("toy", by_seed, comparison.over_seeds(by_seed)).figure
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     for ax in figure.axes:

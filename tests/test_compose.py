@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from seedscope.experiment import Experiment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXPERIMENT = "conf/experiment/squares.yaml"
+AFTER_DUMP = (Path(__file__).resolve().parents[1] / EXPERIMENT).read_text().splitlines().index("dump:") + 2
 PARAMS = {
     "experiments": ["squares"],
     "seeds": [0, 1],
@@ -333,7 +333,7 @@ def test_a_mistake_in_an_experiments_block_is_named(
         (EXPERIMENT, "experiment: squares\n", "", f"{EXPERIMENT} must say `experiment: squares`"),
         (EXPERIMENT, "experiment: squares", "experiment: circles", f"{EXPERIMENT}: experiment: 'circles' must be its"),
         (EXPERIMENT, "dump:\n", "~train: null\ndump:\n", f"{EXPERIMENT}: ~train: there is no section '~train'"),
-        (EXPERIMENT, "dump:\n", "dump:\n\t", f"{EXPERIMENT}, line 10: not valid YAML: found character '\\t'"),
+        (EXPERIMENT, "dump:\n", "dump:\n\t", f"{EXPERIMENT}, line {AFTER_DUMP}: not valid YAML: found character '\\t'"),
         (
             EXPERIMENT,
             "/data: squares",
@@ -449,15 +449,18 @@ def test_a_number_may_be_written_as_dvc_writes_it(project: Project, written: str
 
 
 def test_a_lens_set_to_null_is_removed(project: Project) -> None:
+    before = project.composed()["lenses"].keys()
     project.set("squares", "lenses", "errors", value=None)
-    assert sorted(project.composed()["lenses"]) == ["contribution", "dominance"]
+    assert before - project.composed()["lenses"].keys() == {"errors"}
 
 
 def test_a_readout_set_in_params_reaches_every_lens(project: Project) -> None:
     project.set("squares", "model", value={"hidden": [32, 16]})
     project.set("squares", "dump", value={"layers": {"fc2": "probe"}})
     project.set("squares", "readout", value={"features": "fc2", "head": "fc3"})
-    for lens in project.composed()["lenses"].values():
+    heads = [lens for lens in project.composed()["lenses"].values() if "head" in lens]
+    assert len(heads) >= 3
+    for lens in heads:
         assert (lens["features"], lens["head"]) == ("fc2", "fc3")
 
 
@@ -690,14 +693,12 @@ def test_a_stage_whose_composed_file_is_missing_or_damaged_says_how_to_make_it(
     assert str(refused.value).startswith(f"{path} cannot be read: run `dvc repro compose`, which writes it (")
 
 
-def test_composing_what_was_checked_before_is_quick_and_imports_no_torch(project: Project) -> None:
+def test_composing_what_was_checked_before_imports_no_torch(project: Project) -> None:
     project.composed()
     heavy = "[name for name in ('torch', 'mlflow') if name in sys.modules]"
     code = f"import pipeline.compose, sys; pipeline.compose.compose(); print({heavy})"
-    start = time.perf_counter()
     done = _stage(project, "-c", code)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
-    assert time.perf_counter() - start < 3  # 0.4 s on an idle machine; what must not happen is torch's import
     project.set("squares", "train", "epochs", value=3)
     assert "torch" in _stage(project, "-c", code).stdout
 
