@@ -305,7 +305,7 @@ def test_a_mistake_in_an_experiments_block_is_named(
         (EXPERIMENT, "experiment: squares\n", "", f"{EXPERIMENT} must say `experiment: squares`"),
         (EXPERIMENT, "experiment: squares", "experiment: circles", f"{EXPERIMENT}: experiment: 'circles' must be its"),
         (EXPERIMENT, "dump:\n", "~train: null\ndump:\n", f"{EXPERIMENT}: ~train: there is no section '~train'"),
-        (EXPERIMENT, "dump:\n", "dump:\n\t", f"{EXPERIMENT}, line 10: not valid YAML: found character '\\t'"),
+        (EXPERIMENT, "dump:\n", "dump:\n\t", f"{EXPERIMENT}, line 11: not valid YAML: found character '\\t'"),
         (
             EXPERIMENT,
             "/data: squares",
@@ -422,7 +422,7 @@ def test_a_number_may_be_written_as_dvc_writes_it(project: Project, written: str
 
 def test_a_lens_set_to_null_is_removed(project: Project) -> None:
     project.set("squares", "lenses", "errors", value=None)
-    assert sorted(project.composed()["lenses"]) == ["contribution", "dominance"]
+    assert sorted(project.composed()["lenses"]) == ["contribution", "dominance", "variation"]
 
 
 def test_a_readout_set_in_params_reaches_every_lens(project: Project) -> None:
