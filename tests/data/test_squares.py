@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, chisquare
 
-from seedscope.data import assemble, exhibits, squares
+from seedscope.data import assemble, exhibits, squares, vary
 from seedscope.data.squares import Places, Squares
 from seedscope.errors import SettingError
 
@@ -197,3 +197,135 @@ def test_a_geometry_in_which_a_class_cannot_occur_is_refused(setting, key):
 def test_exhibits_are_the_first_pictures_of_each_class():
     label = np.array([2, 0, 2, 2, 0, 4])
     np.testing.assert_array_equal(exhibits(label, 2), [1, 4, 0, 2, 5])
+
+
+def design(varied, name):
+    return varied.isel(sample=np.flatnonzero(varied.design.values == name))
+
+
+def inside(part):
+    """Return which pixels the square covers, (sample, y, x)."""
+    y, x = part.square_y.values[:, None, None], part.square_x.values[:, None, None]
+    rows, columns = np.arange(32)[:, None], np.arange(32)
+    return (rows >= y) & (rows < y + 6) & (columns >= x) & (columns < x + 6)
+
+
+@pytest.mark.parametrize("polarity", POLARITIES)
+def test_the_crossed_pictures_are_ten_places_of_each_class_under_the_same_eight_fields_of_noise(polarity):
+    crossed = design(Squares(noise=0.05, contrast=0.1, polarity=polarity).variations(), "crossed")
+    square = 0.1 * inside(crossed) * crossed.square_sign.values[:, None, None]
+    field = (crossed.image.values[:, 0] - square).reshape(90, 8, 32, 32)  # nothing is clipped at this noise
+    np.testing.assert_array_equal(crossed.place.values.reshape(90, 8), np.repeat(np.arange(90), 8).reshape(90, 8))
+    np.testing.assert_array_equal(crossed.noise_draw.values.reshape(90, 8), np.tile(np.arange(8), (90, 1)))
+    np.testing.assert_allclose(field, np.broadcast_to(field[0], field.shape), atol=1e-6)
+    assert field[0].std(0).mean() == pytest.approx(0.05, rel=0.1)  # and the eight are eight
+    for name in ("square_y", "square_x", "square_sign"):
+        of_place = crossed[name].values.reshape(90, 8)
+        assert (of_place == of_place[:, :1]).all()
+    np.testing.assert_array_equal(np.bincount(crossed.label), 80)
+
+
+def test_where_no_square_is_the_same_noise_is_the_same_pixel_also_when_clipped():
+    crossed = design(Squares(noise=0.4).variations(), "crossed")
+    one = crossed.isel(sample=np.flatnonzero(crossed.noise_draw.values == 3))
+    covered = inside(one)
+    for other in range(1, 90):
+        outside = ~(covered[0] | covered[other])
+        np.testing.assert_array_equal(one.image.values[0, 0][outside], one.image.values[other, 0][outside])
+
+
+def test_noise_grows_by_shares_of_the_contrast_in_the_same_fields():
+    grown = design(Squares(noise=0.02, contrast=0.08).variations(), "noise")
+    square = 0.08 * inside(grown)
+    field = (grown.image.values[:, 0] - 0.5 - square) / grown.level.values[:, None, None]
+    field = field.reshape(6, 207, 32, 32)
+    np.testing.assert_allclose(grown.level.values.reshape(6, 207)[:, 0], [0.02, 0.03, 0.04, 0.06, 0.08, 0.1])
+    np.testing.assert_allclose(field, np.broadcast_to(field[0], field.shape), atol=1e-4)
+    assert field.std() == pytest.approx(1, rel=0.01)
+
+
+def test_contrast_changes_the_square_and_nothing_else():
+    changed = design(Squares(noise=0.02, contrast=0.1, polarity="dark").variations(), "contrast")
+    np.testing.assert_allclose(changed.level.values.reshape(6, 207)[:, 0], [0.025, 0.05, 0.075, 0.1, 0.15, 0.2])
+    image, covered = (values.reshape(6, 207, 32, 32) for values in (changed.image.values[:, 0], inside(changed)))
+    for level, here in zip((0.025, 0.05, 0.075, 0.1, 0.15, 0.2), image, strict=True):
+        np.testing.assert_allclose(here - image[0], -(level - 0.025) * covered[0], atol=1e-6)
+
+
+def test_the_base_level_is_the_data_sets_own():
+    source = Squares()
+    varied = source.variations()
+    base = varied.isel(sample=np.flatnonzero(varied.base.values))
+    assert set(design(base, "noise").level.values.tolist()) == {source.noise}
+    assert set(design(base, "contrast").level.values.tolist()) == {source.contrast}
+    assert set(design(base, "shift").level.values.tolist()) == {0}
+    np.testing.assert_array_equal(design(base, "noise").image, design(base, "contrast").image)
+
+
+@pytest.mark.parametrize("setting", [{}, {"grid": 2}, {"grid": 5}, {"side": 19}, {"polarity": "both"}])
+def test_a_shifted_square_walks_straight_over_a_border_while_the_noise_stands_still(setting):
+    source = Squares(noise=0.02, contrast=0.1, **setting)
+    shifted = design(source.variations(), "shift")
+    side, reach = source.side, min(4, min(np.bincount(source.label(np.arange(33 - source.side), 0) // source.grid)))
+    y, x, sign, label, image = (
+        values.reshape(2 * reach, -1, *values.shape[1:])
+        for values in (
+            shifted.square_y.values.astype(int),
+            shifted.square_x.values.astype(int),
+            shifted.square_sign.values,
+            shifted.label.values,
+            shifted.image.values[:, 0],
+        )
+    )
+    np.testing.assert_array_equal(shifted.level.values.reshape(2 * reach, -1)[:, 0], np.arange(2 * reach))
+    assert min(y.min(), x.min()) >= 0
+    assert max(y.max(), x.max()) <= 32 - side
+    moved = np.abs(np.diff(y, axis=0)) + np.abs(np.diff(x, axis=0))
+    assert (moved == 1).all()  # a pixel at a time …
+    assert ((y[-1] == y[0]) | (x[-1] == x[0])).all()  # … and straight
+    assert (np.abs(y[-1] - y[0]) + np.abs(x[-1] - x[0]) == 2 * reach - 1).all()
+    np.testing.assert_array_equal(label, source.label(y, x))
+    np.testing.assert_array_equal(np.bincount(label[0]), 23)
+    assert (label[:reach] == label[0]).all()
+    assert (label[reach:] == label[-1]).all()
+    assert (label[0] != label[-1]).all()
+    rows, columns = np.arange(32)[:, None], np.arange(32)
+    square = (
+        (rows >= y[..., None, None])
+        & (rows < y[..., None, None] + side)
+        & (columns >= x[..., None, None])
+        & (columns < x[..., None, None] + side)
+    )
+    field = image - 0.1 * square * sign[..., None, None]
+    np.testing.assert_allclose(field, np.broadcast_to(field[0], field.shape), atol=1e-6)
+
+
+def test_the_walks_of_a_class_take_every_direction_that_has_a_neighbour():
+    shifted = design(Squares().variations(), "shift")
+    label = shifted.label.values.reshape(8, -1)
+    ways = {tuple(pair) for pair in label[[0, -1]].T.tolist()}
+    assert ways == {(a, b) for a in range(9) for b in range(9) if abs(a // 3 - b // 3) + abs(a % 3 - b % 3) == 1}
+
+
+def test_the_varied_pictures_are_the_same_bits_each_time_and_none_of_the_others():
+    varied = Squares(n_train=50, n_probe=20).variations()
+    assert varied.identical(Squares(n_train=9, n_probe=9).variations())
+    assert (varied.image.values != Squares(seed=1).variations().image.values).mean() > 0.8
+    seen = {image.tobytes() for image in varied.image.values}
+    for part in (Squares(n_probe=100).probe(), Squares(n_train=100).training(0)):
+        assert not seen & {image.tobytes() for image in part.image.values}
+
+
+def test_the_varied_pictures_say_what_was_varied_and_in_which_unit():
+    varied = vary(Squares())
+    np.testing.assert_array_equal(varied.sample, np.arange(4860))
+    assert set(varied.split.values) == {"probe"}
+    assert list(dict.fromkeys(varied.design.values)) == ["crossed", "noise", "contrast", "shift"]
+    assert set(varied.level.attrs) == {"noise", "contrast", "shift"}
+    assert np.isnan(varied.level.values).sum() == 720
+    assert varied.image.values.dtype == np.float32
+    assert (varied.image.values.min(), varied.image.values.max()) == (0, 1)
+
+
+def test_a_grid_of_one_cell_has_no_border_to_walk_over():
+    assert set(Squares(size=12, grid=1, noise=0).variations().design.values) == {"crossed", "noise", "contrast"}

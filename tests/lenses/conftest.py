@@ -105,6 +105,27 @@ def look(tmp_path):
     return through
 
 
+@pytest.fixture
+def readable(tmp_path):
+    """Save drawings as ``compare`` does; any warning is an error, and so is a figure hard to read. Return their names.
+
+    ``drawings`` is what makes them, so that its warnings count.
+    """
+
+    def of(drawings):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            names = []
+            for drawing in drawings():
+                save(drawing, tmp_path)
+                check_saved(tmp_path / f"{drawing.name}.png", drawing)
+                check_readable(drawing)
+                names.append(drawing.name)
+        return names
+
+    return of
+
+
 def check_saved(path, drawing):
     with Image.open(path) as image:
         assert np.ptp(np.asarray(image.convert("RGB"))) > 0

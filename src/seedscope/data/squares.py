@@ -12,7 +12,7 @@ so every class has the same weight although the middle cells hold more places.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,7 +25,11 @@ from seedscope.errors import SettingError
 if TYPE_CHECKING:
     import xarray as xr
 
-_TRAINING, _PROBE = 0, 1
+_TRAINING, _PROBE, _VARIATIONS = 0, 1, 2
+_PLACES, _NOISES, _PAIRED = 10, 8, 23  # of the variations: places and noise fields crossed, pairs; per class
+_REACH = 4  # pixels that a shifted square starts before a border
+_MORE_NOISE = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)  # in contrasts
+_CONTRASTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # in contrasts
 _CHUNK = 512  # pictures worked on at a time: 2 MB of 32×32, so that the passes over them stay in cache
 
 
@@ -36,6 +40,10 @@ class Places:
     y: np.ndarray
     x: np.ndarray
     sign: np.ndarray
+
+    def take(self, which: np.ndarray) -> Places:
+        """Return the places at these positions."""
+        return Places(self.y[which], self.x[which], self.sign[which])
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,58 @@ class Squares:
         """Return the probe pictures."""
         return self._split("probe", self.n_probe, (_PROBE,))
 
+    def variations(self) -> xr.Dataset:
+        """Return pictures in which one thing changes at a time, each ``design`` with a generator of its own.
+
+        crossed   10 places of each class × 8 fields of noise, the same 8 for all places and classes.
+        noise     23 pictures of each class, each with its own noise field, drawn with a standard deviation that is
+                  larger by 0, ⅛, ¼, ½, ¾, 1 times the contrast.
+        contrast  the same 23 places and noise fields, drawn with ¼, ½, ¾, 1, 1½, 2 times the contrast.
+        shift     23 squares of each class that walk straight into a neighbouring cell, pixel by pixel, while the noise
+                  stands still: from 4 pixels before the border (0) over its last place in its class (3) and its
+                  first in the next (4) to 7; fewer where a cell is narrower. The label is that of where it is.
+
+        Places are drawn as those of the probe pictures are (a walk keeps the coordinate along the border), and every
+        picture is clipped to [0, 1] as they are: at another noise, contrast or place the same field may clip
+        elsewhere. A grid of one cell has no border and no ``shift``.
+
+        Beside what :meth:`probe` gives: ``design``; ``level``, what was changed, in the unit that its attribute of
+        the design's name says (NaN where crossed); ``base``, whether it is the data set's own level; ``place`` and
+        ``noise_draw``, numbers of the place (walk) and of the noise field within a design. Pictures of a design
+        with the same two numbers are pairs.
+        """
+        import xarray as xr
+
+        stream = np.random.SeedSequence(self.seed, spawn_key=(_VARIATIONS,)).spawn(6)
+        n_classes = self.grid**2
+        crossed = self.places(_PLACES * n_classes, np.random.default_rng(stream[0]))
+        each = np.arange(_PLACES * n_classes)
+        place, noise_draw = np.repeat(each, _NOISES), np.tile(np.arange(_NOISES), len(each))
+        image = np.concatenate([self.render(crossed.take(np.repeat(one, _NOISES)), _noise(stream[1])) for one in each])
+        parts = [self._described(crossed.take(place), image, "crossed", np.nan, False, place, noise_draw)]
+        paired = self.places(_PAIRED * n_classes, np.random.default_rng(stream[2]))
+        pair = np.arange(_PAIRED * n_classes)
+        for more in _MORE_NOISE:
+            source = replace(self, noise=self.noise + more * self.contrast)
+            image = source.render(paired, _noise(stream[3]))
+            parts.append(self._described(paired, image, "noise", source.noise, more == 0, pair, pair))
+        for factor in _CONTRASTS:
+            source = replace(self, contrast=factor * self.contrast)
+            image = source.render(paired, _noise(stream[3]))
+            parts.append(self._described(paired, image, "contrast", source.contrast, factor == 1, pair, pair))
+        if self.grid > 1:
+            walkers = self.places(_PAIRED * n_classes, np.random.default_rng(stream[4]))
+            for shift, walked in enumerate(self._walks(walkers)):
+                image = self.render(walked, _noise(stream[5]))
+                parts.append(self._described(walked, image, "shift", shift, shift == 0, pair, pair))
+        varied = xr.concat(parts, dim="sample")
+        varied.level.attrs = {
+            "noise": "standard deviation of the noise (brightness)",
+            "contrast": "contrast of the square (brightness)",
+            "shift": "way into a neighbouring cell (pixels)",
+        }
+        return varied
+
     def label(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the class of a square with this top-left pixel."""
         return self.grid * self._cell(y) + self._cell(x)
@@ -108,9 +168,7 @@ class Squares:
     def places(self, n: int, rng: np.random.Generator) -> Places:
         """Draw ``n`` places: classes balanced and in random order, uniform within a class."""
         label = rng.permutation(np.arange(n) % self.grid**2)
-        tops = np.arange(self.size - self.side + 1)
-        counts = np.bincount(self._cell(tops), minlength=self.grid)
-        firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        firsts, counts = self._cells()
         row, column = np.divmod(label, self.grid)
         y = firsts[row] + rng.integers(counts[row])
         x = firsts[column] + rng.integers(counts[column])
@@ -144,8 +202,9 @@ class Squares:
     def _split(self, split: str, n: int, key: tuple[int, ...]) -> xr.Dataset:
         places_seed, noise_seed = np.random.SeedSequence(self.seed, spawn_key=key).spawn(2)
         places = self.places(n, np.random.default_rng(places_seed))
-        # SFC64 draws a normal in 7 ns, a seventh less than the default generator; the noise is most of the work.
-        image = self.render(places, np.random.Generator(np.random.SFC64(noise_seed)))
+        return self._labelled(places, self.render(places, _noise(noise_seed)), split)
+
+    def _labelled(self, places: Places, image: np.ndarray, split: str, **known: np.ndarray) -> xr.Dataset:
         return pictures(
             image[:, None],
             self.label(places.y, places.x),
@@ -153,4 +212,58 @@ class Squares:
             square_y=places.y.astype(np.int16),
             square_x=places.x.astype(np.int16),
             square_sign=places.sign,
+            **known,
         )
+
+    def _described(
+        self,
+        places: Places,
+        image: np.ndarray,
+        design: str,
+        level: float,
+        base: bool,
+        place: np.ndarray,
+        noise_draw: np.ndarray,
+    ) -> xr.Dataset:
+        n = len(image)
+        return self._labelled(
+            places,
+            image,
+            "probe",
+            design=np.full(n, design, dtype=object),
+            level=np.full(n, level, dtype=np.float64),
+            base=np.full(n, base),
+            place=place,
+            noise_draw=noise_draw,
+        )
+
+    def _cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first place of each cell along an axis, and how many it has."""
+        counts = np.bincount(self._cell(np.arange(self.size - self.side + 1)), minlength=self.grid)
+        return np.concatenate([[0], np.cumsum(counts)[:-1]]), counts
+
+    def _walks(self, start: Places) -> list[Places]:
+        """Return the places of walks across a border, one entry per pixel of the way.
+
+        A class's walks take turns in the directions that lead to a neighbour.
+        """
+        firsts, counts = self._cells()
+        reach = min(_REACH, int(counts.min()))
+        label = self.label(start.y, start.x)
+        coordinates = np.stack([start.y, start.x])
+        step = np.zeros_like(coordinates)
+        for k in np.unique(label):
+            cell = np.divmod(k, self.grid)
+            ways = [(axis, sign) for axis in (0, 1) for sign in (1, -1) if 0 <= cell[axis] + sign < self.grid]
+            for turn, walk in enumerate(np.flatnonzero(label == k)):
+                axis, sign = ways[turn % len(ways)]
+                edge = firsts[cell[axis]] + (counts[cell[axis]] - 1 if sign > 0 else 0)
+                coordinates[axis, walk] = edge - sign * (reach - 1)
+                step[axis, walk] = sign
+        walked = [coordinates + way * step for way in range(2 * reach)]
+        return [Places(y, x, start.sign) for y, x in walked]
+
+
+def _noise(seed: np.random.SeedSequence) -> np.random.Generator:
+    # SFC64 draws a normal in 7 ns, a seventh less than the default generator; the noise is most of the work.
+    return np.random.Generator(np.random.SFC64(seed))

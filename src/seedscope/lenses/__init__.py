@@ -138,13 +138,23 @@ def require_dense_head(network: Network, features: str, head: str) -> None:
         raise SettingError("head", f"there is no layer {head!r} (layers: {', '.join(network.layers)})")
     if weight is None or len(weight) != 2 or network.layers[head] != network.layers["logit"]:
         raise SettingError("head", f"layer {head!r} is not a dense layer that gives the logits")
-    if features not in network.layers:
-        raise SettingError("features", f"there is no layer {features!r} (layers: {', '.join(network.layers)})")
+    _require_layer(network, features)
     units = int(np.prod(network.layers[features]))
     if units != weight[1]:
         raise SettingError("features", f"layer {features!r} has {units} outputs and {head!r} takes {weight[1]}")
+    require_kept(network, features)
+
+
+def require_kept(network: Network, features: str) -> None:
+    """Refuse a layer that there is not, or whose activations are not kept for all probe pictures."""
+    _require_layer(network, features)
     if network.dumped.get(features) != "probe":
         raise SettingError(
             "features",
             f"layer {features!r} is not dumped for all probe pictures: set dump.layers.{features}: probe",
         )
+
+
+def _require_layer(network: Network, features: str) -> None:
+    if features not in network.layers:
+        raise SettingError("features", f"there is no layer {features!r} (layers: {', '.join(network.layers)})")

@@ -1,0 +1,312 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+
+from seedscope.errors import SettingError
+from seedscope.lenses import Network
+from seedscope.lenses.space import (
+    _PENALTIES,
+    Space,
+    class_separation,
+    components_above,
+    explained,
+    nearest_centroid_accuracy,
+    permuted_spectra,
+    principal_components,
+    readout,
+    ridge_prediction,
+)
+
+LENS = Space("fc1")
+
+
+def train(replica, *, frames=3, of=40, constant=False):
+    """Return the replica with frames: its activations of the first pictures grow out of noise, unless ``constant``."""
+    values = replica.activations["fc1"].values[:of]
+    flat = values.reshape(*values.shape[:2], -1).mean(-1)
+    rng = np.random.default_rng(4)
+    noise = np.clip(rng.normal(0, 1, (frames, *flat.shape)), 0, None)
+    part = np.linspace(0, 1, frames)[:, None, None] if frames > 1 else np.ones((1, 1, 1))
+    grown = np.ones((frames, *flat.shape)) if constant else part * flat + (1 - part) * noise * (flat != 0)
+    step = np.array([0, 1, 3, 10, 100, 1200])[:frames]
+    followed = xr.DataArray(
+        grown,
+        dims=("frame", "sample", "unit"),
+        coords={
+            "sample": replica.probe.sample.values[:of],
+            "frame": np.arange(frames),
+            "step": ("frame", step),
+            "epoch": ("frame", step / 100),
+        },
+    )
+    return replace(replica, activations={**replica.activations, "fc1_frames": followed})
+
+
+def random_space(random_replica, *, frames=3, constant=False, places=False, **options):
+    n = options.setdefault("n", 60)
+    if places:
+        rng = np.random.default_rng(8)
+        options["places"] = (rng.integers(0, 27, n), rng.integers(0, 27, n))
+    replica = random_replica(**options)
+    if constant:
+        same = xr.full_like(replica.activations["fc1"], 0.1)
+        replica = replace(replica, activations={**replica.activations, "fc1": same})
+    return train(replica, frames=frames, constant=constant)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(n=st.integers(4, 40), units=st.integers(1, 12), seed=st.integers(0, 99))
+def test_principal_components_are_those_of_scikit_learn(n, units, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(3, 1, (n, units)) * np.linspace(1, 9, units)
+    count = min(3, n - 1, units)
+    scores, loadings, variance = principal_components(values, 3)
+    oracle = PCA(svd_solver="full").fit(values)
+    signs = np.sign((oracle.components_[:count] * loadings[:count]).sum(1))
+    np.testing.assert_allclose(variance, oracle.explained_variance_, atol=1e-9 * variance[0])
+    np.testing.assert_allclose(loadings[:count], signs[:, None] * oracle.components_[:count], atol=1e-7)
+    np.testing.assert_allclose(scores[:, :count], signs * oracle.transform(values)[:, :count], atol=1e-6)
+    assert (scores[:, min(n, units) :] == 0).all()
+
+
+def test_the_largest_loading_is_positive_whichever_way_the_data_are_turned():
+    values = np.random.default_rng(0).normal(size=(50, 6))
+    for turned in (values, values[::-1], values[np.random.default_rng(1).permutation(50)]):
+        _, loadings, _ = principal_components(turned, 3)
+        assert (loadings[np.arange(3), np.abs(loadings).argmax(1)] > 0).all()
+        np.testing.assert_allclose(loadings, principal_components(values, 3)[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3, 5])
+def test_parallel_analysis_finds_the_planted_number_of_components(rank):
+    rng = np.random.default_rng(rank)
+    values = rng.normal(0, 1, (800, 20)) + 2 * rng.normal(0, 1, (800, rank)) @ rng.choice([-1, 1], (rank, 20))
+    variance = principal_components(values, 3)[2]
+    assert components_above(variance, permuted_spectra(values, rng, 40)) == rank
+
+
+def test_permuting_units_keeps_their_variances_and_breaks_what_ties_them():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, (500, 1)) * np.array([1.0, 2.0, 3.0])
+    null = permuted_spectra(values, rng, 30)
+    np.testing.assert_allclose(null.sum(1), values.var(0, ddof=1).sum(), rtol=1e-9)
+    np.testing.assert_allclose(null.mean(0), np.sort(values.var(0, ddof=1))[::-1], rtol=0.05)
+    assert (np.diff(null) <= 0).all()
+
+
+def test_separation_by_hand():
+    values = np.array([[0.0], [2.0], [10.0], [12.0]])  # means 1 and 11 around 6: 4 · 25 of 100 + 4 · 1
+    label = np.array([0, 0, 1, 1])
+    assert class_separation(values, label) == pytest.approx(100 / 104)
+    assert nearest_centroid_accuracy(values, label) == 1
+    assert nearest_centroid_accuracy(values, np.array([0, 1, 0, 1])) == 0
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(n=st.integers(4, 30), units=st.integers(1, 5), classes=st.integers(2, 4), seed=st.integers(0, 99))
+def test_the_nearest_centroid_is_found_as_if_each_sample_were_taken_out(n, units, classes, seed):
+    rng = np.random.default_rng(seed)
+    values, label = rng.normal(size=(n, units)), rng.integers(classes, size=n)
+    if len(np.unique(label)) < 2:
+        assert np.isnan(nearest_centroid_accuracy(values, label))
+        return
+    right = []
+    for i in range(n):
+        rest = np.delete(np.arange(n), i)
+        means = {k: values[rest][label[rest] == k].mean(0) for k in np.unique(label[rest])}
+        right.append(min(means, key=lambda k: ((values[i] - means[k]) ** 2).sum()) == label[i])
+    assert nearest_centroid_accuracy(values, label) == pytest.approx(np.mean(right))
+
+
+def test_planted_clusters_part_and_random_labels_do_not():
+    rng = np.random.default_rng(0)
+    label = rng.integers(4, size=400)
+    values = rng.normal(0, 1, (400, 8)) + 5 * np.eye(4, 8)[label]
+    # between: 25 · (1 − 1/4) per picture; within: 8
+    assert class_separation(values, label) == pytest.approx(18.75 / 26.75, abs=0.02)
+    assert nearest_centroid_accuracy(values, label) > 0.99
+    shuffled = [rng.permutation(label) for _ in range(300)]
+    assert ttest_1samp([class_separation(values, one) for one in shuffled], 3 / 399).pvalue > 1e-3
+    assert np.mean([nearest_centroid_accuracy(values, one) for one in shuffled]) == pytest.approx(0.25, abs=0.02)
+
+
+def test_where_nothing_varies_or_one_class_is_there_is_no_separation():
+    label = np.array([0, 1, 1])
+    for measure in (class_separation, nearest_centroid_accuracy):
+        assert np.isnan(measure(np.full((3, 2), 0.1), label))
+        assert np.isnan(measure(np.zeros((3, 0)), label))
+        assert np.isnan(measure(np.eye(3), np.zeros(3, dtype=int)))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(n=st.integers(8, 60), units=st.integers(1, 20), seed=st.integers(0, 99))
+def test_ridge_predictions_are_those_of_scikit_learn_with_its_choice_of_penalty(n, units, seed):
+    rng = np.random.default_rng(seed)
+    values, new = rng.normal(2, 3, (n, units)), rng.normal(2, 3, (5, units))
+    wanted = values[:, :1] @ np.array([[1.0, 0.0]]) + rng.normal(0, 2, (n, 2))
+    scale = (np.linalg.svd(values - values.mean(0), compute_uv=False) ** 2).mean()
+    for target in range(2):
+        oracle = RidgeCV(alphas=_PENALTIES * scale).fit(values, wanted[:, target])
+        found = ridge_prediction(values, wanted, new)[:, target]
+        np.testing.assert_allclose(found, oracle.predict(new), rtol=1e-5, atol=1e-5)
+
+
+def test_ridge_predicts_the_mean_where_nothing_varies():
+    np.testing.assert_allclose(ridge_prediction(np.full((4, 3), 0.1), np.arange(4.0)[:, None], np.ones((2, 3))), 1.5)
+    np.testing.assert_allclose(ridge_prediction(np.zeros((4, 0)), np.arange(4.0)[:, None], np.ones((2, 0))), 1.5)
+
+
+def test_a_place_written_into_the_units_is_read_and_one_that_is_not_is_not():
+    rng = np.random.default_rng(0)
+    label = rng.integers(3, size=600)
+    within = rng.uniform(-1, 1, 600)
+    place = np.stack([10 * label + within, 10 * label + rng.uniform(-1, 1, 600)], 1)
+    values = np.stack([label == k for k in range(3)] + [within], 1) + 0.05 * rng.normal(size=(600, 4))
+    left, total, by_class = readout(values, place, label)
+    r2, inside = explained(left, total), explained(*by_class.sum(0))
+    assert (r2 > 0.98).all()  # the class alone tells nearly all of the place …
+    assert inside[0] > 0.95  # … and the units tell the first coordinate within it,
+    assert abs(inside[1]) < 0.05  # but not the second
+    assert (explained(by_class[:, 0, 0], by_class[:, 1, 0]) > 0.9).all()
+
+
+def test_r2_is_cross_validated():
+    rng = np.random.default_rng(0)
+    label = np.zeros(30, dtype=int)
+    left, total, _ = readout(rng.normal(size=(30, 25)), rng.normal(size=(30, 4)), label)
+    assert (explained(left, total) < 0.2).all()  # 25 units fit 30 pictures of noise nearly perfectly
+
+
+def test_the_null_of_the_readout_is_what_the_class_alone_tells(look, random_replica):
+    rng = np.random.default_rng(0)
+    n = 300
+    label = rng.integers(3, size=n)
+    replica = random_replica(
+        n=n, seed=1, classes=3, places=(10 * label + rng.integers(0, 5, n), rng.integers(0, 27, n))
+    )
+    label_of = replica.probe.label.values
+    y = 10 * label_of + rng.integers(0, 5, n)
+    values = np.clip(replica.activations["fc1"].values, 0, None)
+    values[:, 0] = y
+    activations = {**replica.activations, "fc1": replica.activations["fc1"].copy(data=values)}
+    replica = replace(replica, probe=replica.probe.assign(square_y=("sample", y)), activations=activations)
+    summary = look(LENS, train(replica), draw="space_place").summary
+    assert summary["place_r2_within_class_by_chance"] == pytest.approx(0, abs=0.05)
+    assert summary["place_r2"] > summary["place_r2_by_chance"]
+    y_total, x_total = ((v - v.mean()) @ (v - v.mean()) for v in (y, replica.probe.square_x.values))
+    mean = np.array([y[label_of == k].mean() for k in range(3)])[label_of]
+    class_alone = ((mean - y.mean()) ** 2).sum() / (y_total + x_total)
+    assert summary["place_r2_by_chance"] == pytest.approx(class_alone, abs=0.06)
+
+
+def test_what_is_measured_is_that_of_live_units_and_of_each_frame(look, random_replica):
+    replica = random_space(random_replica, dead=(2, 5), frames=4)
+    measured = look(LENS, replica, draw=None).measured
+    values = replica.activations["fc1"].values
+    live = np.delete(np.arange(12), [2, 5])
+    np.testing.assert_allclose(measured.variance, PCA().fit(values[:, live]).explained_variance_)
+    assert measured.loading.values[:, [2, 5]].tolist() == [[0, 0]] * 3
+    np.testing.assert_allclose(
+        measured.score, (values - values.mean(0)) @ measured.loading.values.T, rtol=1e-5, atol=1e-5
+    )
+    frames, label = replica.activations["fc1_frames"].values, replica.probe.label.values[:40]
+    for at in range(4):
+        assert measured.class_separation[at] == pytest.approx(class_separation(frames[at], label))
+        assert measured.nearest_centroid_accuracy[at] == pytest.approx(nearest_centroid_accuracy(frames[at], label))
+        spectrum = np.linalg.eigvalsh(np.cov(frames[at], rowvar=False))
+        assert measured.effective_dimension[at] == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum())
+    assert measured.step.values.tolist() == [0, 1, 3, 10]
+    summary = LENS.summarize(measured)
+    assert summary["class_separation"] == pytest.approx(class_separation(frames[-1], label))
+    assert "place_r2" not in summary
+
+
+@pytest.mark.parametrize(
+    ("features", "dumped", "sentence"),
+    [("fc9", {"fc1": "probe"}, "there is no layer 'fc9'"), ("fc1", {"fc1": "exhibits"}, "set dump.layers.fc1: probe")],
+)
+def test_a_layer_that_is_not_kept_is_refused(features, dumped, sentence):
+    with pytest.raises(SettingError, match=sentence) as refused:
+        Space(features).check(Network({"fc1": (12,), "logit": (3,)}, {}, dumped, 3))
+    assert refused.value.key == "features"
+
+
+ODD = {
+    "some units dead": {"dead": (2, 7)},
+    "all units dead": {"dead": range(12)},
+    "one live unit": {"dead": range(1, 12)},
+    "two live units": {"dead": range(2, 12)},
+    "one unit": {"units": 1},
+    "one class only": {"unseen": (0, 2)},
+    "constant pictures": {"constant": True},
+    "one logit": {"classes": 2, "targets": 1},
+    "twelve classes": {"classes": 12, "n": 200},
+    "more units than pictures": {"units": 80},
+    "a feature map": {"feature_map": (3, 2, 2)},
+    "one frame": {"frames": 1},
+    "many frames": {"frames": 6},
+    "four pictures": {"n": 4},
+    "places unknown": {"places": False},
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
+    seen = look(LENS, random_space(random_replica, **{"places": True, **ODD[case]}))
+    expected = {"space_pca", "space_spectrum", "space_separation"}
+    assert set(seen.drawings) == (expected if case == "places unknown" else expected | {"space_place"})
+    nothing = case in ("all units dead", "constant pictures")
+    assert np.isnan(seen.summary["effective_dimension"]) == nothing
+    assert np.isnan(seen.summary["class_separation"]) == (nothing or case == "one class only")
+    assert (seen.summary["components_above_chance"] == 0) >= nothing
+
+
+def test_one_place_in_each_class_is_nothing_to_read(look, random_replica):
+    replica = random_replica(n=60)
+    label = replica.probe.label.values
+    probe = replica.probe.assign(square_y=("sample", 10 * label), square_x=("sample", 0 * label))
+    summary = look(LENS, train(replace(replica, probe=probe))).summary
+    assert np.isnan(summary["place_r2_within_class"])
+    assert np.isfinite(summary["place_r2"])
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1), (3, 4, 5)])
+def test_curves_over_seeds_are_means_of_the_seeds(look, readable, random_replica, seeds):
+    measured = {
+        seed: look(LENS, random_space(random_replica, seed=seed, dead=range(seed)), draw=None).measured
+        for seed in seeds
+    }
+    comparison = None
+
+    def drawings():
+        nonlocal comparison
+        comparison = LENS.compare(measured)
+        return comparison.drawings
+
+    assert readable(drawings) == ["space_across_seeds"]
+    table = comparison.drawings[0].table
+    for name in ("class_separation", "nearest_centroid_accuracy", "effective_dimension"):
+        rows = table[table["curve"] == name]
+        values = np.stack([measured[seed][name].values for seed in seeds])
+        np.testing.assert_allclose(rows["mean"].to_numpy(float), values.mean(0))
+        assert rows["n"].tolist() == [len(seeds)] * 3
+    spectrum = table[table["curve"] == "spectrum"]["mean"].to_numpy(float)
+    assert spectrum[0] == 0
+    assert spectrum[-1] == pytest.approx(1)
+    first = np.mean([measured[seed].variance.values[0] / measured[seed].variance.values.sum() for seed in seeds])
+    assert spectrum[1] == pytest.approx(first)
+
+
+@pytest.mark.parametrize("case", ["all units dead", "one class only", "one frame", "one unit", "constant pictures"])
+def test_odd_cases_are_compared_and_drawn(look, readable, random_replica, case):
+    measured = {
+        seed: look(LENS, random_space(random_replica, seed=seed, **ODD[case]), draw=None).measured for seed in (0, 1)
+    }
+    assert readable(lambda: LENS.compare(measured).drawings) == ["space_across_seeds"]

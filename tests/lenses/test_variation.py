@@ -1,0 +1,414 @@
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr, ttest_1samp
+
+from seedscope.data import pictures
+from seedscope.errors import SeedscopeError
+from seedscope.lenses import Network
+from seedscope.lenses.variation import (
+    SOURCES,
+    Variation,
+    level_below,
+    rank_correlation,
+    shares,
+    sums_of_squares,
+    variance_components,
+)
+
+LENS = Variation("fc1", "fc2")
+FIGURES = {"vote_variance", "same_class_different_votes", "robustness"}
+
+
+def vary(replica, activation, label, shape=(1, 8, 8), **factors):
+    """Return the replica with these varied pictures, whose logits are what its head makes of ``activation``."""
+    n = len(label)
+    image = np.random.default_rng(1).random((n, *shape))
+    varied = pictures(image, label, "probe", **factors).assign_coords(sample=np.arange(n))
+    logit = activation.reshape(n, -1) @ replica.weights["fc2.weight"].T + replica.weights["fc2.bias"]
+    inner = ("unit",) if activation.ndim == 2 else ("channel", "y", "x")
+    more = {
+        "fc1_variations": xr.DataArray(activation, dims=("sample", *inner)),
+        "logit_variations": xr.DataArray(logit, dims=("sample", "target")),
+    }
+    return replace(replica, variations=varied, activations={**replica.activations, **more})
+
+
+def crossed(classes, places, noises):
+    """Return the factors of a crossed design: label, design, level, base, place, noise_draw; pictures in row order."""
+    label, place, noise = np.array(list(product(classes, range(places), range(noises)))).reshape(-1, 3).T
+    n = len(label)
+    return {
+        "label": label,
+        "design": np.full(n, "crossed", dtype=object),
+        "level": np.full(n, np.nan),
+        "base": np.zeros(n, dtype=bool),
+        "place": place + places * label,
+        "noise_draw": noise,
+    }
+
+
+def levels(design, label, values, base):
+    """Return the factors of the same pictures, one after the other, at each level."""
+    n = len(label)
+    return {
+        "label": np.tile(label, len(values)),
+        "design": np.full(n * len(values), design, dtype=object),
+        "level": np.repeat(np.asarray(values, dtype=float), n),
+        "base": np.repeat(np.asarray(values) == base, n),
+        "place": np.tile(np.arange(n), len(values)),
+        "noise_draw": np.tile(np.arange(n), len(values)),
+    }
+
+
+def joined(*parts):
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def whole_design(classes, *, pairs=4):
+    label = np.repeat(classes, pairs)
+    return joined(
+        crossed(classes, 4, 3), levels("noise", label, [0.2, 0.4, 0.6], 0.2), levels("turn", label, [-1, 0, 1], 0)
+    )
+
+
+def random_variation(random_replica, *, present=None, factors=None, constant=False, **options):
+    replica = random_replica(**options)
+    classes = len(replica.class_names)
+    factors = factors or whole_design(np.arange(classes) if present is None else np.array(present))
+    rng = np.random.default_rng(5)
+    shape = replica.activations["fc1"].shape[1:]
+    activation = np.clip(rng.normal(0.4, 1, (len(factors["label"]), *shape)), 0, None)
+    if constant:
+        activation[:] = 0.5
+    if activation.ndim == 2:
+        activation[:, list(options.get("dead", ()))] = 0
+    return vary(replica, activation, **factors)
+
+
+def test_the_analysis_of_variance_of_a_table_by_hand():
+    table = np.array([[1.0, 2.0], [3.0, 8.0]])  # means 3.5; places 1.5, 5.5; noises 2, 5
+    np.testing.assert_allclose(sums_of_squares(table), [16, 9, 4])
+    np.testing.assert_allclose(variance_components([16, 9, 4], 2, 2), [(16 - 4) / 2, (9 - 4) / 2, 4])
+    np.testing.assert_allclose(shares(np.array([6, 2.5, 4])), [0.48, 0.2, 0.32])
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(places=st.integers(2, 7), noises=st.integers(2, 7), seed=st.integers(0, 99))
+def test_sums_of_squares_are_those_of_least_squares_on_indicators(places, noises, seed):
+    values = np.random.default_rng(seed).gamma(1, 2, (places, noises))
+    place, noise = (part.ravel() for part in np.indices((places, noises)))
+    indicators = {
+        "nothing": np.ones((values.size, 1)),
+        "place": np.eye(places)[place],
+        "both": np.concatenate([np.eye(places)[place], np.eye(noises)[noise]], 1),
+    }
+    left = {}
+    for name, design in indicators.items():
+        fitted = design @ np.linalg.lstsq(design, values.ravel(), rcond=None)[0]
+        left[name] = ((values.ravel() - fitted) ** 2).sum()
+    found = sums_of_squares(values)
+    np.testing.assert_allclose(
+        found,
+        [left["nothing"] - left["place"], left["place"] - left["both"], left["both"]],
+        atol=1e-9 * left["nothing"],
+    )
+    assert shares(found).sum() == pytest.approx(1)
+    assert shares(variance_components(found, places, noises)).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("planted", [(4.0, 1.0, 0.25), (0.0, 2.0, 1.0), (0.0, 0.0, 1.0)])
+def test_planted_variance_components_are_found_without_bias_and_plain_shares_are_biased(planted):
+    rng = np.random.default_rng(0)
+    place, noise, rest = (np.sqrt(variance) for variance in planted)
+    values = (
+        place * rng.standard_normal((10, 1, 4000))
+        + noise * rng.standard_normal((1, 8, 4000))
+        + rest * rng.standard_normal((10, 8, 4000))
+    )
+    squares = sums_of_squares(values)
+    found = variance_components(squares, 10, 8)
+    for component, true in zip(found, planted, strict=True):
+        assert ttest_1samp(component, true).pvalue > 1e-3
+    if planted == (0.0, 0.0, 1.0):
+        assert (found[0] < 0).mean() > 0.4  # negative estimates are kept: cut off, they would not average to nothing
+        np.testing.assert_allclose(shares(squares.sum(1)), np.array([9, 7, 63]) / 79, rtol=0.02)
+
+
+def test_where_nothing_varies_there_are_no_shares():
+    assert sums_of_squares(np.full((4, 3, 2), 0.1)).tolist() == [[0, 0]] * 3  # exactly, whatever is rounded
+    assert np.isnan(shares(np.zeros((3, 2)))).all()
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "base", "found"),
+    [
+        ([1.0, 0.95, 0.85, 0.5], 0, 0.3 + 0.5 * 0.1),
+        ([0.5, 1.0, 1.0, 0.8], 2, 0.4 + 0.5 * 0.2),
+        ([0.5, 1.0, 1.0, 1.0], 1, 0.3 - 0.2 * 0.1),
+        ([0.8, 1.0, 1.0, 1.0], 0, 0.2),
+        ([1.0, 0.9, 0.95, 1.0], 0, np.nan),
+        ([1.0, 0.5, 1.0, 0.2], 2, 0.4 - 0.2 * 0.1),
+    ],
+)
+def test_the_level_at_which_accuracy_falls_below_ninety_percent(accuracy, base, found):
+    level = np.array([0.2, 0.3, 0.4, 0.6])
+    assert level_below(level, np.array(accuracy), base, 0.9) == pytest.approx(found, nan_ok=True)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=15))
+def test_rank_correlation_is_that_of_scipy_ties_included(pairs):
+    a, b = np.array(pairs, dtype=float).T
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        assert np.isnan(rank_correlation(a, b))
+    else:
+        assert rank_correlation(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+
+
+def test_a_units_variance_is_that_of_its_centred_votes_for_the_pictures_own_class(look, random_replica):
+    replica = random_variation(random_replica, dead=(2,))
+    measured = look(LENS, replica, draw=None).measured
+    a, weight = replica.activations["fc1_variations"].values, replica.weights["fc2.weight"]
+    label, design = replica.variations.label.values, replica.variations.design.values
+    for k, unit in product(range(3), range(12)):
+        own = a[(design == "crossed") & (label == k), unit].reshape(4, 3) * (weight[k, unit] - weight[:, unit].mean())
+        np.testing.assert_allclose(measured.sum_of_squares[:, k, unit], sums_of_squares(own), atol=1e-12)
+        np.testing.assert_allclose(
+            measured.component[:, k, unit], variance_components(sums_of_squares(own), 4, 3), atol=1e-12
+        )
+    assert measured.sum_of_squares.values.sum((0, 1))[2] == 0
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_votes_that_depend_on_one_thing_have_all_their_variance_there(look, random_replica, source):
+    replica = random_replica()
+    factors = crossed(range(3), 6, 5)
+    rng = np.random.default_rng(2)
+    place, noise = factors["place"], factors["noise_draw"]
+    effect = {
+        "place": rng.random((18, 12))[place],
+        "noise": rng.random((5, 12))[noise],
+        # columns and rows that cancel: neither place nor noise tells anything by itself
+        "interaction": 1 + (np.where(place % 2, 1, -1) * (noise - 2.0))[:, None] * np.ones(12) * 0.1,
+    }[source]
+    seen = look(LENS, vary(replica, effect, **factors), draw="vote")
+    others = [name for name in SOURCES if name != source]
+    if source == "interaction":
+        assert seen.summary["interaction_share"] > 1
+        assert all(seen.summary[f"{name}_share"] < 0 for name in others)  # unbiased estimates of 0 from below
+        squares = shares(seen.measured.sum_of_squares.values.sum((1, 2)))
+        np.testing.assert_allclose(squares, [0, 0, 1], atol=1e-12)
+    else:
+        assert seen.summary[f"{source}_share"] == pytest.approx(1)
+        assert [seen.summary[f"{name}_share"] for name in others] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_shares_add_up_to_one_and_their_null_to_the_degrees_of_freedom(look, random_replica):
+    replica = random_variation(random_replica, factors=crossed(range(3), 10, 8))
+    seen = look(LENS, replica, draw=None)
+    assert sum(seen.summary[f"{name}_share"] for name in SOURCES) == pytest.approx(1)
+    assert sum(seen.summary[f"margin_{name}_share"] for name in SOURCES) == pytest.approx(1)
+    null, squares = seen.measured.shuffled_share.values, seen.measured.shuffled_squares_share.values
+    np.testing.assert_allclose(squares.sum(0), 1)
+    for at, (expected, df) in enumerate(zip((0, 0, 1), (9, 7, 63), strict=True)):
+        assert ttest_1samp(null[at], expected).pvalue > 1e-3
+        assert ttest_1samp(squares[at], df / 79).pvalue > 1e-3
+
+
+def test_the_gauge_changes_no_vote_variance(look, random_replica):
+    replica = random_variation(random_replica)
+    weights = {**replica.weights, "fc2.weight": replica.weights["fc2.weight"] + np.linspace(-5, 5, 12)}
+    logits = {
+        f"logit{end}": replica.activations[f"logit{end}"]
+        + (replica.activations[f"fc1{end}"].values @ np.linspace(-5, 5, 12))[:, None]
+        for end in ("", "_variations")
+    }
+    moved = replace(replica, weights=weights, activations={**replica.activations, **logits})
+    a, b = (look(LENS, one, draw=None).measured for one in (replica, moved))
+    np.testing.assert_allclose(a.component, b.component, atol=1e-10)
+    np.testing.assert_allclose(a.margin_component, b.margin_component, atol=1e-10)
+
+
+def slow_top(votes, live):
+    return set(sorted((unit for unit in range(len(votes)) if live[unit]), key=lambda unit: -votes[unit])[:5])
+
+
+def test_robustness_is_that_of_a_slow_reading_of_the_definitions(look, random_replica):
+    replica = random_variation(random_replica, dead=(4,))
+    seen = look(LENS, replica, draw=None)
+    measured = seen.measured
+    varied, weight = replica.variations, replica.weights["fc2.weight"]
+    a, logit = replica.activations["fc1_variations"].values, replica.activations["logit_variations"].values
+    centred = weight - weight.mean(0)
+    label, place = varied.label.values, varied.place.values
+    live = (replica.activations["fc1"].values != 0).any(0)
+    margin = np.array([z[k] - np.delete(z, k).max() for z, k in zip(logit, label, strict=True)])
+    for at in range(measured.sizes["condition"]):
+        row = measured.isel(condition=at)
+        of_design = varied.design.values == str(row.design.values)
+        here = np.flatnonzero(of_design & (varied.level.values == float(row.level)))
+        base = np.flatnonzero(of_design & varied.base.values)
+        assert float(row.accuracy) == pytest.approx((logit[here].argmax(1) == label[here]).mean())
+        assert float(row.accuracy_low) <= float(row.accuracy) <= float(row.accuracy_high)
+        assert float(row.margin) == pytest.approx(margin[here].mean())
+        assert float(row.margin_median) == pytest.approx(np.median(margin[here]))
+        paired = np.array([margin[i] - margin[base[place[base] == place[i]][0]] for i in here])
+        assert float(row.margin_change) == pytest.approx(paired.mean())
+        if not bool(row.base):
+            low, high = ttest_1samp(paired, 0).confidence_interval()
+            np.testing.assert_allclose([row.margin_change_low, row.margin_change_high], [low, high])
+        means = [[(a[which][label[which] == k] * centred[k]).mean(0) for k in range(3)] for which in (here, base)]
+        shared = [len(slow_top(x, live) & slow_top(y, live)) for x, y in zip(*means, strict=True)]
+        assert float(row.overlap) == pytest.approx(np.mean(shared))
+        ranks = [spearmanr(x[live], y[live]).statistic for x, y in zip(*means, strict=True)]
+        assert float(row.rank_correlation) == pytest.approx(np.mean(ranks))
+        own = [
+            len(
+                slow_top(a[i] * centred[label[i]], live)
+                & slow_top(a[base[place[base] == place[i]][0]] * centred[label[i]], live)
+            )
+            for i in here
+        ]
+        assert float(row.picture_overlap) == pytest.approx(np.mean(own))
+        next_one = []
+        for k in range(3):
+            mine, theirs = (sorted(which[label[which] == k], key=lambda i: place[i]) for which in (here, base))
+            for i, j in zip(mine, theirs[1:] + theirs[:1], strict=True):
+                next_one.append(len(slow_top(a[i] * centred[k], live) & slow_top(a[j] * centred[k], live)))
+        assert float(row.picture_overlap_null) == pytest.approx(np.mean(next_one))
+    assert seen.summary["top5_shared_by_chance"] == pytest.approx(25 / 11)
+    assert seen.summary["top5_shared_by_two_pictures"] == measured.picture_overlap_null.values[0]
+    assert seen.summary["lowest_accuracy_turn"] == measured.accuracy.values[3:].min()
+
+
+def test_at_the_base_level_everything_agrees_with_itself(look, random_replica):
+    measured = look(LENS, random_variation(random_replica), draw=None).measured
+    base = measured.isel(condition=np.flatnonzero(measured.base.values))
+    assert base["design"].values.tolist() == ["noise", "turn"]
+    for name, value in {"overlap": 5, "picture_overlap": 5, "rank_correlation": 1, "margin_change": 0}.items():
+        np.testing.assert_allclose(base[name], value)
+
+
+def test_units_that_wake_up_under_change_are_told_and_not_ranked(look, random_replica):
+    replica = random_replica(dead=(0, 1))
+    factors = levels("noise", np.repeat(range(3), 4), [1, 2], 1)
+    activation = np.clip(np.random.default_rng(0).normal(0, 1, (24, 12)), 0, None)
+    activation[:, :2] = 0
+    activation[12:, 1] = 3.0
+    measured = look(LENS, vary(replica, activation, **factors), draw="robustness").measured
+    assert measured.woken_units.values.tolist() == [0, 1]
+    assert measured.woken_share.values[0] == 0
+    assert 0 < measured.woken_share.values[1] < 1
+    weight = replica.weights["fc2.weight"]
+    size = np.abs(activation[12:] * (weight - weight.mean(0))[factors["label"][12:]])
+    assert measured.woken_share.values[1] == pytest.approx(size[:, 1].sum() / size.sum())
+
+
+def test_a_picture_that_changed_class_has_no_voters_of_its_own_to_keep(look, random_replica):
+    replica = random_replica()
+    factors = levels("shift", np.repeat(range(3), 4), [0, 1, 2], 0)
+    factors["label"][12:15] = 1  # three pictures of class 0 are of class 1 now
+    factors["label"][24:] = (factors["label"][24:] + 1) % 3
+    activation = np.clip(np.random.default_rng(0).normal(0.4, 1, (36, 12)), 0, None)
+    activation[12:24] = activation[:12]
+    measured = look(LENS, vary(replica, activation, **factors), draw="robustness").measured
+    assert measured.picture_overlap.values[:2].tolist() == [5, 5]
+    assert np.isnan(measured.picture_overlap.values[2])
+    assert np.isfinite(measured.overlap.values).all()
+
+
+def test_a_network_on_data_that_cannot_be_varied_is_refused():
+    network = Network({"fc1": (12,), "fc2": (3,), "logit": (3,)}, {"fc2.weight": (3, 12)}, {"fc1": "probe"}, 3)
+    with pytest.raises(SeedscopeError, match="makes no pictures in which one thing changes"):
+        LENS.check(network)
+    LENS.check(replace(network, varied=True))
+
+
+@pytest.mark.parametrize(
+    ("factors", "sentence"),
+    [
+        ({name: values[1:] for name, values in crossed(range(3), 3, 3).items()}, "class 0 has 8 crossed pictures"),
+        (crossed(range(3), 3, 1), "at least two places and two fields"),
+        (levels("noise", np.arange(3), [1, 2], 3), "'noise' must have one base level"),
+        ({n: v[:-1] for n, v in levels("noise", np.arange(3), [1, 2], 1).items()}, "the same places and noise fields"),
+    ],
+)
+def test_designs_that_are_not_what_they_say_are_refused(random_replica, factors, sentence):
+    with pytest.raises(SeedscopeError, match=sentence):
+        LENS.measure(random_variation(random_replica, factors=factors))
+
+
+ODD = {
+    "some units dead": {"dead": (2, 7)},
+    "all units dead": {"dead": range(12)},
+    "one live unit": {"dead": range(1, 12)},
+    "one unit": {"units": 1},
+    "one class in the variations": {"present": (1,)},
+    "constant pictures": {"constant": True},
+    "one logit": {"classes": 2, "targets": 1},
+    "twelve classes": {"classes": 12, "n": 200},
+    "800 units": {"units": 800, "dead": range(100)},
+    "a feature map": {"feature_map": (3, 2, 2)},
+    "one level": {"factors": joined(crossed(range(3), 2, 2), levels("shift", np.arange(3), [0], 0))},
+    "only robustness": {"factors": levels("noise", np.repeat(range(3), 3), [1, 2], 1)},
+    "only crossed": {"factors": crossed(range(3), 3, 8)},
+    "one picture per level": {"factors": levels("noise", np.array([1]), [1, 2, 3], 2)},
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
+    seen = look(LENS, random_variation(random_replica, **ODD[case]))
+    missing = {"only robustness": {"vote_variance", "same_class_different_votes"}, "only crossed": {"robustness"}}
+    missing["one picture per level"] = missing["only robustness"]
+    assert set(seen.drawings) == FIGURES - missing.get(case, set())
+    known = {name for name, value in seen.summary.items() if np.isfinite(value)}
+    if "place_share" in seen.summary:
+        varies = case not in ("all units dead", "constant pictures")
+        for name in SOURCES:
+            assert (f"{name}_share" in known) == (f"margin_{name}_share" in known) == varies
+    assert {name for name in seen.summary if name.startswith("lowest")} <= known
+
+
+def test_a_colour_picture_is_shown(look, random_replica):
+    replica = random_replica(shape=(3, 8, 8))
+    factors = crossed(range(3), 3, 3)
+    activation = np.random.default_rng(0).random((27, 12))
+    look(LENS, vary(replica, activation, shape=(3, 8, 8), **factors), draw="same_class")
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1), (3, 4, 5)])
+def test_curves_and_shares_over_seeds_are_means_of_the_seeds(look, readable, random_replica, seeds):
+    measured = {seed: look(LENS, random_variation(random_replica, seed=seed), draw=None).measured for seed in seeds}
+    comparison = None
+
+    def drawings():
+        nonlocal comparison
+        comparison = LENS.compare(measured)
+        return comparison.drawings
+
+    assert readable(drawings) == ["vote_variance_across_seeds", "robustness_across_seeds"]
+    table = comparison.tables["robustness"]
+    for name, at in product(("accuracy", "margin", "overlap", "picture_overlap", "rank_correlation"), range(6)):
+        row = table[table["measure"] == name].iloc[at]
+        values = np.array([measured[seed][name].values[at] for seed in seeds])
+        assert row["n"] == len(seeds)
+        assert row["mean"] == pytest.approx(values.mean())
+        assert (row["design"], row["level"]) == (("noise", "turn")[at // 3], (0.2, 0.4, 0.6, -1, 0, 1)[at])
+
+
+@pytest.mark.parametrize(
+    "case", ["all units dead", "only robustness", "only crossed", "one logit", "one picture per level"]
+)
+def test_odd_cases_are_compared_and_drawn(look, readable, random_replica, case):
+    measured = {
+        seed: look(LENS, random_variation(random_replica, seed=seed, **ODD[case]), draw=None).measured
+        for seed in (0, 1)
+    }
+    assert readable(lambda: LENS.compare(measured).drawings)
