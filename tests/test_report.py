@@ -567,7 +567,7 @@ def test_the_stage_reads_the_experiments_from_the_parameters(
     from pipeline.report import report
 
     monkeypatch.chdir(miniature.root)
-    write_text(Path("params.yaml"), "experiments: [toy, never]\n")
+    write_text(Path("params.yaml"), "experiments: [toy, never]\nsweeps: []\n")
     report()
     assert "Missing for never" in parse(Path("reports/site/index.html")).text
 

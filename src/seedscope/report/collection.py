@@ -92,8 +92,10 @@ class Collection:
 
 
 def _config_text(settings: Mapping[str, Any]) -> str:
-    """Return the settings as YAML, without where the seeds ran: the same results give the same page."""
-    shown = {section: content for section, content in settings.items() if section != "engine"}
+    """Return the settings as YAML, without those that change no result: the same results give the same page."""
+    shown = {section: content for section, content in settings.items() if section not in ("engine", "store")}
+    if "seeds" in shown:
+        shown["seeds"] = sorted(shown["seeds"])
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
 
 
