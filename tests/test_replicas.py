@@ -207,10 +207,8 @@ stage(slow)
 """
 
 
-@WORKERS
-def test_an_interrupted_stage_ends_at_once_with_one_sentence_and_leaves_no_process(
-    tmp_path: Path, workers: int
-) -> None:
+def _started(tmp_path: Path, workers: int) -> subprocess.Popen[str]:
+    """Return a stage, in a session of its own, whose first worker has begun."""
     script = tmp_path / "slow.py"
     script.write_text(STAGE.format(workers=workers))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])}
@@ -226,6 +224,22 @@ def test_an_interrupted_stage_ends_at_once_with_one_sentence_and_leaves_no_proce
     )
     assert stage.stdout is not None
     assert stage.stdout.readline() == "started\n"
+    return stage
+
+
+def test_workers_end_with_a_stage_that_is_killed(tmp_path: Path) -> None:
+    """Else they write on for their seeds, and wait five minutes for more."""
+    stage = _started(tmp_path, 2)
+    stage.kill()
+    stage.wait()
+    assert _wait_for(lambda: not _running(stage.pid)), f"still running: {_running(stage.pid)}"
+
+
+@WORKERS
+def test_an_interrupted_stage_ends_at_once_with_one_sentence_and_leaves_no_process(
+    tmp_path: Path, workers: int
+) -> None:
+    stage = _started(tmp_path, workers)
     os.killpg(stage.pid, signal.SIGINT)  # as the terminal does
     _, said = stage.communicate(timeout=20)
     assert stage.returncode == 130

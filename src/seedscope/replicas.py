@@ -12,10 +12,11 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
@@ -154,7 +155,25 @@ def _in_pool(run: Callable[[int], Outcome[T]], seeds: Iterable[int], processes: 
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
-    yield from parallel(delayed(run)(seed) for seed in seeds)
+    yield from parallel(delayed(_in_worker)(os.getpid(), run, seed) for seed in seeds)
+
+
+def _in_worker(stage: int, run: Callable[[int], Outcome[T]], seed: int) -> Outcome[T]:
+    if os.getpid() != stage:  # with one process joblib runs it in the stage's own
+        _end_with(stage)
+    return run(seed)
+
+
+@cache
+def _end_with(stage: int) -> None:
+    """End this process soon after the stage: killed, it must not leave workers that write on, or wait for minutes."""
+
+    def watch() -> None:
+        while os.getppid() == stage:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _broken_pool() -> type[Exception]:
