@@ -210,6 +210,10 @@ def _metrics_figure(
             ax.set_yticks([])
         elif min(known) == max(known):
             ax.set_ylim(known[0] - 0.5, known[0] + 0.5)
+        else:
+            ax.use_sticky_edges = False  # the interval's: values outside of it would be cut in half
+            ax.margins(y=0.1)
+            ax.autoscale_view(scalex=False)
         ax.set_xlim(-0.6, len(values) - 0.4)
         ax.tick_params(axis="y", labelsize=7)
         ax.ticklabel_format(axis="y", useOffset=False)
