@@ -487,6 +487,61 @@ def test_the_configuration_of_a_removed_experiment_disappears(project: Project) 
     assert [path.name for path in (project.folder / "runs/configs").iterdir()] == ["digits_tiny.yaml"]
 
 
+# --- an experiment on another data set ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def digits(project: Project) -> Project:
+    """A project with the experiments on handwritten digits, each with an empty block."""
+    names = ("digits", "slp", "mlp")
+    for name in names:
+        shutil.copy(REPOSITORY / "conf" / "experiment" / f"{name}.yaml", project.folder / "conf" / "experiment")
+    project.write("params.yaml", yaml.safe_dump({"experiments": list(names), "seeds": [0]}))
+    return project
+
+
+@pytest.mark.parametrize(
+    ("name", "offline", "mnist"),
+    [
+        ("digits", ([1, 28, 28], 40, 32, 0.1), ([1, 28, 28], 3, 32, 0.1)),
+        ("slp", ([1, 8, 8], 100, 50, 0.02), ([1, 28, 28], 20, 500, 0.02)),
+        ("mlp", ([1, 8, 8], 100, 50, 0.02), ([1, 28, 28], 20, 500, 0.02)),
+    ],
+)
+def test_one_word_switches_to_mnist_and_brings_what_goes_with_it(
+    digits: Project, name: str, offline: tuple[Any, ...], mnist: tuple[Any, ...]
+) -> None:
+    digits.set("experiments", value=[name])
+
+    def chosen() -> tuple[Any, ...]:
+        settings = digits.composed(name)
+        train = settings["train"]
+        return settings["model"]["shape"], train["epochs"], train["batch_size"], settings["data"]["validation"]
+
+    assert chosen() == offline
+    digits.set(name, "data", value="mnist")
+    assert chosen() == mnist
+    assert digits.composed(name)["data"]["_target_"] == "seedscope.data.mnist.Mnist"
+    digits.set(name, "train", "epochs", value=7)
+    assert chosen()[1] == 7
+
+
+@pytest.mark.parametrize("data", ["digits", "mnist"])
+def test_a_mistake_in_what_goes_with_a_data_set_names_that_file(digits: Project, data: str) -> None:
+    digits.set("mlp", "data", value=data)
+    digits.replace(f"conf/setting/perceptron_{data}.yaml", "batch_size: ", "batch_size: -")
+    digits.set("experiments", value=["mlp"])
+    assert digits.refusal().startswith(f"conf/setting/perceptron_{data}.yaml: train.batch_size: input should be")
+
+
+def test_a_data_set_that_an_experiment_has_no_settings_for_is_refused_with_those_there_are(digits: Project) -> None:
+    digits.set("slp", "data", value="squares")
+    sentence = digits.refusal()
+    assert sentence.startswith("conf/experiment/slp.yaml cannot be composed: ")
+    assert "Could not find 'setting/perceptron_squares'" in sentence
+    assert "perceptron_mnist" in sentence
+
+
 # --- code and files of the user's -----------------------------------------------------------------------------
 
 OWN = '''"""What a user may bring along."""

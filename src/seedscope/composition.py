@@ -219,7 +219,7 @@ def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple
     from omegaconf.errors import OmegaConfBaseException
 
     own = f"conf/experiment/{name}.yaml"
-    if not re.search(rb"^#\s*@package\s+_global_\s*$", (project / own).read_bytes(), re.MULTILINE):
+    if not _is_global(project / own):
         raise SeedscopeError(f"{own}: its first line must be `# @package _global_`, or its keys go astray")
     try:
         with initialize_config_dir(str((project / "conf").resolve()), version_base="1.3"):
@@ -243,14 +243,22 @@ def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple
     return content, chosen
 
 
+def _is_global(file: Path) -> bool:
+    """Return whether a file's keys are those of the whole experiment, not of the group that the file is in."""
+    return re.search(rb"^#\s*@package\s+_global_\s*$", file.read_bytes(), re.MULTILINE) is not None
+
+
 def _file_layers(name: str, chosen: Mapping[str, Any], project: Path) -> Iterator[Layer]:
     for file in (f"conf/experiment/{name}.yaml", _DEFAULTS):
         yield Layer(file, read_yaml(file, project))
+    groups = []
     for group, choice in chosen.items():
         folder, _, place = group.partition("@")
         file = f"conf/{folder}/{choice}.yaml"
         if folder != "experiment" and (project / file).exists():
-            yield Layer(file, read_yaml(file, project), place=tuple((place or folder).split(".")))
+            within = () if _is_global(project / file) else tuple((place or folder).split("."))
+            groups.append(Layer(file, read_yaml(file, project), place=within))
+    yield from sorted(groups, key=lambda layer: bool(layer.place))  # config.yaml puts a global file above the others
 
 
 def _resolved(composed: Composed) -> dict[str, Any]:

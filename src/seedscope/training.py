@@ -251,24 +251,23 @@ def _epoch(
     device = split.label.device
     torch.manual_seed(streams.number("order", epoch, 1))  # dropout and the like
     order = torch.from_numpy(streams.generator("order", epoch, 0).permutation(len(split))).to(device)
-    image = split.image[order].contiguous(memory_format=torch.channels_last)
-    label = split.label[order]
     total, size = len(split), training.batch_size
     losses = torch.empty(-(-total // size), device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     model.train()
     for step, start in enumerate(range(0, total, size)):
-        batch = slice(start, start + size)
-        logits = model(image[batch])
-        loss = loss_of(logits, label[batch]).mean()
+        batch = order[start : start + size]
+        label = split.label[batch]
+        logits = model(split.image[batch].contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logits, label).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimizer.step()
         with torch.no_grad():
             losses[step] = loss
             loss_sum += loss.double() * len(logits)
-            correct += (decision(logits) == label[batch]).sum()
+            correct += (decision(logits) == label).sum()
         if film is not None:
             film.take(epoch * len(losses) + step + 1, model)
     # Looked at once per epoch: on a GPU a look at every step would cost more than the steps after a bad one.

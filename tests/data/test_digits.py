@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 from seedscope.data.digits import Digits
@@ -61,3 +62,26 @@ def test_more_digits_than_there_are_is_refused():
     with pytest.raises(SettingError, match="1797") as refused:
         Digits(n_train=1398, n_probe=400)
     assert refused.value.key == "n_train"
+
+
+def test_larger_pictures_are_interpolated_between_the_centres_of_pixels():
+    source, larger = Digits(n_probe=60), Digits(n_probe=60, size=28)
+    assert larger.shape == (1, 28, 28)
+    small = torch.from_numpy(source.probe().image.values).double()
+    expected = torch.nn.functional.interpolate(small, (28, 28), mode="bilinear", align_corners=False)
+    assert larger.probe().image.shape == (60, 1, 28, 28)
+    np.testing.assert_allclose(larger.probe().image.values, expected.numpy(), rtol=0, atol=1e-7)
+    np.testing.assert_array_equal(larger.probe().label, source.probe().label)
+
+
+def test_the_share_for_validation_is_taken_from_the_end_of_the_draw():
+    whole, held_back = Digits().training(3), Digits(validation=0.1).training(3)
+    assert held_back.split.values.tolist() == ["train"] * 1080 + ["validation"] * 120
+    np.testing.assert_array_equal(held_back.image, whole.image)
+
+
+@pytest.mark.parametrize(("share", "split"), [(0.04, "validation"), (0.99, "training")])
+def test_a_share_that_leaves_a_split_empty_is_refused(share, split):
+    with pytest.raises(SettingError, match=f"of 10 pictures leaves none for {split}") as refused:
+        Digits(n_train=10, validation=share)
+    assert refused.value.key == "validation"

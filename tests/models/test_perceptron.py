@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from seedscope.capture import activations, layer_shapes
 from seedscope.models.perceptron import Perceptron
 
 
@@ -20,3 +21,22 @@ def test_it_computes_dense_layers_with_a_relu_between_them(hidden):
 
 def test_the_digits_network_has_2410_parameters():
     assert sum(tensor.numel() for tensor in Perceptron((1, 8, 8), 10).parameters()) == 64 * 32 + 32 + 32 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "hidden", "parameters"),
+    [((1, 8, 8), (), 650), ((1, 28, 28), (), 7_850), ((1, 8, 8), (128,), 9_610), ((1, 28, 28), (128,), 101_770)],
+)
+def test_the_single_layer_and_the_two_layer_network_have_as_many_parameters_as_dense_layers(shape, hidden, parameters):
+    assert sum(tensor.numel() for tensor in Perceptron(shape, 10, hidden).parameters()) == parameters
+
+
+def test_the_input_is_a_layer_that_can_be_dumped_and_votes_without_a_hidden_layer():
+    model = Perceptron((1, 8, 8), 10, ())
+    pictures = torch.randn(5, 1, 8, 8)
+    assert layer_shapes(model, pictures) == {"input": (64,), "fc1": (10,), "logit": (10,)}
+    (captured,) = activations(model, ["input"], [pictures])
+    torch.testing.assert_close(captured["input"], pictures.reshape(5, 64), rtol=0, atol=0)  # no ReLU: also negatives
+    weights = model.state_dict()
+    votes = captured["input"][:, None, :] * weights["fc1.weight"]
+    torch.testing.assert_close(votes.sum(2) + weights["fc1.bias"], captured["logit"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.errors import SeedscopeError
+from seedscope.errors import SeedscopeError, SettingError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,6 +70,19 @@ def pictures(image: np.ndarray, label: np.ndarray, split: str | np.ndarray, **tr
             **{name: ("sample", values) for name, values in truth.items()},
         }
     )
+
+
+def train_and_validation(n: int, share: float) -> np.ndarray:
+    """Return the split of each of ``n`` training pictures in random order: the last ``share`` is for validation.
+
+    Raises:
+        SettingError: a share that is not 0 leaves one of the splits empty.
+    """
+    held_back = round(share * n)
+    if share and not 0 < held_back < n:
+        split = "validation" if not held_back else "training"
+        raise SettingError("validation", f"a share of {share:g} of {n} pictures leaves none for {split}")
+    return np.repeat(["train", "validation"], [n - held_back, held_back])
 
 
 def assemble(source: DataSource) -> xr.Dataset:

@@ -1,4 +1,8 @@
-"""Dense layers only: flatten → fc1 → ReLU → … → fcM; ``fcM`` gives the logits."""
+"""Dense layers only: input → fc1 → ReLU → … → fcM; ``input`` is the flattened picture, ``fcM`` gives the logits.
+
+That the input is a layer of its own lets it be dumped and named like any other: without a hidden layer the pixels
+themselves are the features that vote.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ Count = Annotated[int, Ge(1)]
 
 
 class Perceptron(nn.Module):
-    """Dense layers ``fc1…`` with a ReLU between them.
+    """The flattened picture, ``input``, then dense layers ``fc1…`` with a ReLU between them.
 
     Args:
         shape: (channel, y, x) of a picture.
@@ -32,12 +36,13 @@ class Perceptron(nn.Module):
         super().__init__()
         widths = [math.prod(shape), *hidden, classes]
         self._dense = len(widths) - 1
+        self.input = nn.Flatten()
         for layer, (before, after) in enumerate(pairwise(widths), start=1):
             self.add_module(f"fc{layer}", nn.Linear(before, after))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (sample, class) of pictures (sample, channel, y, x)."""
-        x = x.flatten(1)
+        x = self.input(x)
         for layer in range(1, self._dense):
             x = torch.relu(self.get_submodule(f"fc{layer}")(x))
         logits: torch.Tensor = self.get_submodule(f"fc{self._dense}")(x)
