@@ -118,7 +118,7 @@ def mend_lock_file(project: Project) -> None:
     lock = project.path / "dvc.lock"
     with contextlib.suppress(FileNotFoundError):
         try:
-            COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(lock.read_text()) or {})
+            COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(lock.read_text()))
         except (yaml.YAMLError, vol.Invalid):
             print("dvc was killed while it wrote dvc.lock")
             lock.unlink()
