@@ -191,16 +191,24 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
-    """Return the columns of a ``history.csv``, a value per epoch; refuse one that is cut or lacks a column."""
+    """Return the columns of a ``history.csv``, a value per epoch; refuse one that is cut or lacks a column.
+
+    Only a column beyond those that every history has may lack a value, which is then NaN.
+    """
+    always = ("epoch", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             rows = list(reader)
             columns = list(reader.fieldnames or ())
-        for name in ("epoch", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy"):
+        for name in always:
             if name not in columns:
                 raise ValueError(f"it has no column {name!r}")
-        return {name: [float(row[name]) for row in rows] for name in columns}
+        empty = {name: [row[name] == "" and name not in always for row in rows] for name in columns}
+        return {
+            name: [float("nan" if without else row[name]) for row, without in zip(rows, empty[name], strict=True)]
+            for name in columns
+        }
     except (OSError, ValueError, TypeError, csv.Error) as error:  # TypeError: a row that ends too early
         raise _unreadable(path, error) from error
 

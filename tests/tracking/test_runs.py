@@ -90,7 +90,10 @@ def test_the_comparison_shows_means_beside_the_seeds_and_bounds_apart() -> None:
 
 
 def test_a_metric_without_a_value_is_not_there_and_nan_in_a_history_is(toy: Artifacts) -> None:
-    write_text(toy.history(3), "epoch,train_loss,validation_loss\n1,1.5,\n2,nan,0.5\n")
+    write_text(
+        toy.history(3),
+        "epoch,train_loss,train_accuracy,validation_loss,probe_loss,probe_accuracy\n1,1.5,0,,1,0\n2,nan,0,0.5,1,0\n",
+    )
     publish(Path(), ["toy"])
     run = runs()["seed=3"]
     assert "errors/accuracy_worst_place" not in run.data.metrics
