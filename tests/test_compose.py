@@ -496,7 +496,7 @@ def digits(project: Project) -> Project:
     names = ("digits", "slp", "mlp")
     for name in names:
         shutil.copy(REPOSITORY / "conf" / "experiment" / f"{name}.yaml", project.folder / "conf" / "experiment")
-    project.write("params.yaml", yaml.safe_dump({"experiments": list(names), "seeds": [0]}))
+    project.write("params.yaml", yaml.safe_dump({"experiments": list(names), "sweeps": [], "seeds": [0]}))
     return project
 
 
