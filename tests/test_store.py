@@ -22,8 +22,10 @@ import yaml
 from seedscope import store
 from seedscope.artifacts import digest, digest_of, read_json, write_dataset, write_text
 from seedscope.data import assemble
+from seedscope.dump import dump_replica
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
+from seedscope.lenses import Replica
 from seedscope.replicas import Engine, Report, map_seeds
 from seedscope.sources import PACKAGE_ROOT
 from seedscope.store import identity, train_replica
@@ -49,6 +51,7 @@ SETTINGS: dict[str, Any] = {
         "device": "cpu",
     },
     "engine": {"_target_": "seedscope.replicas.Engine", "workers": 1},
+    "dump": {"_target_": "seedscope.dump.Dump", "layers": {}},
     "store": {"_target_": "seedscope.eviction.Eviction"},
     "lenses": {},
     "provenance": {"data": {}, "model": {}, "train": {}, "dump": {}, "lenses": {}},
@@ -490,3 +493,15 @@ def test_a_replica_with_its_own_draw_differs_by_nothing_else(toy: Experiment) ->
         for own in ("fingerprint", "files", "streams"):
             content.pop(own)
     assert identities[0] == identities[1]
+
+
+def test_a_lens_sees_the_training_pictures_that_its_replica_learned_from(toy: Experiment) -> None:
+    drawing = changed(toy, "train", "vary", value=["draw"])
+    for experiment, seed in ((toy, 1), (drawing, 1), (drawing, 2)):
+        trained(experiment, seed)
+        dump_replica(experiment, seed, quiet)
+        seen = Replica.open(experiment.at, seed).training
+        source = experiment.component("data").training(seed if experiment is drawing else 0)
+        learned = source.isel(sample=source.split.values == "train")
+        assert np.array_equal(seen.image, learned.image)
+        assert np.array_equal(seen.label, learned.label)

@@ -35,6 +35,7 @@ def replica():
         experiment="toy",
         seed=3,
         probe=probe,
+        training=probe,
         activations={
             "fc1": xr.DataArray(activation, dims=("sample", "unit")),
             "logit": xr.DataArray(activation @ weight.T, dims=("sample", "target")),

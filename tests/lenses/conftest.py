@@ -33,6 +33,7 @@ def make_replica(activation, weight, bias, label, *, names=None, image=None, sha
         experiment="toy",
         seed=3,
         probe=probe,
+        training=probe,
         activations={
             "fc1": xr.DataArray(activation, dims=("sample", *inner)),
             "logit": xr.DataArray(logit, dims=("sample", "target")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import random
 import re
@@ -110,13 +111,19 @@ class Repro:
         return True
 
 
-def mend_lock_file(project: Project) -> None:
-    """Remove a dvc.lock that DVC was killed in the midst of writing, as README says.
+def remove_torn_files(project: Project) -> None:
+    """Remove what DVC was killed in the midst of writing, as README says.
 
-    DVC writes the file in place and refuses half of one.
+    DVC writes these two files in place and refuses half of one.
     """
-    lock = project.path / "dvc.lock"
-    with contextlib.suppress(FileNotFoundError):
+    rwlock, lock = project.path / ".dvc/tmp/rwlock", project.path / "dvc.lock"
+    if rwlock.exists():
+        try:
+            json.loads(rwlock.read_text())
+        except json.JSONDecodeError:
+            print("dvc was killed while it wrote its rwlock")
+            rwlock.unlink()
+    if lock.exists():
         try:
             COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(lock.read_text()))
         except (yaml.YAMLError, vol.Invalid):
@@ -241,7 +248,7 @@ def test_killed_anywhere_dvc_repro_ends_in_the_same_bytes(undisturbed: Undisturb
             if run.kill(victim):
                 killed[run.stages[-1]] += 1
                 kept |= finished(project)
-                mend_lock_file(project)
+                remove_torn_files(project)
                 print(f"killed {victim} {delay:.2f} s into {stage}, in {run.stages[-1]}; {len(kept)} replicas finished")
             if run.stages[-1] != stage:  # this time it was faster
                 break

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.artifacts import Artifacts, groups, read_dataset, read_weights
+from seedscope.artifacts import Artifacts, groups, read_dataset, read_json, read_weights
+from seedscope.components import build
 from seedscope.errors import SettingError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from seedscope.across import Comparison
+    from seedscope.data import DataSource
     from seedscope.figures import Drawing
 
 
@@ -50,6 +52,7 @@ class Replica:
         experiment: its experiment.
         seed: its seed.
         probe: the probe pictures: ``image``, ``label`` and the ground truth, by ``sample``.
+        training: the pictures that it learned from, validation left out, as ``probe``.
         activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included. Beside them
             ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see :mod:`seedscope.dump`).
         weights: by ``state_dict`` name.
@@ -63,6 +66,7 @@ class Replica:
     experiment: str
     seed: int
     probe: xr.Dataset
+    training: xr.Dataset
     activations: Mapping[str, xr.DataArray]
     weights: Mapping[str, np.ndarray]
     exhibits: np.ndarray
@@ -80,6 +84,7 @@ class Replica:
             experiment=at.experiment,
             seed=seed,
             probe=probe,
+            training=_learned_from(at, seed, data),
             activations=_Activations(at, seed),
             weights=read_weights(at.model(seed)),
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
@@ -87,6 +92,15 @@ class Replica:
             frames=read_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
         )
+
+
+def _learned_from(at: Artifacts, seed: int, data: xr.Dataset) -> xr.Dataset:
+    """Return the training pictures of a replica: the shared ones, or those of its own draw."""
+    draw_from = read_json(at.identity(seed)).get("draw_from")
+    if draw_from is not None:
+        source: DataSource = build(draw_from)
+        data = source.training(seed)
+    return data.isel(sample=np.flatnonzero(data.split.values == "train"))
 
 
 class _Activations(Mapping[str, "xr.DataArray"]):
