@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import yaml
 from torch import nn
 
-from seedscope.artifacts import read_dataset, write_dataset, write_text
+from seedscope.artifacts import read_dataset, write_dataset, write_json, write_text
 from seedscope.data import assemble, pictures
 from seedscope.data.squares import Squares
 from seedscope.dump import dump_replica
@@ -47,6 +47,7 @@ def settings(model=MODEL, layers=LAYERS, **dump):
 def keep(model, experiment):
     """Put a network where its experiment looks for it; three steps before, its weights were half as large."""
     save_weights(model, experiment.at.model(5))
+    write_json(experiment.at.identity(5), {"model": experiment.settings["model"]})
     frames = Frames(experiment.root / "parts", (0, 3))
     half = deepcopy(model)
     half.load_state_dict({name: tensor / 2 for name, tensor in model.state_dict().items()})

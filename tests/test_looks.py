@@ -61,7 +61,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     data = pictures(image, np.arange(20) % 2, "probe").assign_coords(sample=np.arange(20))
     write_dataset(experiment.at.data, data.assign_attrs(class_names=["a", "b"]))
     write_text(experiment.at.history(1), "epoch,train_loss,train_accuracy,probe_loss,probe_accuracy\n1,1,0.5,1,0.5\n")
-    write_json(experiment.at.identity(1), {"fingerprint": "f" * 64})
+    write_json(experiment.at.identity(1), {"fingerprint": "f" * 64, "model": MODEL})
     put(experiment, 0)
     return experiment
 

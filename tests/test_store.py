@@ -505,3 +505,21 @@ def test_a_lens_sees_the_training_pictures_that_its_replica_learned_from(toy: Ex
         learned = source.isel(sample=source.split.values == "train")
         assert np.array_equal(seen.image, learned.image)
         assert np.array_equal(seen.label, learned.label)
+
+
+def test_a_lens_computes_with_the_network_as_it_was_trained_and_as_it_was_at_a_frame(toy: Experiment) -> None:
+    trained(toy)
+    dump_replica(toy, 1, quiet)
+    replica = Replica.open(toy.at, 1)
+    pictures = torch.from_numpy(replica.probe.image.values)
+    before = torch.get_num_threads()
+    for frame, expected in ((None, replica.activations["logit"]), (0, replica.activations["logit_frames"][0])):
+        with replica.network(frame) as network:
+            assert torch.get_num_threads() == 1
+            assert not any(weight.requires_grad for weight in network.parameters())
+            logit = network(pictures).numpy()
+        seen = np.isin(replica.probe.sample, expected.sample)
+        assert np.array_equal(logit[seen], expected.values)
+    assert torch.get_num_threads() == before
+    with pytest.raises(SeedscopeError, match="no frames"), replace(replica, frames=None).network(0):
+        pass

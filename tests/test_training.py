@@ -17,6 +17,7 @@ from torch import nn
 
 from seedscope.data import assemble, pictures
 from seedscope.data.squares import Squares
+from seedscope.determinism import deterministic
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
@@ -29,7 +30,6 @@ from seedscope.training import (
     evaluate,
     history_csv,
     loss_of,
-    surroundings,
     train,
 )
 
@@ -146,7 +146,7 @@ def test_torch_is_left_as_found_after_an_error_too() -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
 
     def fail() -> None:
-        with surroundings(threads=1):
+        with deterministic(threads=1):
             assert torch.are_deterministic_algorithms_enabled()
             torch.rand(3)
             raise RuntimeError("in the middle")

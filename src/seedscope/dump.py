@@ -75,7 +75,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     import torch
 
     from seedscope.capture import layer_shapes
-    from seedscope.training import surroundings
+    from seedscope.determinism import deterministic
     from seedscope.weights import load_weights
 
     dump: Dump = experiment.component("dump")
@@ -86,7 +86,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
         varied = None
         if "variations" in groups(at.data):
             varied = opened.enter_context(read_dataset(at.data, group="variations"))
-        opened.enter_context(surroundings(threads=1))
+        opened.enter_context(deterministic(threads=1))
         model = experiment.component("model")  # draws initial weights, from a generator that is put back
         load_weights(model, read_weights(at.model(seed)))
         probe = np.flatnonzero(data.split.values == "probe")

@@ -11,16 +11,14 @@ that was killed resumes at its last finished epoch and ends in the same bytes.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import io
 import json
 import math
-import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,6 +31,7 @@ from safetensors.torch import save
 from torch import nn
 
 from seedscope.artifacts import replacing
+from seedscope.determinism import deterministic
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.frames import LIMIT, Frames, schedule
 from seedscope.streams import Stream, Streams
@@ -162,26 +161,6 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
     return float(loss) / len(split), float(correct) / len(split)
 
 
-@contextlib.contextmanager
-def surroundings(threads: int) -> Iterator[None]:
-    """Compute with this many torch threads and deterministic kernels; leave both and torch's generator as found."""
-    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # set at run time
-    # cuBLAS reads this when it starts; without it its matrix products may differ from run to run.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with torch.random.fork_rng():
-        try:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(True)
-            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # as above
-            yield
-        finally:
-            torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(strict, warn_only=warn_only)
-            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]  # as above
-
-
 def train(
     network: Callable[[], nn.Module],
     training: Training,
@@ -213,7 +192,7 @@ def train(
     splits = {name: Split.of(data, name, device) for name in ("train", "validation", "probe")}
     if not len(splits["train"]) or not len(splits["probe"]):
         raise SeedscopeError("the data set has no train or no probe pictures: there is nothing to learn from")
-    with surroundings(training.threads):
+    with deterministic(training.threads):
         torch.manual_seed(streams.number("weights"))
         model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)

@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.collections import LineCollection, PolyCollection
@@ -43,6 +44,7 @@ def replica():
         weights={"fc2.weight": weight},
         exhibits=exhibits(label, 2),
         class_names=("0", "one"),
+        architecture=torch.nn.Identity,
     )
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -41,6 +42,7 @@ def make_replica(activation, weight, bias, label, *, names=None, image=None, sha
         weights={"fc2.weight": weight, "fc2.bias": bias},
         exhibits=100 + exhibits(label, 3),
         class_names=tuple(names or (str(k) for k in range(n_classes))),
+        architecture=torch.nn.Identity,
     )
 
 

@@ -7,18 +7,21 @@ A lens has ``check`` (may this network be looked at this way?), ``measure`` (a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.artifacts import Artifacts, groups, read_dataset, read_json, read_weights
+from seedscope.artifacts import Artifacts, groups, read_dataset, read_mapping, read_weights
 from seedscope.components import build
-from seedscope.errors import SettingError
+from seedscope.errors import SeedscopeError, SettingError
 
 if TYPE_CHECKING:
     import xarray as xr
+    from torch import nn
 
     from seedscope.across import Comparison
     from seedscope.data import DataSource
@@ -61,6 +64,7 @@ class Replica:
             makes none.
         exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
         class_names: one per class.
+        architecture: makes a network of this shape, for :meth:`network` to fill with weights.
     """
 
     experiment: str
@@ -71,12 +75,16 @@ class Replica:
     weights: Mapping[str, np.ndarray]
     exhibits: np.ndarray
     class_names: tuple[str, ...]
+    architecture: Callable[[], nn.Module]
     frames: xr.Dataset | None = None
     variations: xr.Dataset | None = None
 
     @classmethod
     def open(cls, at: Artifacts, seed: int) -> Replica:
         """Open one replica's artifacts; pictures and activations are read where they are used."""
+        identity = read_mapping(at.identity(seed))
+        if "model" not in identity:
+            raise SeedscopeError(f"{at.identity(seed)} names no network: delete it and run `dvc repro`")
         data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
         probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
         root = read_dataset(at.activations(seed), needs=("exhibits",))
@@ -84,21 +92,40 @@ class Replica:
             experiment=at.experiment,
             seed=seed,
             probe=probe,
-            training=_learned_from(at, seed, data),
+            training=_learned_from(identity, seed, data),
             activations=_Activations(at, seed),
             weights=read_weights(at.model(seed)),
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
             class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
+            architecture=partial(build, identity["model"]),
             frames=read_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
         )
 
+    @contextmanager
+    def network(self, frame: int | None = None) -> Iterator[nn.Module]:
+        """Build the network, as trained or as it was at a frame, to compute with it on one thread, deterministically.
 
-def _learned_from(at: Artifacts, seed: int, data: xr.Dataset) -> xr.Dataset:
+        It is in evaluation mode, and its parameters ask for no gradient.
+        """
+        from seedscope.determinism import deterministic
+        from seedscope.weights import load_weights
+
+        weights = self.weights
+        if frame is not None:
+            if self.frames is None:
+                raise SeedscopeError(f"{self.experiment}, seed {self.seed}: there are no frames of the training")
+            weights = {str(name): array.values for name, array in self.frames.isel(frame=frame).items()}
+        with deterministic(threads=1):
+            model = self.architecture()
+            load_weights(model, weights)
+            yield model.eval().requires_grad_(False)
+
+
+def _learned_from(identity: Mapping[str, Any], seed: int, data: xr.Dataset) -> xr.Dataset:
     """Return the training pictures of a replica: the shared ones, or those of its own draw."""
-    draw_from = read_json(at.identity(seed)).get("draw_from")
-    if draw_from is not None:
-        source: DataSource = build(draw_from)
+    if "draw_from" in identity:
+        source: DataSource = build(identity["draw_from"])
         data = source.training(seed)
     return data.isel(sample=np.flatnonzero(data.split.values == "train"))
 
