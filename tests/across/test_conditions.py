@@ -8,9 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from seedscope.across import Comparison, Pairs
-from seedscope.across.conditions import Axis, compare_conditions, number_of, rank_correlations, slopes, trends
+from seedscope.across.conditions import Axis, Trend, compare_conditions, number_of, rank_correlations, slopes, trends
 from seedscope.across.headlines import Headline, headlines, of_each_seed
-from seedscope.across.statistics import mean_interval, pair_interval
+from seedscope.across.statistics import Interval, mean_interval, pair_interval
 
 WIDTHS = [[16], [32], [64], [128]]
 SEEDS = (0, 1, 2, 5)
@@ -76,7 +76,7 @@ def test_a_planted_trend_is_found_with_its_size_though_seeds_differ_more():
     assert trend.slope.low < 3 < trend.slope.high
     assert trend.slope.high - trend.slope.low < 0.5
     assert trend.spearman.mean == 1
-    assert trend.sentence("doubling of model.hidden").startswith("X: up by 2.98 [2.96, 3] per")
+    assert trend.sentence("doubling of model.hidden").startswith("X: up by 2.98 [2.96, 3.00] per")
 
 
 def test_the_p_of_a_trend_is_that_of_a_t_test_of_the_slopes():
@@ -106,6 +106,11 @@ def test_pairs_have_the_trend_of_what_they_have_above_chance():
     expected = pair_interval(slopes(np.stack(pairs), axis.steps))
     assert (trend.slope.mean, trend.slope.low) == pytest.approx((expected.mean, expected.low))
     assert "above chance: no trend that these seeds can tell" in trend.sentence("step")
+
+
+def test_a_bound_near_0_has_the_decimals_of_the_other():
+    trend = Trend("x", "X", Interval(0.00385, -6.28e-05, 0.00775, 5), Interval(None, None, None, 5), p=0.1, p_holm=0.1)
+    assert ", +0.00385 [-0.00006, +0.00775] per step" in trend.sentence("step")
 
 
 def test_one_seed_has_a_slope_and_no_interval():

@@ -13,6 +13,7 @@ tests, corrected by Holm (1979). Values that are no numbers have an order of wri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,11 +106,14 @@ class Trend:
         if slope.low is None or slope.high is None or self.p_holm is None:
             return f"{self.words}: {slope.mean:+.3g} per {step}; n = {slope.n} gives no interval."
         tested = f"n = {slope.n} seeds, p = {self.p_holm:.2g} after Holm"
+        # As many decimals for each of the three, so that a bound near 0 is seen to be near 0.
+        size = max(abs(slope.low), abs(slope.high))
+        decimals = max(0, 2 - math.floor(math.log10(size))) if size > 0 else 0
         if self.p_holm >= 0.05:
-            numbers = f"{slope.mean:+.3g} [{slope.low:+.3g}, {slope.high:+.3g}]"
+            numbers = f"{slope.mean:+.{decimals}f} [{slope.low:+.{decimals}f}, {slope.high:+.{decimals}f}]"
             return f"{self.words}: no trend that these seeds can tell, {numbers} per {step} ({tested})."
         low, high = sorted((abs(slope.low), abs(slope.high)))
-        numbers = f"{abs(slope.mean):.3g} [{low:.3g}, {high:.3g}]"
+        numbers = f"{abs(slope.mean):.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
         return f"{self.words}: {'up' if slope.mean > 0 else 'down'} by {numbers} per {step} ({tested})."
 
 
