@@ -10,7 +10,8 @@ from torch import nn
 from seedscope.capture import activations
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
-from seedscope.lenses.tuning import MEASURES, Tuning, medians
+from seedscope.lenses.tuning import Tuning, across
+from seedscope.lenses.tuning.layers import MEASURES, medians
 from seedscope.lenses.tuning.orientation import (
     ORIENTATIONS,
     PHASES,
@@ -350,7 +351,7 @@ def test_the_lens_tells_its_numbers_by_layer_network_and_channel(look, convoluti
         part = seen.measured.isel(channel=np.flatnonzero(seen.measured.layer.values == layer))
         for name in MEASURES:
             own = table[(table.network == "trained") & (table.layer == layer)][name]
-            trained, untrained = medians(part[name].values)
+            trained, untrained = medians(part, name)
             assert seen.summary[f"{layer}_{name}"] == pytest.approx(own.median()) == pytest.approx(trained)
             assert seen.summary[f"{layer}_{name}_change"] == pytest.approx(trained - untrained)
     steps = seen.summary["conv2_class_variance"] - seen.summary["conv1_class_variance"]
@@ -454,7 +455,55 @@ def test_kernels_stand_beside_the_channels_that_see_the_picture(look, convolutio
     assert not seen.drawings["conv2_orientation"].figure.axes[0].images
 
 
-def test_the_same_replica_gives_the_same_bytes(tmp_path, convolutional):
+def test_dead_channels_are_not_in_a_layers_number(look, convolutional):
+    def kill(trained, untrained):
+        for weights in (trained, untrained):  # a Sobel kernel that black pictures do not move, and gratings do
+            weights["conv1.weight"][1, 0], weights["conv1.bias"][1] = SOBEL * 10, -1e-3
+
+    replica = convolutional(change=kill, image=np.zeros((60, 1, 16, 16)), n=60)
+    seen = look(Tuning(["conv1"]), replica, draw="conv1")
+    measured = seen.measured.sel(network="trained")
+    assert measured.orientation_selectivity[1] > 0.3
+    alive = [c for c in range(4) if measured.active_share[c] > 0]
+    assert 1 not in alive
+    expected = np.median(measured.orientation_selectivity.values[alive])
+    assert seen.summary["conv1_orientation_selectivity"] == pytest.approx(expected)
+
+
+def test_seeds_are_compared_by_what_training_changed(readable, convolutional):
+    def of_seed(seed):
+        def draw_again(trained, _):
+            torch.manual_seed(seed)
+            trained.update(ConvNet(shape=(1, 16, 16), classes=3, channels=(4, 6), hidden=()).state_dict())
+
+        return LENS.measure(convolutional(change=draw_again))
+
+    measured = {seed: of_seed(seed) for seed in range(3)}
+    comparison = LENS.compare(measured)
+    assert readable(lambda: comparison.drawings) == ["what_training_changes", "early_and_late"]
+    steps = comparison.drawings[1].figure.axes[1]
+    own = [LENS.summarize(measured[seed])["conv1_to_conv2_class_variance_change"] for seed in range(3)]
+    np.testing.assert_allclose(steps.lines[-3].get_xdata(), own)
+    alone = Tuning(["conv1"]).compare({0: measured[0].isel(of=[0])})
+    assert readable(lambda: alone.drawings) == ["what_training_changes"]
+    one_seed = LENS.compare({0: measured[0]})
+    assert len(readable(lambda: one_seed.drawings)) == 2
+    nothing = {seed: one.assign(active_share=one.active_share * 0) for seed, one in measured.items()}
+    assert len(readable(lambda: LENS.compare(nothing).drawings)) == 2
+
+
+def test_the_p_of_no_change_is_that_of_a_t_test():
+    """The oracle: scipy's t test, times the number of tests for the smallest."""
+    from scipy.stats import ttest_1samp
+
+    rows = [np.array([0.1, 0.3, 0.2, 0.25]), np.array([0.1, -0.2, 0.15, 0.0]), np.full(4, np.nan), np.array([0.0, 0.0])]
+    p = across._no_change(rows)
+    assert p[0] == pytest.approx(2 * ttest_1samp(rows[0], 0).pvalue)
+    assert p[1] == pytest.approx(ttest_1samp(rows[1], 0).pvalue)
+    assert np.isnan(p[2:]).all()
+
+
+def test_the_same_replica_gives_the_same_bytes(convolutional):
     first, again = (LENS.measure(convolutional()).to_netcdf(engine="h5netcdf") for _ in range(2))
     assert bytes(first) == bytes(again)
 

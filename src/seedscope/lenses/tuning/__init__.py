@@ -7,7 +7,7 @@
     extent                    how much of its map responds?                      :mod:`.selectivity`
     class selectivity         does it tell the classes apart?                    :mod:`.selectivity`
 
-A layer's number is the median over its channels that have one. The null of all of them is the **untrained network of
+A layer's number is the median over its live channels. The null of all of them is the **untrained network of
 the same seed** (frame 0), which goes through the same procedure; ``change`` is trained − untrained. Even untrained, a
 3×3 kernel prefers an orientation and a larger field tells more classes apart: only the change was learned. Class
 measures have shuffled labels as a second null. From the first layer to the last:
@@ -22,7 +22,7 @@ Pictures: up to 1000 of the probe pictures, classes balanced; for gradients the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +32,7 @@ from annotated_types import MinLen
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
 from seedscope.lenses.feature_maps import require_channels
-from seedscope.lenses.tuning import drawing, orientation, selectivity
+from seedscope.lenses.tuning import across, drawing, layers, orientation, selectivity
 from seedscope.lenses.tuning.receptive_field import (
     ReceptiveField,
     effective_fields,
@@ -45,12 +45,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-NETWORKS = ("trained", "untrained")
-ORIENTATION, CLASS = (
-    ("orientation_selectivity", "orientation_selectivity_of_mean"),
-    ("class_selectivity", "class_variance"),
-)
-MEASURES = (*ORIENTATION, "effective_field", "extent", *CLASS)
+    from seedscope.across import Comparison
+
 _PICTURES, _BATCH = 1000, 32
 
 
@@ -117,7 +113,7 @@ class Tuning:
         return xr.Dataset(
             variables,
             coords={
-                "network": list(NETWORKS),
+                "network": list(layers.NETWORKS),
                 "orientation": orientation.ORIENTATIONS,
                 "layer": ("channel", np.repeat(list(self.layers), channels)),
                 "number": ("channel", np.concatenate([np.arange(count) for count in channels])),
@@ -135,41 +131,20 @@ class Tuning:
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
         """Return each layer's medians: trained, untrained, change, shuffled; and the steps from first to last layer."""
-        summary: dict[str, float] = {}
-        median: dict[tuple[str, str], np.ndarray] = {}  # (trained, untrained)
-        for index, layer in enumerate(self.layers):
-            part = measured.isel(channel=np.flatnonzero(measured.layer.values == layer))
-            summary[f"{layer}_receptive_field"] = float(np.sqrt(measured.receptive_field.values[index].prod()))
-            for name in MEASURES:
-                trained, untrained = median[layer, name] = medians(part[name].values)
-                summary[f"{layer}_{name}"] = trained
-                summary[f"{layer}_{name}_untrained"] = untrained
-                summary[f"{layer}_{name}_change"] = trained - untrained
-                if f"{name}_shuffled" in part:
-                    summary[f"{layer}_{name}_shuffled"] = float(medians(part[f"{name}_shuffled"].values)[0])
-            silent = (part.active_share.values == 0).sum(1)
-            summary[f"{layer}_silent_channels"], summary[f"{layer}_silent_channels_untrained"] = map(float, silent)
-        first, last = self.layers[0], self.layers[-1]
-        for name in (*ORIENTATION, *CLASS) if first != last else ():
-            trained, untrained = median[last, name] - median[first, name]
-            summary[f"{first}_to_{last}_{name}"] = trained
-            summary[f"{first}_to_{last}_{name}_change"] = trained - untrained
-        return {name: float(value) for name, value in summary.items()}
+        return layers.summarize(measured)
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield all measures by layer, and of each layer the tuning of its channels to orientation and to class."""
         measured = measured.load()
-        yield drawing.overview(measured, medians)
+        yield drawing.overview(measured)
         for layer in measured.of.values.tolist():
-            part = measured.isel(channel=np.flatnonzero(measured.layer.values == layer))
+            part = layers.of_layer(measured, layer)
             yield from drawing.orientations(part, layer)
             yield drawing.classes(part, layer)
 
-
-def medians(values: np.ndarray) -> np.ndarray:
-    """Return the median over the channels that have a value, (network, channel) → (network); NaN where none has."""
-    kept = [row[np.isfinite(row)] for row in values]
-    return np.array([np.median(row) if len(row) else np.nan for row in kept])
+    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        """Draw what training changed in each layer of every seed, and whether layers came to differ as is said."""
+        return across.compare(measured)
 
 
 def _orientation(response: np.ndarray, mean: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
@@ -189,10 +164,12 @@ def _seen(
     network: nn.Module, layers: Sequence[str], pictures: torch.Tensor
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return, of each layer, mean response, extent and active share of every picture, each (sample, channel)."""
+    import torch
+
     from seedscope.capture import activations
 
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {layer: [] for layer in layers}
-    for outputs in activations(network, layers, pictures.split(_BATCH)):
+    for outputs in activations(network, layers, torch.split(pictures, _BATCH)):
         for layer in layers:
             maps = outputs[layer].clamp(min=0).double().numpy()
             rows[layer].append((maps.mean((2, 3)), *selectivity.extent(maps)))

@@ -6,7 +6,7 @@ long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from matplotlib.colors import Normalize
 
 from seedscope import figures
 from seedscope.figures import Drawing
+from seedscope.lenses.tuning.layers import live, medians, of_layer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ _PANELS = {
 }
 
 
-def overview(measured: xr.Dataset, medians: Callable[[np.ndarray], np.ndarray]) -> Drawing:
+def overview(measured: xr.Dataset) -> Drawing:
     """Draw every channel's numbers, by layer, trained beside untrained, with their medians."""
     layers = measured.of.values.tolist()
     silent = [_silent(measured, layer) for layer in layers]
@@ -55,12 +56,12 @@ def overview(measured: xr.Dataset, medians: Callable[[np.ndarray], np.ndarray]) 
     axes = figures.panels(figure, 2, 3, top=1.25, bottom=0.75, left=0.45, wspace=0.2, hspace=0.5)
     for ax, (name, words) in zip(axes, _PANELS.items(), strict=True):
         for index, layer in enumerate(layers):
-            part = _of(measured, layer)
-            values = part[name].values
-            middle = medians(values)
-            null = medians(part[f"{name}_shuffled"].values) if f"{name}_shuffled" in part else np.full(2, np.nan)
+            part = of_layer(measured, layer)
+            values = np.where(live(part), part[name].values, np.nan)
+            middle = medians(part, name)
+            null = medians(part, f"{name}_shuffled") if f"{name}_shuffled" in part else (np.nan, np.nan)
             if name == "effective_field":
-                null = np.full(2, np.sqrt(part.receptive_field.values[index].prod()))
+                null = (float(np.sqrt(part.receptive_field.values[index].prod())),) * 2
             for side, color in ((1, figures.NEUTRAL), (0, figures.FOR)):  # untrained at the left
                 at = index + (-0.2 if side else 0.2)
                 spread = at + 0.24 * (np.arange(values.shape[1]) / max(1, values.shape[1] - 1) - 0.5)
@@ -83,7 +84,7 @@ def overview(measured: xr.Dataset, medians: Callable[[np.ndarray], np.ndarray]) 
         ax.set_ylim(bottom=0)
         if name != "effective_field":
             ax.set_ylim(0, 1.03)
-        if not np.isfinite(measured[name].values).any():
+        if not live(measured).any():
             figures.say(ax, "no channel has a value")
             ax.set_xticks(range(len(layers)), layers, fontsize=9)
     figure.text(
@@ -99,7 +100,7 @@ def overview(measured: xr.Dataset, medians: Callable[[np.ndarray], np.ndarray]) 
         figure,
         "Each dot is a channel, in the order of their numbers, with the median of its layer; grey at the left is the "
         "same network before training, which went through the same procedure. Dashed black: the whole field that a "
-        "place can see, or what shuffled labels give. A channel without a value has no dot. What training made is the "
+        "place can see, or what shuffled labels give. A silent channel has no dot. What training made is the "
         f"difference of blue and grey. {measured.attrs['pictures']} probe pictures, "
         f"{measured.attrs['exhibits']} for the effective receptive field. {'; '.join(silent)}.",
         _table(measured),
@@ -142,30 +143,30 @@ def _orientations(
     middle = np.array([[(c % columns) * wide + 0.5, (c // columns) * 1.3 + 0.46] for c in range(count)])
     ring = 0.42 * np.stack([np.cos(np.linspace(0, 2 * np.pi, 49)), np.sin(np.linspace(0, 2 * np.pi, 49))], 1)
     ax.add_collection(LineCollection([ring + at for at in middle], colors="#dddddd", linewidths=0.7))
-    for tuning, style in (
-        (trained, {"facecolors": f"{figures.FOR}40", "edgecolors": figures.FOR, "linewidths": 1.3}),
-        (untrained, {"facecolors": "none", "edgecolors": figures.NEUTRAL, "linewidths": 0.9}),
+    for tuning, face, edge, line in (
+        (trained, f"{figures.FOR}40", figures.FOR, 1.3),
+        (untrained, "none", figures.NEUTRAL, 0.9),
     ):
         reach = tuning.max(-1)
         answers = np.flatnonzero(reach > 0)
         radius = np.tile(tuning[answers] / reach[answers, None], 2)
         curves = middle[answers, None] + 0.42 * radius[..., None] * outward
-        ax.add_collection(PolyCollection(list(curves), **style))
+        ax.add_collection(PolyCollection(list(curves), facecolors=face, edgecolors=edge, linewidths=line))
     index, preferred = part.orientation_selectivity.values[0], part.preferred_orientation.values[0]
+    alive = live(part)[0]
     aimed = np.flatnonzero(np.nan_to_num(index) >= _AIMED)
     reach = 0.42 * index[:, None] * np.stack([np.cos(np.deg2rad(preferred)), -np.sin(np.deg2rad(preferred))], 1)
     lines = [[middle[c] - reach[c], middle[c] + reach[c]] for c in aimed]
     ax.add_collection(LineCollection(lines, colors=figures.AGAINST, linewidths=1))
     for c, number in enumerate(part.number.values):
         said = f"{number}: {index[c]:.2f}" + (f", {preferred[c]:.0f}°" if c in aimed else "")
-        silent = not np.isfinite(index[c])
-        said = f"{number}: silent" if silent else said
+        said = said if np.isfinite(index[c]) else f"{number}: silent"
         ax.text(
             middle[c, 0] - 0.46,
             middle[c, 1] + 0.52,
             said,
             fontsize=8,
-            color=figures.NEUTRAL if silent else "black",
+            color="black" if alive[c] else figures.NEUTRAL,
             va="center",
         )
     if kernels is not None and norm is not None:
@@ -174,7 +175,7 @@ def _orientations(
         box = ((left + size[0] + 0.12) / width, (bottom + 0.1) / height, 0.12 / width, (size[1] - 0.2) / height)
         figures.color_bar(figure, image, box, "weight")
     none = int((~np.isfinite(index)).sum())
-    words = "blue: trained, grey: untrained, red: preferred; below each: number: selectivity, preferred orientation"
+    words = "blue: trained, grey: untrained, red: preferred; below: number: selectivity, orientation; grey number: dead"
     figure.text(0.5, 1 - 0.46 / height, words, ha="center", va="top", fontsize=9)
     beside = " Beside each: its trained weights, colours summed, on one scale." if kernels is not None else ""
     return Drawing(
@@ -185,7 +186,7 @@ def _orientations(
         "the largest; a circle means no preference, a narrow shape along one direction an edge detector. The number is "
         "the selectivity (1 − circular variance), the red line points along the preferred orientation and is as long "
         f"as that; below {_AIMED} neither it nor the angle is shown. {none} of {count} channels answer to no "
-        f"grating.{beside}",
+        f"grating; grey numbers: silent on all pictures, so not in the layer's median.{beside}",
     )
 
 
@@ -249,14 +250,10 @@ def classes(part: xr.Dataset, layer: str) -> Drawing:
     )
 
 
-def _of(measured: xr.Dataset, layer: str) -> xr.Dataset:
-    return measured.isel(channel=np.flatnonzero(measured.layer.values == layer))
-
-
 def _silent(measured: xr.Dataset, layer: str) -> str:
-    share = _of(measured, layer).active_share.values
-    trained, untrained = (share == 0).sum(1)
-    return f"{layer}: {trained} of {share.shape[1]} channels silent on all pictures, {untrained} before training"
+    answers = live(of_layer(measured, layer))
+    trained, untrained = (~answers).sum(1)
+    return f"{layer}: {trained} of {answers.shape[1]} channels silent on all pictures, {untrained} before training"
 
 
 def _table(measured: xr.Dataset) -> pd.DataFrame:

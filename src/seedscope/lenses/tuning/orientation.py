@@ -6,10 +6,10 @@
     selectivity = |Σ_θ r e^{2iθ}| / Σ_θ r,   r = r[c, p*[c], θ];   1 − circular variance
     preferred   = ½ arg Σ_θ r e^{2iθ}
 
-θ is the orientation **of the stripes**: 0° horizontal, 45° rising to the right, 90° vertical. Selectivity is 0 for equal
-responses, 1 for a response to one orientation only. Places are those whose receptive field lies within the picture. A
-channel that no grating moves has no selectivity. Choosing p* favours high selectivity a little, in any network: so
-the untrained one, whose p* is chosen likewise, is what to compare with.
+θ is the orientation **of the stripes**: 0° horizontal, 45° rising to the right, 90° vertical. Selectivity is 0 for
+equal responses, 1 for a response to one orientation only. Places are those whose receptive field lies within the
+picture. A channel that no grating moves has no selectivity. Choosing p* favours high selectivity a little, in any
+network: so the untrained one, whose p* is chosen likewise, is what to compare with.
 
 ``mean`` is the other version: r = mean of map_c(picture). It is blind to a channel that stays above 0 for all gratings:
 there the phases cancel, and every kernel, an edge detector too, gets selectivity 0. Ringach et al. take the mean or the
@@ -36,7 +36,7 @@ _PERIODS = 2 ** np.arange(4, 1.4, -0.5)  # pixels: 16, 11.3, 8, 5.7, 4, 2.8
 
 def periods(shape: tuple[int, int, int]) -> np.ndarray:
     """Return the periods that fit into a picture (channel, y, x), pixels; the shortest is always among them."""
-    return _PERIODS[(min(shape[1:]) >= _PERIODS) | (_PERIODS == _PERIODS[-1])]
+    return _PERIODS[max(min(shape[1:]), _PERIODS[-1]) >= _PERIODS]
 
 
 def grating(shape: tuple[int, int, int], orientation: float, period: float) -> np.ndarray:

@@ -85,7 +85,7 @@ def receptive_fields(
         return pictures
 
     reached: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    for outputs in activations(double, layers, marked().split(_BATCH)):
+    for outputs in activations(double, layers, torch.split(marked(), _BATCH)):
         for layer in layers:
             reached[layer].append(outputs[layer].isnan().any(1).numpy())
     return {layer: _field(layer, np.concatenate(places), height) for layer, places in reached.items()}
@@ -96,7 +96,8 @@ def _field(layer: str, reached: np.ndarray, height: int) -> ReceptiveField:
     if not reached.any():
         raise SeedscopeError(f"layer {layer!r} does not depend on the picture: it has no receptive field")
     sizes, strides, full = [], [], []
-    for seen in (reached[:height].any(2), reached[height:].any(1)):  # (pixel, place)
+    by_pixel: tuple[np.ndarray, ...] = (np.any(reached[:height], 2), np.any(reached[height:], 1))
+    for seen in by_pixel:  # (pixel, place)
         first = seen.argmax(0)
         extent = np.where(seen.any(0), len(seen) - seen[::-1].argmax(0) - first, 0)
         full.append(extent == extent.max())
@@ -114,7 +115,7 @@ def effective_fields(network: nn.Module, layer: str, pictures: torch.Tensor, pla
 
     outputs: list[torch.Tensor] = []
     total: np.ndarray | None = None
-    for batch in pictures.split(_BATCH):
+    for batch in torch.split(pictures, _BATCH):
         outputs.clear()
         batch = batch.detach().clone().requires_grad_()
         with torch.enable_grad(), hooked(network, [layer], lambda _, output: outputs.append(output.clone())):
