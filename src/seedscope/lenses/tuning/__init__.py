@@ -32,7 +32,7 @@ from annotated_types import MinLen
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
 from seedscope.lenses.feature_maps import require_channels
-from seedscope.lenses.tuning import across, drawing, layers, orientation, selectivity
+from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
 from seedscope.lenses.tuning.receptive_field import (
     ReceptiveField,
     effective_fields,
@@ -144,7 +144,9 @@ class Tuning:
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
         """Draw what training changed in each layer of every seed, and whether layers came to differ as is said."""
-        return across.compare(measured)
+        from seedscope.lenses.tuning.across import compare
+
+        return compare(measured)
 
 
 def _orientation(response: np.ndarray, mean: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
