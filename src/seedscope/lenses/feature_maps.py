@@ -98,6 +98,14 @@ class FeatureMaps:
 
 def require_maps(network: Network, layers: Sequence[str]) -> None:
     """Refuse a layer that is not there, whose output is not (channel, y, x), or that is not dumped."""
+    require_channels(network, layers)
+    for layer in layers:
+        if layer not in network.dumped:
+            raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
+
+
+def require_channels(network: Network, layers: Sequence[str]) -> None:
+    """Refuse a layer that is not there, or whose output is not (channel, y, x)."""
     for layer in layers:
         with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
         if layer not in network.layers:
@@ -105,8 +113,6 @@ def require_maps(network: Network, layers: Sequence[str]) -> None:
         if layer not in with_maps:
             shape = network.layers[layer]
             raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
-        if layer not in network.dumped:
-            raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
 
 
 def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:

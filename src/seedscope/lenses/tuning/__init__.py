@@ -1,0 +1,201 @@
+"""What does each channel of a convolution answer to, more than before training: edges early, whole shapes late?
+
+"Early layers see edges and outlines, later ones whole shapes" is put into numbers, per channel and layer:
+
+    orientation selectivity   is the channel an edge detector?                   :mod:`.orientation`
+    receptive field           how much of the picture can it see, does it use?   :mod:`.receptive_field`
+    extent                    how much of its map responds?                      :mod:`.selectivity`
+    class selectivity         does it tell the classes apart?                    :mod:`.selectivity`
+
+A layer's number is the median over its live channels. The null of all of them is the **untrained network of
+the same seed** (frame 0), which goes through the same procedure; ``change`` is trained − untrained. Even untrained, a
+3×3 kernel prefers an orientation and a larger field tells more classes apart: only the change was learned. Class
+measures have shuffled labels as a second null. From the first layer to the last:
+
+    step          = number of the last layer − number of the first
+    step change   = step when trained − step when untrained
+
+The saying asks for a negative step of orientation selectivity and a positive one of class selectivity, both by change.
+
+Pictures: up to 1000 of the probe pictures, classes balanced; for gradients the exhibits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import MinLen
+
+from seedscope.figures import Drawing
+from seedscope.lenses import Network, Replica
+from seedscope.lenses.feature_maps import require_channels
+from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
+from seedscope.lenses.tuning.receptive_field import (
+    ReceptiveField,
+    effective_fields,
+    effective_side,
+    receptive_fields,
+)
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+    from torch import nn
+
+    from seedscope.across import Comparison
+
+_PICTURES, _BATCH = 1000, 32
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The lens.
+
+    Attributes:
+        layers: the layers to look at, from the picture on, each with an output (channel, y, x).
+    """
+
+    layers: Annotated[Sequence[str], MinLen(1)]
+
+    def check(self, network: Network) -> None:
+        """Refuse a layer that is not there, or that has no maps."""
+        require_channels(network, self.layers)
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return the numbers of every channel, (network, channel), trained and untrained.
+
+        ``layer`` and ``number`` say which channel it is. Beside them ``tuning`` (network, channel, orientation) at the
+        best period, ``class_mean`` (network, channel, true), ``receptive_field`` and ``stride`` (of, axis) by layer,
+        pixels, and ``<layer>_kernel``, colours summed, of layers that see the picture itself.
+        """
+        import torch
+        import xarray as xr
+
+        from seedscope.data import balanced
+
+        label = replica.probe.label.values
+        chosen = balanced(label, _PICTURES)
+        pictures = torch.from_numpy(replica.probe.image.isel(sample=chosen).values)
+        exhibits = torch.from_numpy(replica.probe.image.sel(sample=replica.exhibits).values)
+        shape = (int(pictures.shape[1]), int(pictures.shape[2]), int(pictures.shape[3]))
+        with replica.network() as trained:
+            fields = receptive_fields(trained, self.layers, shape)
+        found: dict[str, list[dict[str, np.ndarray]]] = {layer: [] for layer in self.layers}
+        for frame in (None, 0):
+            with replica.network(frame) as network:
+                tunings = orientation.responses(network, {name: f.inside for name, f in fields.items()}, shape)
+                seen = _seen(network, self.layers, pictures)
+                for layer in self.layers:
+                    field = effective_fields(network, layer, exhibits, fields[layer].centre)
+                    numbers = _of_channels(*seen[layer], label[chosen], len(replica.class_names))
+                    found[layer].append(
+                        {**_orientation(*tunings[layer], shape), **numbers, "effective_field": effective_side(field)}
+                    )
+        inner = {"tuning": ("orientation",), "class_mean": ("true",)}
+        variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            name: (
+                ("network", "channel", *inner.get(name, ())),
+                np.concatenate([np.stack([one[name] for one in found[layer]]) for layer in self.layers], 1),
+            )
+            for name in found[self.layers[0]][0]
+        }
+        variables["receptive_field"] = (("of", "axis"), np.array([fields[layer].size for layer in self.layers]))
+        variables["stride"] = (("of", "axis"), np.array([fields[layer].stride for layer in self.layers]))
+        for layer in self.layers:
+            kernel = replica.weights.get(f"{layer}.weight")
+            if kernel is not None and _sees_the_picture(kernel, fields[layer], shape):
+                dims = tuple(f"{layer}_{name}" for name in ("channel", "y", "x"))
+                variables[f"{layer}_kernel"] = (dims, kernel.sum(1))
+        channels = [len(found[layer][0]["extent"]) for layer in self.layers]
+        return xr.Dataset(
+            variables,
+            coords={
+                "network": list(layers.NETWORKS),
+                "orientation": orientation.ORIENTATIONS,
+                "layer": ("channel", np.repeat(list(self.layers), channels)),
+                "number": ("channel", np.concatenate([np.arange(count) for count in channels])),
+                "of": list(self.layers),
+                "axis": ["y", "x"],
+            },
+            attrs={
+                "experiment": replica.experiment,
+                "seed": replica.seed,
+                "class_names": list(replica.class_names),
+                "pictures": len(chosen),
+                "exhibits": len(exhibits),
+            },
+        )
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return each layer's medians: trained, untrained, change, shuffled; and the steps from first to last layer."""
+        return layers.summarize(measured)
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield all measures by layer, and of each layer the tuning of its channels to orientation and to class."""
+        measured = measured.load()
+        yield drawing.overview(measured)
+        for layer in measured.of.values.tolist():
+            part = layers.of_layer(measured, layer)
+            yield from drawing.orientations(part, layer)
+            yield drawing.classes(part, layer)
+
+    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        """Draw what training changed in each layer of every seed, and whether layers came to differ as is said."""
+        from seedscope.lenses.tuning.across import compare
+
+        return compare(measured)
+
+
+def _orientation(response: np.ndarray, mean: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    tuning, best = orientation.at_best_period(response)
+    index, preferred = orientation.selectivity(tuning)
+    period = np.where(np.isfinite(index), orientation.periods(shape)[best], np.nan)
+    return {
+        "tuning": tuning,
+        "orientation_selectivity": index,
+        "orientation_selectivity_of_mean": orientation.selectivity(orientation.at_best_period(mean)[0])[0],
+        "preferred_orientation": preferred,
+        "best_period": period,
+    }
+
+
+def _seen(
+    network: nn.Module, layers: Sequence[str], pictures: torch.Tensor
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return, of each layer, mean response, extent and active share of every picture, each (sample, channel)."""
+    import torch
+
+    from seedscope.capture import activations
+
+    rows: dict[str, list[tuple[np.ndarray, ...]]] = {layer: [] for layer in layers}
+    for outputs in activations(network, layers, torch.split(pictures, _BATCH)):
+        for layer in layers:
+            maps = outputs[layer].clamp(min=0).double().numpy()
+            rows[layer].append((maps.mean((2, 3)), *selectivity.extent(maps)))
+    joined = {layer: [np.concatenate(column) for column in zip(*parts, strict=True)] for layer, parts in rows.items()}
+    return {layer: (mean, extent, active) for layer, (mean, extent, active) in joined.items()}
+
+
+def _of_channels(
+    mean: np.ndarray, extent: np.ndarray, active: np.ndarray, label: np.ndarray, classes: int
+) -> dict[str, np.ndarray]:
+    answered = np.isfinite(extent)
+    count = answered.sum(0)
+    means = selectivity.class_means(mean, label, classes)
+    shuffled, shuffled_variance = selectivity.shuffled(mean, label, classes)
+    return {
+        "extent": np.divide(np.nansum(extent, 0), count, out=np.full(len(count), np.nan), where=count > 0),
+        "active_share": active.mean(0),
+        "class_mean": means.T,
+        "class_selectivity": selectivity.class_selectivity(means),
+        "class_selectivity_shuffled": shuffled,
+        "class_variance": selectivity.class_variance(means, mean, label),
+        "class_variance_shuffled": shuffled_variance,
+    }
+
+
+def _sees_the_picture(kernel: np.ndarray, field: ReceptiveField, shape: tuple[int, int, int]) -> bool:
+    return kernel.ndim == 4 and kernel.shape[1] == shape[0] and kernel.shape[2:] == field.size

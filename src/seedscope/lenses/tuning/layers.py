@@ -1,0 +1,62 @@
+"""A layer's number: the median over its live channels, those that answer to any of the pictures.
+
+A dead channel takes no part in a decision, and after training it mostly is what it was before: it is counted, never
+averaged in, though gratings may move it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NETWORKS = ("trained", "untrained")
+ORIENTATION = ("orientation_selectivity", "orientation_selectivity_of_mean")
+CLASS = ("class_selectivity", "class_variance")
+MEASURES = (*ORIENTATION, "effective_field", "extent", *CLASS)
+
+
+def of_layer(measured: xr.Dataset, layer: str) -> xr.Dataset:
+    """Return the channels of one layer."""
+    return measured.isel(channel=np.flatnonzero(measured.layer.values == layer))
+
+
+def live(part: xr.Dataset) -> np.ndarray:
+    """Return which channels answer to any picture, (network, channel)."""
+    answers: np.ndarray = part.active_share.values > 0
+    return answers
+
+
+def medians(part: xr.Dataset, name: str) -> tuple[float, float]:
+    """Return the median over live channels that have a value, trained and untrained; NaN where none has."""
+    rows = np.where(live(part), part[name].values, np.nan)
+    kept = [row[np.isfinite(row)] for row in rows]
+    trained, untrained = (float(np.median(row)) if len(row) else float("nan") for row in kept)
+    return trained, untrained
+
+
+def summarize(measured: xr.Dataset) -> dict[str, float]:
+    """Return each layer's medians: trained, untrained, change, shuffled; and the steps from first to last layer."""
+    summary: dict[str, float] = {}
+    layers = measured.of.values.tolist()
+    for index, layer in enumerate(layers):
+        part = of_layer(measured, layer)
+        summary[f"{layer}_receptive_field"] = float(np.sqrt(measured.receptive_field.values[index].prod()))
+        for name in MEASURES:
+            trained, untrained = medians(part, name)
+            summary[f"{layer}_{name}"] = trained
+            summary[f"{layer}_{name}_untrained"] = untrained
+            summary[f"{layer}_{name}_change"] = trained - untrained
+            if f"{name}_shuffled" in part:
+                summary[f"{layer}_{name}_shuffled"] = medians(part, f"{name}_shuffled")[0]
+        silent = (~live(part)).sum(1)
+        summary[f"{layer}_silent_channels"], summary[f"{layer}_silent_channels_untrained"] = map(float, silent)
+    first, last = layers[0], layers[-1]
+    for name in (*ORIENTATION, *CLASS) if len(layers) > 1 else ():
+        for version in ("", "_change"):
+            step = summary[f"{last}_{name}{version}"] - summary[f"{first}_{name}{version}"]
+            summary[f"{first}_to_{last}_{name}{version}"] = step
+    return summary
