@@ -106,8 +106,11 @@ def shares(measured: xr.Dataset, layer: str) -> Drawing:
     ax.set_ylabel(f"{what} {layer}" + (" (centred over targets)" if head and rows > 1 else ""), fontsize=9)
     width = figure.get_size_inches()[0]
     figures.color_bar(figure, image, (1 - 1.15 / width, 0.15, 0.16 / width, 0.65), "share of the row's change")
+    astray = float(measured.replay_error)
     unchanged = int(np.isnan(share[:, 0]).sum())
     words = "" if head else f" Of the hidden units the {rows} whose weights changed most are shown."
+    if astray:
+        words += f" The replay did not end in the same bits: it is off by {astray:.1g} of the largest weight."
     if unchanged:
         words += f" Grey rows: {unchanged} that did not change at all."
     return Drawing(
