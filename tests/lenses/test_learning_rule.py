@@ -204,6 +204,17 @@ def test_the_replay_ends_in_the_same_bits_and_the_parts_add_up(look, options):
         assert float(np.abs(missing).max()) < 2 * 0.0101
 
 
+def test_a_replay_that_goes_astray_is_said_to(look):
+    replica = trained_replica()
+    off = {name: values * np.float32(1.01) for name, values in replica.weights.items()}
+    seen = look(LENS, replace(replica, weights=off), draw="change_by_class")
+    assert seen.summary["replay_error"] == pytest.approx(0.01 / 1.01, rel=1e-3)
+    assert all("did not end in the same bits" in drawing.description for drawing in seen.drawings.values())
+    assert (
+        "same bits" not in look(LENS, replica, draw="change_by_class_fc2").drawings["change_by_class_fc2"].description
+    )
+
+
 def test_what_only_one_class_shows_is_learned_from_that_class(look):
     data = data_of()
     data.image.values[:, 0, 3, 3] = (data.label.values == 1) * 0.7

@@ -2,7 +2,8 @@
 
     dW = doutᵀ · X      db = Σ_samples dout      dout (sample, out): the gradient of the summed loss at z
 
-(with samples as rows of dW written Xᵀ · dout, for weights (in, out); the bias is the weight of an input that is 1).
+In other words Xᵀ · dout, where weights are (in, out); torch's are (out, in). The bias is the weight of an input that
+is 1. The share of a row's change counts weights only.
 Source: Rumelhart, Hinton and Williams (1986), *Learning representations by back-propagating errors*; how dout comes
 about is in :mod:`seedscope.lenses.chain`. Three things follow from it, and each is measured:
 
@@ -21,9 +22,11 @@ the same throughout where nothing before it learns. Where the span is all there 
 So how much of ΔW lies along the *leading* directions of the inputs is given too (a random ΔW: their share of all).
 
 *A row's change is a sum over samples.* The training is replayed bit for bit, and each step split by the class of
-sample (see :mod:`seedscope.lenses.class_parts`): Σ_c part_c = ΔW, ``completeness_error`` says how nearly. Then
+sample (see :mod:`seedscope.lenses.class_parts`): first step + Σ_c part_c = ΔW, ``completeness_error`` says how
+nearly. ``replay_error`` is how far the replay ends from the network, as a share of the largest weight: 0 on the type of
+processor that it was trained on. Then
 
-    share[k, c] = ⟨part_c[k], ΔW[k]⟩ / ‖ΔW[k]‖²         Σ_c share[k, c] = 1;  above 1 and below 0 are possible
+    share[k, c] = ⟨part_c[k], ΔW[k]⟩ / ‖ΔW[k]‖²         Σ_c share[k, c] = 1, less the first step's; any sign
 
 is how much of row k's change the samples of class c brought about; negative: they pushed the other way, and were
 outdone. Rows of the last layer are centred over its targets first, parts and change alike: what all targets share
