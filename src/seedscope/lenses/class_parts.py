@@ -57,7 +57,7 @@ class _Layer:
         weight: torch.Tensor = module.weight  # type: ignore[assignment]  # checked to be dense
         self.weight, self.rows, self.sum_inputs = weight, rows, sum_inputs
         self.first_moment = np.zeros((*groups, len(rows), weight.shape[1]))
-        self.part = np.zeros_like(self.first_moment)
+        self.part, self.moved = np.zeros_like(self.first_moment), np.zeros_like(self.first_moment)
         self.first = np.zeros((len(rows), weight.shape[1]))
         self.gram = np.zeros((weight.shape[1], weight.shape[1]))
         module.register_forward_pre_hook(self._take)
@@ -75,17 +75,17 @@ class _Layer:
 
     def step(self, optimizer: torch.optim.Optimizer, label: np.ndarray) -> None:
         """Add the optimiser's last step; ``label`` is (labelling, sample) of its batch."""
-        x = self.x.numpy().astype(np.float64)
+        x, dout = self.x.numpy(), self.dout.numpy()[:, self.rows]
         settings, state = optimizer.param_groups[0], optimizer.state[self.weight]
         beta1, beta2 = settings["betas"]
         t = float(state["step"])
         second = state["exp_avg_sq"].numpy()[self.rows].astype(np.float64)
         rate = settings["lr"] / (1 - beta1**t) / (np.sqrt(second / (1 - beta2**t)) + settings["eps"])
-        dout = (1 - beta1) * self.dout.numpy()[:, self.rows].astype(np.float64)
         self.first_moment *= beta1
         for moment, own in zip(self.first_moment, label, strict=True):
             order = np.argsort(own, kind="stable")
-            sorted_x, sorted_dout = x[order], dout[order]
+            # The products in float32, as the training makes them; the sums over steps in float64.
+            sorted_x, sorted_dout = x[order], np.float32(1 - beta1) * dout[order]
             start = 0
             for k, count in enumerate(np.bincount(own).tolist()):
                 if count:
@@ -95,9 +95,11 @@ class _Layer:
         if t == 1:
             self.first = -rate * self.first_moment[0].sum(0)
         else:
-            self.part -= self.first_moment * rate
+            np.multiply(self.first_moment, rate, out=self.moved)
+            self.part -= self.moved
         if self.sum_inputs:
-            self.gram += x.T @ x
+            wide = x.astype(np.float64)
+            self.gram += wide.T @ wide
 
 
 def replay_by_class(
