@@ -44,7 +44,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope.data import balanced
 from seedscope.errors import SeedscopeError
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
@@ -113,6 +112,8 @@ class LearningRule:
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return the rule's error, the span of what was learned, and each row's change by class of sample."""
         import xarray as xr
+
+        from seedscope.data import balanced
 
         if replica.frames is None:
             raise SeedscopeError(f"{replica.experiment}, seed {replica.seed}: there are no frames of the training")

@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from seedscope.data import balanced
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
@@ -169,6 +168,8 @@ class Teacher:
     def _follow(self, replica: Replica, which: str) -> xr.Dataset:
         """Return everything for the training or the probe pictures."""
         import xarray as xr
+
+        from seedscope.data import balanced
 
         assert replica.frames is not None
         pictures = replica.training if which == "training" else replica.probe
