@@ -30,6 +30,7 @@ from seedscope.training import (
     evaluate,
     history_csv,
     loss_of,
+    replay,
     train,
 )
 
@@ -411,3 +412,20 @@ def test_a_checkpoint_is_the_same_bytes_every_time(squares: xr.Dataset, tmp_path
     for name in ("a", "b"):
         train(convnet, ONCE, squares, seed=2, checkpoint=tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_replay_ends_in_the_same_bits_and_shows_every_batch_once_an_epoch(squares: xr.Dataset) -> None:
+    trained = train(convnet, THRICE, squares, 3).model.state_dict()
+    batches: list[torch.Tensor] = []
+    optimizers = []
+
+    def watch(progress: Progress, batch: torch.Tensor) -> None:
+        batches.append(batch)
+        optimizers.append(progress.optimizer)
+
+    again = replay(convnet, THRICE, squares.isel(sample=squares.split.values == "train"), 3, watch).state_dict()
+    assert all(torch.equal(trained[name], again[name]) for name in trained)
+    assert [len(batch) for batch in batches] == [32, 32, 32, 32, 22] * 3
+    for epoch in range(3):
+        assert sorted(torch.cat(batches[5 * epoch : 5 * epoch + 5]).tolist()) == list(range(150))
+    assert float(optimizers[0].state_dict()["state"][0]["step"]) == 15

@@ -193,10 +193,8 @@ def train(
     if not len(splits["train"]) or not len(splits["probe"]):
         raise SeedscopeError("the data set has no train or no probe pictures: there is nothing to learn from")
     with deterministic(training.threads):
-        torch.manual_seed(streams.number("weights"))
-        model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
-        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
-        progress = Progress(model, optimizer)
+        progress = _begin(network, training, streams, device)
+        model = progress.model
         steps = training.steps_per_epoch(len(splits["train"]))
         film = None
         if frames is not None:
@@ -222,8 +220,46 @@ def train(
     return progress
 
 
+def replay(
+    network: Callable[[], nn.Module],
+    training: Training,
+    data: xr.Dataset,
+    seed: int,
+    watch: Callable[[Progress, torch.Tensor], None],
+) -> nn.Module:
+    """Train a replica once more, bit for bit where the surroundings are the same, and return its network.
+
+    Args:
+        network: makes the network, as for :func:`train`.
+        training: how it was trained.
+        data: pictures with the split ``train``; no other is looked at.
+        seed: the replica's seed.
+        watch: called after each step of the optimiser with network and optimiser, and with the positions of the
+            batch's pictures among those of the split.
+    """
+    streams, device = Streams(seed, training.vary), training.resolved_device()
+    split = Split.of(data, "train", device)
+    with deterministic(training.threads):
+        progress = _begin(network, training, streams, device)
+        for epoch in range(training.epochs):
+            _epoch(progress, training, split, streams, epoch, None, watch)
+    return progress.model
+
+
+def _begin(network: Callable[[], nn.Module], training: Training, streams: Streams, device: torch.device) -> Progress:
+    torch.manual_seed(streams.number("weights"))
+    model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
+    return Progress(model, torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True))
+
+
 def _epoch(
-    progress: Progress, training: Training, split: Split, streams: Streams, epoch: int, film: Frames | None
+    progress: Progress,
+    training: Training,
+    split: Split,
+    streams: Streams,
+    epoch: int,
+    film: Frames | None,
+    watch: Callable[[Progress, torch.Tensor], None] | None = None,
 ) -> dict[str, float]:
     """Run one epoch; losses and accuracies are those of the batches as they came by."""
     model, optimizer = progress.model, progress.optimizer
@@ -249,6 +285,8 @@ def _epoch(
             correct += (decision(logits) == label).sum()
         if film is not None:
             film.take(epoch * len(losses) + step + 1, model)
+        if watch is not None:
+            watch(progress, batch)
     # Looked at once per epoch: on a GPU a look at every step would cost more than the steps after a bad one.
     bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):

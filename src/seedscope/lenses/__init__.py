@@ -65,6 +65,7 @@ class Replica:
         exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
         class_names: one per class.
         architecture: makes a network of this shape, for :meth:`network` to fill with weights.
+        learning: how it was trained, the settings of :class:`seedscope.training.Training`; ``None`` where it was not.
     """
 
     experiment: str
@@ -78,6 +79,7 @@ class Replica:
     architecture: Callable[[], nn.Module]
     frames: xr.Dataset | None = None
     variations: xr.Dataset | None = None
+    learning: Mapping[str, Any] | None = None
 
     @classmethod
     def open(cls, at: Artifacts, seed: int) -> Replica:
@@ -100,6 +102,7 @@ class Replica:
             architecture=partial(build, identity["model"]),
             frames=read_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
+            learning=_learning(identity, seed),
         )
 
     @contextmanager
@@ -128,6 +131,14 @@ def _learned_from(identity: Mapping[str, Any], seed: int, data: xr.Dataset) -> x
         source: DataSource = build(identity["draw_from"])
         data = source.training(seed)
     return data.isel(sample=np.flatnonzero(data.split.values == "train"))
+
+
+def _learning(identity: Mapping[str, Any], seed: int) -> Mapping[str, Any] | None:
+    """Return the settings of a replica's training; of its streams those vary that have its seed."""
+    if "training" not in identity:
+        return None
+    vary = tuple(stream for stream, number in identity["streams"].items() if number == seed)
+    return {**identity["training"], "vary": vary, "threads": identity["environment"]["threads"]}
 
 
 class _Activations(Mapping[str, "xr.DataArray"]):
