@@ -37,6 +37,7 @@ from seedscope import figures
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,7 +273,7 @@ class Contribution:
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
-                "features": self.features,
+                **Units.of(replica, self.features).attributes(),
                 "head": self.head,
                 "class_names": list(replica.class_names),
             },
