@@ -15,11 +15,11 @@ def test_units_of_a_map_are_called_by_channel_and_place(random_replica):
     units = Units.of(random_replica(feature_map=(2, 3, 2)), "fc1")
     assert units == Units("fc1", "map", (2, 3, 2))
     assert units.names([0, 5, 6, 11]) == ["0 (0,0)", "0 (2,1)", "1 (0,0)", "1 (2,1)"]
-    assert units.key == "channel (row, column)"
+    assert units.key == ": channel (row,column)"
 
 
 @pytest.mark.parametrize(
-    ("channels", "name", "key"), [(1, "(1,0)", "(row, column)"), (2, "0 (1,0)", "channel (row, column)")]
+    ("channels", "name", "key"), [(1, "(1,0)", ": (row,column)"), (2, "0 (1,0)", ": channel (row,column)")]
 )
 def test_features_that_are_the_picture_are_pixels(replica_of, channels, name, key):
     image = np.random.default_rng(0).random((20, channels, 3, 4)).astype(np.float32)

@@ -75,11 +75,16 @@ def expected_overlap(member: np.ndarray, live: np.ndarray, units: Units) -> np.n
         total = member[:, seen].sum(1).astype(np.float64) / max(1, len(seen))
         return np.repeat((total @ total.T)[..., None], member.shape[1], axis=-1)
     at_place = units.folded(member).sum(-2).astype(np.float64)  # (seed, class, place)
-    alive = units.folded(live).any(-1).astype(np.float64)  # (seed, channel)
+    alive = _live_channels(live, units).astype(np.float64)
     n_live = alive.sum(-1)
     both = alive @ alive.T
     share = np.divide(both, n_live[:, None] * n_live, out=np.zeros_like(both), where=both > 0)
     return np.einsum("akp,bkp->abk", at_place, at_place) * share[:, :, None]
+
+
+def _live_channels(live: np.ndarray, units: Units) -> np.ndarray:
+    """Return which channels have a live unit, (seed, unit) → (seed, channel)."""
+    return np.asarray(units.folded(live).any(axis=-1))
 
 
 def shuffled_overlap(
@@ -104,7 +109,7 @@ def shuffled_overlap(
         return result
     before = units.folded(member)
     relabelled = np.zeros_like(before)
-    places = [np.flatnonzero(alive) for alive in units.folded(live).any(-1)]
+    places = [np.flatnonzero(alive) for alive in _live_channels(live, units)]
     for time in range(times):
         for seed, place in enumerate(places):
             relabelled[seed][:, place] = before[seed][:, rng.permutation(place)]
@@ -277,7 +282,7 @@ def _overlap_figure(table: pd.DataFrame, first: xr.Dataset, top: int, n: int) ->
             positions + 0.08,
             color="black",
             linewidth=1.6,
-            label=None if index else f"chance:\n{_CHANCE[units.kind][0]}",
+            label="" if index else f"chance:\n{_CHANCE[units.kind][0]}",
         )
     ax.set_xticks(range(len(classes)), [str(k) if k != "all" else "mean of\nclasses" for k in classes])
     ax.set_xlabel("class", fontsize=9)

@@ -75,16 +75,31 @@ class Units:
         return "pixels" if self.kind == "pixel" else f"units of {self.layer}"
 
     @property
+    def live(self) -> str:
+        """Return what the units are that are active for some probe picture, in the plural."""
+        return "pixels that are ever on" if self.kind == "pixel" else f"live {self.words}"
+
+    @property
+    def active(self) -> str:
+        """Return what the units are that are active for a picture, in the plural."""
+        return "pixels that are on" if self.kind == "pixel" else f"active {self.words}"
+
+    @property
     def silent(self) -> str:
         """Return what a unit is that is active for no probe picture."""
         return "never on" if self.kind == "pixel" else "dead"
 
     @property
     def key(self) -> str:
-        """Return how names are read, for the label of an axis; empty where they are plain numbers."""
+        """Return how names are read, to be put after what an axis is; empty where they are plain numbers."""
         if self.kind == "dense":
             return ""
-        return "channel (row, column)" if self.kind == "map" or self.shape[0] > 1 else "(row, column)"
+        return ": channel (row,column)" if self.kind == "map" or self.shape[0] > 1 else ": (row,column)"
+
+    @property
+    def room(self) -> float:
+        """Return the height that names need below an axis beyond what numbers need, inches."""
+        return 0.0 if self.kind == "dense" else 0.06 * (len(self.name(self.count - 1)) - 3)
 
     def name(self, unit: int) -> str:
         """Return what a unit is called: its number, or channel and place, or a grey picture's place alone."""
@@ -100,4 +115,4 @@ class Units:
 
     def folded(self, values: np.ndarray) -> np.ndarray:
         """Return values (…, unit) by channel and place, (…, channel, place); of a dense layer by unit and 1 place."""
-        return values.reshape(*values.shape[:-1], self.channels, -1)
+        return values.reshape(*values.shape[:-1], self.channels, self.count // self.channels)
