@@ -282,7 +282,7 @@ def _overlap_figure(table: pd.DataFrame, first: xr.Dataset, top: int, n: int) ->
             positions + 0.08,
             color="black",
             linewidth=1.6,
-            label="" if index else f"chance:\n{_CHANCE[units.kind][0]}",
+            label="" if index < len(versions) - 1 else f"chance:\n{_CHANCE[units.kind][0]}",
         )
     ax.set_xticks(range(len(classes)), [str(k) if k != "all" else "mean of\nclasses" for k in classes])
     ax.set_xlabel("class", fontsize=9)
