@@ -22,6 +22,7 @@ from seedscope.experiment import Experiment
 from seedscope.frames import Frames
 from seedscope.lenses import Replica
 from seedscope.lenses.contribution import Contribution
+from seedscope.lenses.space import Space
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
 from seedscope.weights import save_weights
@@ -186,6 +187,11 @@ def test_a_layer_that_training_cannot_change_has_no_frames(experiment):
     keep(Perceptron((1, 12, 12), 4, (6,)), experiment)
     dump(experiment, model=model, layers={"input": "probe", "fc1": "probe"})
     assert set(groups(experiment.at.activations(5))) == {"input", "fc1", "logit", "fc1_frames", "logit_frames"}
+    write_json(experiment.at.identity(5), {"model": model})
+    replica = Replica.open(experiment.at, 5)
+    assert "fc1_frames" in replica.activations
+    assert "input_frames" not in replica.activations
+    assert Space("input").measure(replica).sizes["frame"] == 1
 
 
 def test_fewer_probe_pictures_than_are_to_be_followed_are_all_followed(experiment):
