@@ -12,10 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
-
 from benchmarks import Row, seconds
-from benchmarks.pipeline import copy_project, environment, run
+from benchmarks.pipeline import choose, copy_project, environment, run
 
 _EPOCHS = 8  # the default of squares
 _PLAIN = """
@@ -58,8 +56,7 @@ def measure() -> list[Row]:
 
 
 def _choose(project: Path, seeds: list[int]) -> None:
-    params = yaml.safe_load((project / "params.yaml").read_text())
-    (project / "params.yaml").write_text(yaml.safe_dump({**params, "seeds": seeds}))
+    choose(project, experiments=["squares"], seeds=seeds)
     run(project, sys.executable, "-m", "pipeline.compose")
 
 

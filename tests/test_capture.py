@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seedscope.capture import activations, evaluating, followed_by_relu, hooked, layer_shapes
+from seedscope.capture import activations, evaluating, followed_by_relu, hooked, layer_shapes, untrained_layers
 from seedscope.errors import SeedscopeError
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
@@ -332,3 +332,14 @@ def test_layers_inside_other_modules_go_by_their_full_name():
     seen = capture(model, ["1.0", "1", "2"], [pictures()])
     torch.testing.assert_close(seen["1.0"], seen["1"])
     torch.testing.assert_close(seen["2"], seen["logit"])
+
+
+def test_layers_before_any_learned_weight_are_those_that_training_cannot_change():
+    model = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 3))
+    layers, blank = ["0", "1", "2", "3", "4"], torch.zeros(1, 1, 8, 8)
+    assert untrained_layers(model, layers, blank) == {"0", "1"}
+    assert all(tensor.requires_grad for tensor in model.parameters())
+    model[2].requires_grad_(False)  # frozen: it stays as it was drawn
+    assert untrained_layers(model, layers, blank) == {"0", "1", "2", "3"}
+    with_means = nn.Sequential(nn.BatchNorm2d(1, affine=False), *model)
+    assert untrained_layers(with_means, ["0", "1"], blank) == set()

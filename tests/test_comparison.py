@@ -75,7 +75,7 @@ def analyzed(tmp_path_factory):
         untrained.take(0, model)
         untrained.assemble(experiment.at.frames(seed), steps_per_epoch=1)
         write_text(experiment.at.history(seed), HISTORY.format(seed))
-        write_json(experiment.at.identity(seed), {"fingerprint": f"{seed:064x}"})
+        write_json(experiment.at.identity(seed), {"fingerprint": f"{seed:064x}", "model": SETTINGS["model"]})
         dump_replica(experiment, seed, quiet)
         summaries[str(seed)] = (
             analyze_replica(experiment, seed, quiet).scalars if seed == 1 else measure(experiment, seed)
@@ -184,6 +184,17 @@ def test_the_learning_curve_is_the_mean_over_seeds(compared):
     np.testing.assert_allclose(curve["probe_accuracy_high"], [0.3, high], rtol=1e-5)
     every = pd.read_csv(compared.at.across_seeds / "learning_curves.csv")
     assert every["seed"].tolist() == [1, 1, 2, 2, 4, 4]
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_learning_curves_show_validation_where_there_is_one(validated):
+    columns = ["epoch", "seed", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy"]
+    columns += ["validation_loss", "validation_accuracy"] if validated else []
+    curves = pd.DataFrame([[1, 3, *[0.5] * (len(columns) - 2)], [2, 3, *[0.4] * (len(columns) - 2)]], columns=columns)
+    drawing = comparison._learning_figure("toy", curves, [3])
+    for ax in drawing.figure.axes:
+        assert [line.get_linestyle() for line in ax.lines] == ["--", "-", ":"][: 3 if validated else 2]
+        assert ("dotted: validation" in ax.get_ylabel()) == validated
 
 
 def test_comparing_again_gives_the_same_bytes_and_sweeps_away_old_figures(compared):

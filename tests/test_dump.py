@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import yaml
 from torch import nn
 
-from seedscope.artifacts import read_dataset, write_dataset, write_json, write_text
+from seedscope.artifacts import groups, read_dataset, write_dataset, write_json, write_text
 from seedscope.data import assemble, pictures
 from seedscope.data.squares import Squares
 from seedscope.dump import dump_replica
@@ -22,6 +22,7 @@ from seedscope.experiment import Experiment
 from seedscope.frames import Frames
 from seedscope.lenses import Replica
 from seedscope.lenses.contribution import Contribution
+from seedscope.lenses.space import Space
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
 from seedscope.weights import save_weights
@@ -181,6 +182,18 @@ def test_frames_are_the_answers_of_the_network_as_it_was_then(experiment, batch_
             np.testing.assert_allclose(maps.values[frame], expected, rtol=0, atol=1e-6)
 
 
+def test_a_layer_that_training_cannot_change_has_no_frames(experiment):
+    model = {"_target_": "seedscope.models.perceptron.Perceptron", "shape": [1, 12, 12], "classes": 4, "hidden": [6]}
+    keep(Perceptron((1, 12, 12), 4, (6,)), experiment)
+    dump(experiment, model=model, layers={"input": "probe", "fc1": "probe"})
+    assert set(groups(experiment.at.activations(5))) == {"input", "fc1", "logit", "fc1_frames", "logit_frames"}
+    write_json(experiment.at.identity(5), {"model": model})
+    replica = Replica.open(experiment.at, 5)
+    assert "fc1_frames" in replica.activations
+    assert "input_frames" not in replica.activations
+    assert Space("input").measure(replica).sizes["frame"] == 1
+
+
 def test_fewer_probe_pictures_than_are_to_be_followed_are_all_followed(experiment):
     dump(experiment)
     assert layer(experiment, "fc1_frames").sample.values.tolist() == probe_and_exhibits(experiment)[0]
@@ -247,7 +260,7 @@ def test_a_dump_that_fails_leaves_no_file_behind_and_keeps_the_old_one(experimen
     folder = experiment.at.activations(5).parent
     with pytest.raises(SeedscopeError, match="did you mean 'conv1'"):
         dump(experiment, layers={"konv1": "probe"})
-    assert list(folder.iterdir()) == []
+    assert not folder.exists()
     dump(experiment)
     kept = experiment.at.activations(5).read_bytes()
     keep(Odd(), experiment)

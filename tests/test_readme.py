@@ -91,6 +91,43 @@ def test_the_findings_are_the_committed_metrics(lens, metric, words):
     assert said in " ".join(README.split())
 
 
+@pytest.mark.parametrize(
+    ("row", "lens", "metric", "words"),
+    [
+        ("probe accuracy", "training", "probe_accuracy", "{mean:.3f} [{low:.3f}, {high:.3f}]"),
+        ("units (pixels) that ever act", "dominance", "live_units", "{mean:.0f} [{low:.0f}, {high:.0f}]"),
+        (
+            "of these hold 80 % of a class's votes",
+            "dominance",
+            "units_for_80_percent_centred",
+            "{mean:.0f} [{low:.0f}, {high:.0f}]",
+        ),
+        (
+            "the largest single vote goes to a losing class",
+            "contribution",
+            "largest_vote_loses_centred",
+            "{mean:.0%} [{low:.0%}, {high:.0%}]",
+        ),
+        (
+            "of two seeds' top five are shared",
+            "contribution",
+            "top5_overlap_centred",
+            "{mean:.2f} [{low:.2f}, {high:.2f}]",
+        ),
+        ("… by chance", "contribution", "top5_overlap_centred", "{chance:.2f} (p {p:.4f})"),
+        ("effective dimension", "space", "effective_dimension", "{mean:.1f} [{low:.1f}, {high:.1f}]"),
+    ],
+)
+def test_the_findings_on_digits_are_the_committed_metrics(row, lens, metric, words):
+    table = re.findall(r"^\|(.+)\|$", README.split("## Handwritten digits")[1].split("\n## ")[0], re.M)
+    header, *rows = ([cell.strip() for cell in line.split("|")] for line in table)
+    said = {cells[0]: cells[1:] for cells in rows}
+    for experiment, cell in zip(header[1:], said[row], strict=True):
+        metrics = json.loads(committed(f"reports/metrics/{experiment.strip('`')}.across_seeds.json"))
+        expected = words.format(**metrics[lens][metric]).replace("%", " %").replace("-", "−")
+        assert cell == expected, experiment
+
+
 def test_every_path_that_the_readme_names_exists():
     named = re.findall(r"`((?:src|conf|docs|benchmarks)/[\w./]+)`", README) + re.findall(
         r"\]\((docs/[\w./]+)\)", README

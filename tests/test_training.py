@@ -250,6 +250,22 @@ def test_evaluation_counts_every_picture_once_and_switches_dropout_off(monkeypat
     assert accuracy == (logits.argmax(1) == split.label).sum().item() / 10
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_batch_is_its_pictures_in_the_layout_of_all(channels: int, mixed: bool) -> None:
+    rng = np.random.default_rng(0)
+    splits = np.array(["probe"] * 4 + ["train"] * 9 + ["probe"] * 2)
+    data = pictures(rng.random((15, channels, 4, 5)), np.arange(15) % 2, rng.permutation(splits) if mixed else splits)
+    split = Split.of(data, "train", CPU)
+    expected = data.image.values[data.split.values == "train"]
+    np.testing.assert_array_equal(split.image.numpy(), expected)
+    batch = torch.tensor([7, 0, 3])
+    taken = split.take(batch)
+    np.testing.assert_array_equal(taken.numpy(), expected[batch.numpy()])
+    assert taken.stride() == split.image.stride()
+    assert taken.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_a_validation_split_adds_its_columns() -> None:
     data = joined(two_classes(8), two_classes(6, "validation"), two_classes(4, "probe"))
     history = train(lambda: Perceptron([1, 2, 2], 2), ONCE, data, seed=0).history

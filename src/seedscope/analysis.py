@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from seedscope.artifacts import keep_only, read_dataset, read_history, write_dataset
+from seedscope.artifacts import copy_file, keep_only, read_dataset, read_history, write_dataset
 from seedscope.experiment import Experiment
 from seedscope.figures import save
 from seedscope.lenses import Lens, Replica
-from seedscope.looks import FIGURES, MEASURED, Looks, Scalars, copy_file
+from seedscope.looks import FIGURES, MEASURED, Looks, Scalars
 from seedscope.replicas import Report
 
 Summaries = dict[str, Scalars]

@@ -13,6 +13,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import traceback
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -148,6 +149,12 @@ def replacing(path: Path, size: int = 0) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def keep_only(folder: Path, files: Collection[Path]) -> None:

@@ -138,6 +138,24 @@ def layer_shapes(model: nn.Module, example: torch.Tensor) -> dict[str, tuple[int
     return {name: shapes[name] for name in [*names, "logit"] if name in shapes}
 
 
+def untrained_layers(model: nn.Module, layers: Collection[str], example: torch.Tensor) -> frozenset[str]:
+    """Return those of ``layers`` that training cannot change: no parameter that is learned stands before or in them.
+
+    A network with buffers, such as running means, has none: whether they reach a layer is not seen.
+    """
+    if next(model.buffers(), None) is not None:
+        return frozenset()
+    changed: set[str] = set()
+
+    def watch(name: str, output: torch.Tensor) -> None:
+        if output.requires_grad:
+            changed.add(name)
+
+    with evaluating(model), hooked(model, layers, watch), torch.enable_grad():
+        model(example)
+    return frozenset(layers) - changed
+
+
 def activations(
     model: nn.Module, layers: Collection[str], batches: Iterable[torch.Tensor]
 ) -> Iterator[dict[str, torch.Tensor]]:

@@ -135,6 +135,7 @@ def _mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
 def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]) -> Drawing:
     figure = figures.canvas(f"Learning, one line per seed ({experiment}, n = {len(seeds)} seeds)", 10, 4)
     axes = figures.panels(figure, 1, 2, wspace=0.22, top=0.75, right=1.0)
+    validated = "validation_loss" in curves
     for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
         for index, seed in enumerate(seeds):
             part = curves[curves["seed"] == seed]
@@ -150,8 +151,11 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
                 marker=marker,
                 label=str(seed) if len(seeds) <= 12 else None,
             )
+            if validated:
+                ax.plot(part["epoch"], part[f"validation_{what}"], ":", color=color, linewidth=1.1, marker=marker)
         ax.set_xlabel("epoch", fontsize=9)
-        ax.set_ylabel(f"{what} (solid: probe, dashed: training)", fontsize=9)
+        lines = "solid: probe, dashed: training" + (", dotted: validation" if validated else "")
+        ax.set_ylabel(f"{what} ({lines})", fontsize=9)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if curves.empty:
             figures.say(ax, "no epoch was trained")
@@ -169,7 +173,9 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
         "learning_curves",
         figure,
         "Loss (nats per picture) and accuracy by epoch. Training values are those of the batches as they came by, "
-        "before each step; probe values are taken at the end of the epoch.",
+        "before each step; probe "
+        + ("and validation " if validated else "")
+        + "values are taken at the end of the epoch.",
         curves[["seed", *(column for column in curves.columns if column != "seed")]],
     )
 

@@ -11,6 +11,7 @@ every probe picture. Beside them, for every layer and ``logit``:
     fc1_variations(sample, unit)                           for the pictures in which one thing changes at a time,
                                                            where the data set makes such
 
+A layer that training cannot change, such as the picture itself, is the same at every frame and has no ``…_frames``.
 The pictures pass in batches and are written as they come, so memory does not grow with their number.
 """
 
@@ -74,7 +75,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     """Write the activations of one replica."""
     import torch
 
-    from seedscope.capture import layer_shapes
+    from seedscope.capture import layer_shapes, untrained_layers
     from seedscope.determinism import deterministic
     from seedscope.weights import load_weights
 
@@ -96,15 +97,18 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
         followed = np.union1d(probe[balanced(label, dump.frame_pictures)], whole)
         changed = np.arange(0 if varied is None else len(varied.sample))
         plan: dict[str, _Group] = {}
-        for name, shape in layer_shapes(model, torch.zeros(1, *data.image.shape[1:])).items():
+        blank = torch.zeros(1, *data.image.shape[1:])
+        untrained = untrained_layers(model, dump.layers, blank)
+        for name, shape in layer_shapes(model, blank).items():
             which = "probe" if name == "logit" else dump.layers.get(name)
             if which is None:
                 continue
             flat = ("target",) if name == "logit" else ("unit",)
             inner = flat if len(shape) == 1 else _DIMENSIONS.get(len(shape), _unnamed(shape))
             plan[name] = _Group(np.sort(shown) if which == "exhibits" else probe, inner, shape)
-            plan[f"{name}_frames"] = _Group(followed, flat, shape[:1], followed=True)
-            if len(shape) > 1:
+            if name not in untrained:
+                plan[f"{name}_frames"] = _Group(followed, flat, shape[:1], followed=True)
+            if len(shape) > 1 and name not in untrained:
                 plan[f"{name}_exhibit_frames"] = _Group(whole, inner, shape, followed=True)
             if which == "probe" and varied is not None:
                 plan[f"{name}_variations"] = _Group(changed, inner, shape)

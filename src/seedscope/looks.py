@@ -20,7 +20,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from seedscope.artifacts import digest, digest_of, read_json, replacing, state_folder, write_json
+from seedscope.artifacts import digest, digest_of, read_json, state_folder, write_json
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
 from seedscope.sources import PACKAGE_ROOT, code_digest, target_module
@@ -129,12 +129,6 @@ class Looks:
             being_made = folder.name.endswith(".tmp") and time.time() - folder.stat().st_mtime < _ABANDONED
             if folder != latest and not being_made:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 @contextlib.contextmanager

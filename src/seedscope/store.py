@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedscope.artifacts import (
+    copy_file,
     digest,
     digest_of,
     read_dataset,
     read_json,
-    replacing,
     state_folder,
     write_json,
     write_text,
@@ -103,8 +103,7 @@ def train_replica(experiment: Experiment, data_digest: str, seed: int, report: R
         checkpoint.unlink(missing_ok=True)
         shutil.rmtree(kept / "frames.nc.parts", ignore_errors=True)
     for name in (*_KEPT, "identity.json"):
-        with replacing(experiment.at.replica(seed) / name) as temporary:
-            shutil.copyfile(kept / name, temporary)
+        copy_file(kept / name, experiment.at.replica(seed) / name)
     report(1, 1)
     return needed
 

@@ -111,12 +111,25 @@ class Split:
     @classmethod
     def of(cls, data: xr.Dataset, split: str, device: torch.device) -> Split:
         """Take one split of a data set; it may be empty."""
-        part = data.isel(sample=np.flatnonzero(data.split.values == split))
+        chosen = np.flatnonzero(data.split.values == split)
+        together = len(chosen) > 0 and chosen[-1] - chosen[0] + 1 == len(chosen)
+        # Samples that lie together are not copied: those of MNIST take 200 MB.
+        part = data.isel(sample=slice(chosen[0], chosen[-1] + 1) if together else chosen)
         image = torch.from_numpy(part.image.values).contiguous(memory_format=torch.channels_last)
         return cls(image.to(device), torch.from_numpy(part.label.values).to(device))
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def take(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return some of the pictures, laid out in memory as all of them are.
+
+        A picture is one row of memory, whatever the layout of its axes; copying rows is several times faster than
+        gathering by four axes.
+        """
+        size = self.image[0].numel()
+        rows = self.image.as_strided((len(self), size), (size, 1)).index_select(0, samples)
+        return rows.as_strided((len(samples), *self.image.shape[1:]), self.image.stride())
 
 
 @dataclass(frozen=True)
@@ -274,7 +287,7 @@ def _epoch(
     for step, start in enumerate(range(0, total, size)):
         batch = order[start : start + size]
         label = split.label[batch]
-        logits = model(split.image[batch].contiguous(memory_format=torch.channels_last))
+        logits = model(split.take(batch))
         loss = loss_of(logits, label).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own

@@ -380,6 +380,47 @@ def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, c
     assert np.isfinite(list(seen.summary.values())).all() == ("dead" not in case or "some" in case)
 
 
+def pixel_replica(replica_of, channels=1):
+    """Return a replica whose features are its pictures; the first column is never on."""
+    rng = np.random.default_rng(0)
+    image = rng.random((60, channels, 4, 5)).astype(np.float32) * (rng.random((60, channels, 4, 5)) < 0.6)
+    image[..., 0] = 0
+    weight = rng.normal(0, 1, (3, image[0].size))
+    return replica_of(image.reshape(60, -1), weight, np.zeros(3), np.arange(60) % 3, image=image)
+
+
+def shown_maps(drawing):
+    return [ax.images[0].get_array() for ax in drawing.figure.axes if ax.images and ax.get_label() != "<colorbar>"]
+
+
+def test_votes_of_a_map_are_summed_by_channel_and_by_place(look, random_replica):
+    replica = random_replica(n=90, units=800, feature_map=(32, 5, 5), unseen=(1,), dead=range(3, 800, 25))
+    seen = look(LENS, replica, draw="contribution_by_place")
+    drawing = seen.drawings["contribution_by_place"]
+    ranked = seen.measured.dominance.sel(version="centred").values.reshape(3, 32, 5, 5)
+    maps = shown_maps(drawing)
+    for k in (0, 2):
+        np.testing.assert_allclose(np.delete(maps[k].ravel(), 3), np.delete(ranked[k].sum(0).ravel(), 3), atol=1e-9)
+    assert maps[0].mask.ravel().tolist() == [place == 3 for place in range(25)]
+    assert maps[1].mask.all()
+    bars = drawing.figure.axes[0].collections[0].get_paths()
+    heights = [path.vertices[2, 1] - path.vertices[0, 1] for path in bars]
+    np.testing.assert_allclose(heights, ranked[0].sum((1, 2)), atol=1e-9)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_that_vote_are_called_by_their_place_and_are_never_dead(look, replica_of, channels):
+    seen = look(LENS, pixel_replica(replica_of, channels))
+    figures = {name: drawing.figure for name, drawing in seen.drawings.items()}
+    assert {"fc1_all_classes", "contribution_by_place"} <= set(figures)
+    assert f"{4 * channels} of {20 * channels} never on" in figures["fc1_all_classes"].get_suptitle()
+    names = [tick.get_text() for tick in figures["vote_waterfall_class0"].axes[0].get_xticklabels()]
+    assert all(name.endswith(")") for name in names[1:-1])
+    words = " ".join(drawing.description + drawing.figure.get_supxlabel() for drawing in seen.drawings.values())
+    assert "dead" not in words
+    assert "pixels that are on" in words
+
+
 def test_a_head_of_800_units_is_drawn_readably_within_seconds(look, random_replica):
     start = time.process_time()
     seen = look(LENS, random_replica(n=120, units=800, dead=range(300, 400)))

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +50,28 @@ def train(replica, *, frames=3, of=40, constant=False):
     return replace(replica, activations={**replica.activations, "fc1_frames": followed})
 
 
+class Maps(torch.nn.Module):
+    """A convolution, ``fc1``, that makes three maps of 2×2 of a picture of 8×8, and a dense head on them."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = torch.nn.Conv2d(1, 3, 5, stride=3)
+        self.fc2 = torch.nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.fc2(torch.relu(self.fc1(x)).flatten(1))
+
+
+def with_network(replica, frames):
+    """Return a replica of feature maps with a network that makes them, other weights at each frame."""
+    rng = np.random.default_rng(5)
+    shapes = {name: tuple(tensor.shape) for name, tensor in Maps().state_dict().items()}
+    weights = {name: rng.normal(0, 1, (frames, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    dims = {name: ("frame", *(f"{name}_{axis}" for axis in range(len(shape)))) for name, shape in shapes.items()}
+    kept = xr.Dataset({name: (dims[name], values) for name, values in weights.items()})
+    return replace(replica, architecture=Maps, frames=kept)
+
+
 def random_space(random_replica, *, frames=3, constant=False, places=False, **options):
     n = options.setdefault("n", 60)
     if places:
@@ -58,6 +81,8 @@ def random_space(random_replica, *, frames=3, constant=False, places=False, **op
     if constant:
         same = xr.full_like(replica.activations["fc1"], 0.1)
         replica = replace(replica, activations={**replica.activations, "fc1": same})
+    if "feature_map" in options:
+        replica = with_network(replica, frames)
     return train(replica, frames=frames, constant=constant)
 
 
@@ -226,6 +251,43 @@ def test_what_is_measured_is_that_of_live_units_and_of_each_frame(look, random_r
     summary = LENS.summarize(measured)
     assert summary["class_separation"] == pytest.approx(class_separation(frames[-1], label))
     assert "place_r2" not in summary
+
+
+def test_a_feature_map_is_followed_with_all_its_places(look, random_replica):
+    replica = random_space(random_replica, feature_map=(3, 2, 2), frames=2)
+    measured = look(LENS, replica, draw=None).measured
+    label = replica.probe.label.values[:40]
+    image = torch.from_numpy(replica.probe.image.values[:40])
+    for at in range(2):
+        weight, bias = (torch.from_numpy(replica.frames[f"fc1.{name}"].values[at]) for name in ("weight", "bias"))
+        maps = torch.nn.functional.conv2d(image, weight, bias, stride=3).relu().flatten(1).double().numpy()
+        assert measured.class_separation[at] == pytest.approx(class_separation(maps, label), rel=1e-5)
+        spectrum = np.linalg.eigvalsh(np.cov(maps, rowvar=False))
+        assert measured.effective_dimension[at] == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum(), rel=1e-5)
+
+
+def pixels(replica_of, seed=0):
+    rng = np.random.default_rng(seed)
+    image = rng.random((60, 1, 3, 4)).astype(np.float32)
+    image[:, :, 0, :2] = 0
+    weight = rng.normal(0, 1, (3, 12))
+    return replica_of(image.reshape(60, -1), weight, np.zeros(3), np.arange(60) % 3, image=image)
+
+
+def test_a_layer_that_training_cannot_change_has_one_value_and_no_curve(look, readable, replica_of):
+    replica = pixels(replica_of)
+    seen = look(LENS, replica)
+    assert set(seen.drawings) == {"space_pca", "space_spectrum"}
+    values = replica.activations["fc1"].values
+    assert seen.summary["class_separation"] == pytest.approx(class_separation(values, replica.probe.label.values))
+    assert seen.measured.sizes["frame"] == 1
+    title = seen.drawings["space_pca"].figure.get_suptitle()
+    assert "in the space of 10 pixels that are ever on" in title
+    measured = {seed: look(LENS, pixels(replica_of, seed), draw=None).measured for seed in (0, 1)}
+    assert readable(lambda: LENS.compare(measured).drawings) == ["space_across_seeds"]
+    (drawing,) = LENS.compare(measured).drawings
+    assert set(drawing.table["curve"]) == {"spectrum"}
+    assert "training cannot change this layer" in drawing.description
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.dask_cluster import Cluster, wait_for
-from tests.tracking.toy import free_port
+from tests.tracking.toy import tracking_server
 
 from .conftest import Project, outs
 
@@ -49,26 +43,8 @@ def test_a_clone_that_pulls_has_figures_and_site_and_nothing_to_compute(settled:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A team's MLflow server, which keeps metadata and artifacts to itself."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/team.db", "--artifacts-destination", f"{tmp_path}/team"]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=1):
-                break
-            time.sleep(0.1)
+    with tracking_server(tmp_path) as uri:
         yield uri
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_a_teams_server_is_filled_once_by_whoever_comes_first(settled: Project, clone: Project, server: str) -> None:

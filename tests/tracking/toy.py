@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +28,31 @@ SOURCE = Path(seedscope.__file__).parents[1]
 REPOSITORY = SOURCE.parent
 CURRENT = "tags.`seedscope.superseded` IS NULL"
 PUBLISH = "from pathlib import Path; from seedscope.tracking import publish; print(publish(Path(), ['toy']))"
+
+
+@contextlib.contextmanager
+def tracking_server(folder: Path) -> Iterator[str]:
+    """Serve ``mlflow.db`` and ``files`` of a folder, and yield the address; artifacts travel over HTTP too."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/files"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=1):
+                break
+            time.sleep(0.1)
+        yield uri
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def client(database: Path = Path("mlflow.db")) -> MlflowClient:

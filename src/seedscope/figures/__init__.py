@@ -296,7 +296,7 @@ def grid_shape(count: int) -> tuple[int, int]:
     return -(-count // columns), columns
 
 
-def label_units(ax: Axes, units: Iterable[int], *, rotation: int = 90) -> None:
+def label_units(ax: Axes, units: Iterable[int | str], *, rotation: int = 90) -> None:
     """Name the unit under each of the positions 0, 1, ….."""
     names = [str(unit) for unit in units]
     ax.set_xticks(range(len(names)), names, rotation=rotation, fontsize=7)

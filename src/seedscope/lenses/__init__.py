@@ -150,6 +150,9 @@ class _Activations(Mapping[str, "xr.DataArray"]):
     def __getitem__(self, layer: str) -> xr.DataArray:
         return read_dataset(self._path, group=layer, needs=(layer,))[layer]
 
+    def __contains__(self, layer: object) -> bool:
+        return layer in groups(self._path)  # reading a group that is not there is an error of another kind
+
     def __iter__(self) -> Iterator[str]:
         return iter(groups(self._path))
 

@@ -36,7 +36,9 @@ from annotated_types import Ge
 from seedscope import figures
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Drawing
+from seedscope.figures.places import Places, places_figure
 from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,7 +274,7 @@ class Contribution:
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
-                "features": self.features,
+                **Units.of(replica, self.features).attributes(),
                 "head": self.head,
                 "class_names": list(replica.class_names),
             },
@@ -305,7 +307,12 @@ class Contribution:
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield the figures of the module; those of one class only where the class has exhibits."""
         measured = measured.load()
-        yield _unit_outputs(measured)
+        units = Units.measured(measured)
+        if units.kind == "dense":
+            yield _unit_outputs(measured)
+        else:
+            yield _outputs_by_place(measured, units)
+            yield _votes_by_place(measured, units)
         yield _head_weights(measured)
         yield _ranking_of_classes(measured, self.watch)
         for k in range(measured.sizes["true"]):
@@ -331,6 +338,7 @@ def ranking_table(measured: xr.Dataset) -> pd.DataFrame:
         {
             "class": np.repeat(np.arange(ranked.shape[1]), len(live)),
             "unit": np.tile(live, ranked.shape[1]),
+            "name": np.tile(np.array(Units.measured(measured).names(live), dtype=object), ranked.shape[1]),
             **{version: values.ravel() for version, values in zip(VERSIONS, ranked, strict=True)},
         }
     )
@@ -427,6 +435,79 @@ def _unit_outputs(measured: xr.Dataset) -> Drawing:
     )
 
 
+def _outputs_by_place(measured: xr.Dataset, units: Units) -> Drawing:
+    """Draw the outputs of a map or of the picture by class: means over places, and means over channels."""
+    activation, label = measured.activation.values, measured.label.values
+    classes = range(measured.sizes["true"])
+    folded = units.folded(activation)
+    of_channel, of_place = folded.mean(-1), folded.mean(-2)
+    shown = Places(
+        np.stack([_mean(of_channel[label == k]) for k in classes]),
+        np.stack([_deviation(of_channel[label == k]) for k in classes]),
+        np.stack([_mean(of_place[label == k]) for k in classes]).reshape(-1, *units.shape[1:]),
+        _off(measured, units),
+    )
+    silent = f"{int((~measured.live.values).sum())} of {units.count} {units.silent}"
+    what = "brightness" if units.kind == "pixel" else "activation"
+    below = "colour: mean of the class's pictures"
+    if units.channels > 1:
+        below = f"bar: channel, mean over places, ± 1 standard deviation   {below}, mean over channels"
+    figure = places_figure(
+        f"Outputs of {units.layer} by class ({_of(measured)}; {silent})",
+        below,
+        [_class(measured, k) for k in classes],
+        shown,
+        what,
+    )
+    return Drawing(
+        f"{units.layer}_all_classes",
+        figure,
+        f"The {units.count} outputs of {units.layer} for each class's probe pictures, by channel and place: {below}. "
+        f"Grey places are {units.silent}.",
+    )
+
+
+def _votes_by_place(measured: xr.Dataset, units: Units) -> Drawing:
+    """Draw the mean centred votes of a map or of the picture: sums over places, and sums over channels."""
+    votes = Votes.measured(measured)
+    label, weight = measured.label.values, votes.class_weight(centred=True)
+    classes = range(measured.sizes["true"])
+    ranked = units.folded(measured.dominance.sel(version="centred").values)
+    of_channel = [units.folded(votes.activation[label == k] * weight[k]).sum(-1) for k in classes]
+    shown = Places(
+        ranked.sum(-1),
+        np.stack([_deviation(values) for values in of_channel]),
+        ranked.sum(-2).reshape(-1, *units.shape[1:]),
+        _off(measured, units),
+    )
+    below, sums = "colour: votes of a place", ""
+    if units.channels > 1:
+        below = "bar: votes of a channel, ± 1 standard deviation   colour: votes of a place, all channels together"
+        sums = " Bars, and colours, add up to the same total."
+    figure = places_figure(
+        f"Where do the votes for each class come from? Mean centred votes of {units.layer} ({_of(measured)})",
+        below,
+        [_class(measured, k) for k in classes],
+        shown,
+        "centred vote (logit units)",
+    )
+    return Drawing(
+        "contribution_by_place",
+        figure,
+        f"The mean centred votes for each class in the class's own probe pictures, by channel and place: {below}. Blue "
+        f"votes for the class, red or orange against it.{sums} Grey places are {units.silent}.",
+    )
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    return values.std(0) if len(values) else np.full(values.shape[1], np.nan)
+
+
+def _off(measured: xr.Dataset, units: Units) -> np.ndarray:
+    """Return the places (y, x) at which no unit is ever active."""
+    return np.asarray(~units.folded(measured.live.values).any(axis=0).reshape(units.shape[1:]))
+
+
 def _head_weights(measured: xr.Dataset) -> Drawing:
     """Draw the head's weights as they are and centred over classes, on one scale."""
     votes = Votes.measured(measured)
@@ -434,10 +515,10 @@ def _head_weights(measured: xr.Dataset) -> Drawing:
     scale = figures.centred(raw)
     figure = figures.canvas(f"Weights of {measured.attrs['head']} ({_of(measured)})", 11, 5.6)
     axes = figures.panels(figure, 2, 1, right=1.2, hspace=0.45, bottom=0.6)
-    dead = np.flatnonzero(~measured.live.values)
+    dead, units = np.flatnonzero(~measured.live.values), Units.measured(measured)
     for ax, weight, words in zip(axes, (raw, centred), ("as trained", "centred over classes"), strict=True):
         image = figures.heat_map(ax, weight, scale)
-        ax.set_title(f"{words} (× : dead unit)", fontsize=10)
+        ax.set_title(f"{words} (× : {units.silent})", fontsize=10)
         ax.set_ylabel("class voted for", fontsize=9)
         ax.set_yticks(range(len(weight)))
         below = np.full(len(dead), -0.03)  # of the panel's height, under its lower edge
@@ -452,7 +533,7 @@ def _head_weights(measured: xr.Dataset) -> Drawing:
         )
         figures.count_axis(ax)
         ax.tick_params(axis="x", pad=8)
-    axes[1].set_xlabel(f"unit of {measured.attrs['features']}", fontsize=9)
+    axes[1].set_xlabel(f"number of the {units.words}", fontsize=9)
     figures.color_bar(figure, image, (0.92, 0.12, 0.015, 0.74), "weight")
     return Drawing(
         f"{measured.attrs['head']}_weights",
@@ -469,6 +550,7 @@ def _ranked_bars(
     units: np.ndarray,
     shown: int,
     watch: Sequence[int],
+    called: Units,
     spread: np.ndarray | None = None,
 ) -> None:
     """Draw the ``shown`` units of largest and of smallest value in descending order, with watched ones added.
@@ -489,7 +571,7 @@ def _ranked_bars(
     if spread is not None:
         figures.spans(ax, positions, values[order] - spread[order], values[order] + spread[order], colors="#444444")
     ax.axhline(0, color="black", linewidth=0.6)
-    figures.label_units(ax, order)
+    figures.label_units(ax, called.names(order))
     for tick, unit in zip(ax.get_xticklabels(), order, strict=True):
         if unit in watch:
             tick.set_color(figures.MARK)
@@ -506,27 +588,38 @@ def _ranking_of_classes(measured: xr.Dataset, watch: Sequence[int]) -> Drawing:
     n_classes = measured.sizes["true"]
     rows, columns = figures.grid_shape(n_classes)
     title = f"Who votes for each class? Mean centred votes ({_of(measured)})"
-    figure = figures.canvas(title, 4.2 * columns, 2.3 * rows + 0.9)
-    axes = figures.panels(figure, rows, columns, n_classes, share_y=True, top=0.65, hspace=0.5, wspace=0.06)
+    units = Units.measured(measured)
+    figure = figures.canvas(title, 4.2 * columns, (2.3 + units.room) * rows + 0.9)
+    axes = figures.panels(
+        figure,
+        rows,
+        columns,
+        n_classes,
+        share_y=True,
+        top=0.65,
+        bottom=0.55 + units.room,
+        hspace=0.5 + 0.75 * units.room,
+        wspace=0.06,
+    )
     for k, ax in enumerate(axes):
         ax.set_title(_class(measured, k), fontsize=9)
         own = label == k
         if own.any():
             spread = votes.activation[own].std(0) * np.abs(weight[k])
-            _ranked_bars(ax, ranked[k], live, 13, watch, spread)
+            _ranked_bars(ax, ranked[k], live, 13, watch, units, spread)
         else:
             figures.say(ax, "no probe picture")
-    which = "live units" if len(live) <= 26 else f"13 highest and 13 lowest of {len(live)} live units"
+    which = units.live if len(live) <= 26 else f"13 highest and 13 lowest of {len(live)} {units.live}"
     figure.supxlabel(
-        f"{which} of {measured.attrs['features']} by mean vote (line: ± 1 standard deviation over pictures)",
+        f"{which} by mean vote{units.key} (line: ± 1 standard deviation)",
         fontsize=9,
     )
     figure.supylabel("centred vote (logit units)", fontsize=9, x=0.005)
     return Drawing(
         "contribution_ranking_all_classes",
         figure,
-        "For each class, the mean centred vote of the live units over the class's probe pictures, largest first; blue "
-        "votes for the class, orange against it.",
+        f"For each class, the mean centred vote of the {units.live} over the class's probe pictures, largest first; "
+        "blue votes for the class, orange against it.",
         ranking_table(measured),
     )
 
@@ -538,8 +631,9 @@ def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> D
     live = np.flatnonzero(votes.live)
     shown = [position for position in measured.exhibit.values[k] if position >= 0]
     title = f"Who votes for {_class(measured, k)}? Centred votes of {len(shown)} of its pictures ({_of(measured)})"
-    figure = figures.canvas(title, 2.9 * max(len(shown), 3) + 0.8, 4.4)
-    axes = figures.panels(figure, 2, len(shown), hspace=0.28, wspace=0.08, top=0.75, bottom=0.7)
+    units = Units.measured(measured)
+    figure = figures.canvas(title, 2.9 * max(len(shown), 3) + 0.8, 4.4 + units.room)
+    axes = figures.panels(figure, 2, len(shown), hspace=0.28, wspace=0.08, top=0.75, bottom=0.7 + units.room)
     for column, position in enumerate(shown):
         figures.show_picture(axes[column], measured.exhibit_image.values[k, column])
         sample = int(measured.sample[position])
@@ -550,11 +644,9 @@ def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> D
             ax.tick_params(labelleft=False)
         vote = votes.activation[position] * weight
         active = live[votes.activation[position][live] != 0]
-        _ranked_bars(ax, vote, active, 10, watch)
+        _ranked_bars(ax, vote, active, 10, watch, units)
     axes[len(shown)].set_ylabel("centred vote (logit units)", fontsize=9)
-    figure.supxlabel(
-        f"units of {measured.attrs['features']} that are active, by vote (10 highest, 10 lowest)", fontsize=9
-    )
+    figure.supxlabel(f"{units.active}, by vote (10 highest, 10 lowest){units.key}", fontsize=9)
     return Drawing(
         f"contribution_ranking_class{k}_{len(shown)}samples",
         figure,
@@ -579,11 +671,13 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     if cut:
         order = np.concatenate([order[:20], order[-20:]])
     lead = scores[winner] - scores[second]
+    units = Units.measured(measured)
+    names = units.names(order)
     figure = figures.canvas(
         f"One picture of {_class(measured, k)}, its votes for all classes ({_of(measured)}): "
         f"{winner} wins over {second} by {lead:.2f}",
         12,
-        6.6,
+        6.6 + 2 * units.room,
     )
     grid = figure.add_gridspec(
         2,
@@ -593,9 +687,9 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
         left=0.02,
         right=0.985,
         top=0.88,
-        bottom=0.09,
+        bottom=(0.6 + units.room) / (6.6 + 2 * units.room),
         wspace=0.24,
-        hspace=0.3,
+        hspace=0.3 + 0.4 * units.room,
     )
     picture = figure.add_subplot(grid[0, 0])
     figures.show_picture(picture, measured.exhibit_image.values[k, 0])
@@ -611,7 +705,7 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     else:
         figures.say(table, "no unit is active: the biases decide")
         table.set_ylim(len(scores) - 0.5, -0.5)
-    figures.label_units(table, order)
+    figures.label_units(table, names)
     sums = figure.add_subplot(grid[0, 2])
     colors = [figures.MARK if c == winner else figures.NEUTRAL for c in range(len(scores))]
     sums.barh(range(len(scores)), scores, color=colors)
@@ -624,13 +718,13 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     figures.bars(why, positions, margin[order], figures.sign_colors(margin[order]))
     why.axhline(0, color="black", linewidth=0.6)
     why.set_xlim(-0.5, max(len(order), 1) - 0.5)
-    figures.label_units(why, order)
+    figures.label_units(why, names)
     if cut:
         figures.gap(table, 19.5)
         figures.gap(why, 19.5)
     why.set_title(f"why {winner} and not {second}: vote for {winner} minus vote for {second}", fontsize=9)
-    which = f"the 20 highest and 20 lowest of {len(active)} active units" if cut else "active units"
-    why.set_xlabel(f"{which} of {measured.attrs['features']}, by this difference", fontsize=9)
+    which = f"the 20 highest and 20 lowest of {len(active)} {units.active}" if cut else units.active
+    why.set_xlabel(f"{which}, by this difference{units.key}", fontsize=9)
     why.set_ylabel("logit units", fontsize=9)
     bias = lead - margin.sum()
     words = figure.add_subplot(grid[1, 2])
@@ -651,8 +745,8 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     return Drawing(
         f"all_class_contrib_true{k}",
         figure,
-        f"One picture of {_class(measured, k)}: centred votes of its active units for every class, the logits that raw "
-        f"votes and bias add up to, and by how much each unit prefers {winner} to {second}.",
+        f"One picture of {_class(measured, k)}: centred votes of its {units.active} for every class, the logits that "
+        f"raw votes and bias add up to, and by how much each unit prefers {winner} to {second}.",
     )
 
 
@@ -665,32 +759,33 @@ def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
     bias = float(votes.bias[0] if one_logit else votes.bias[k]) * (-1 if one_logit and k == 0 else 1)
     active = np.flatnonzero(vote)
     order = active[np.argsort(-vote[active], kind="stable")]
-    names = [str(unit) for unit in order]
+    units = Units.measured(measured)
+    names = units.names(order)
     steps = vote[order]
     colors = figures.sign_colors(steps)
-    which = "active units"
+    which = units.active
     if len(order) > 40:  # the small votes in the middle stand together
         rest = steps[20:-19].sum()
         names = [*names[:20], "others", *names[-19:]]
         steps = np.concatenate([steps[:20], [rest], steps[-19:]])
         colors = [*colors[:20], "#bbbbbb", *colors[-19:]]
-        which = f"active units ({len(order) - 39} others together)"
+        which = f"{units.active} ({len(order) - 39} others together)"
     steps = np.concatenate([[bias], steps])
     ends = np.cumsum(steps)
     positions = np.arange(len(steps))
     figure = figures.canvas(
         f"From bias to logit: raw votes for {_class(measured, k)} in one of its pictures ({_of(measured)})",
-        11,
-        4.4,
+        11.4,
+        4.4 + units.room,
     )
-    (ax,) = figures.panels(figure, 1, 1, bottom=0.75, right=1.9, left=0.85)
+    (ax,) = figures.panels(figure, 1, 1, bottom=0.75 + units.room, right=2.3, left=0.85)
     figures.bars(ax, positions, steps, [figures.NEUTRAL, *colors], base=ends - steps)
     figures.bars(ax, np.array([len(steps)]), ends[-1:], [figures.MARK])
     ax.hlines(ends, positions, positions + 1, color="#444444", linewidth=0.6)
     ax.axhline(0, color="black", linewidth=0.6)
-    figures.label_units(ax, ["bias", *names, "logit"])  # type: ignore[list-item]  # words beside unit numbers
+    figures.label_units(ax, ["bias", *names, "logit"])
     ax.set_xlim(-0.7, len(steps) + 0.7)
-    ax.set_xlabel(f"bias, {which} of {measured.attrs['features']} by vote, logit", fontsize=9)
+    ax.set_xlabel(f"bias, {which} by vote{units.key}, logit", fontsize=9)
     ax.set_ylabel("running sum (logit units)", fontsize=9)
     ax.annotate(
         f"{ends[-1]:.2f}",
@@ -700,12 +795,12 @@ def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
         fontsize=9,
         annotation_clip=False,
     )
-    inset = figure.add_axes((0.855, 0.38, 0.135, 0.34))
+    inset = figure.add_axes((0.865, 0.38, 0.127, 0.34))
     figures.show_picture(inset, measured.exhibit_image.values[k, 0])
     inset.set_title(f"sample {int(measured.sample[position])}\n{_verdict(measured, position)}", fontsize=8)
     return Drawing(
         f"vote_waterfall_class{k}",
         figure,
-        f"The bias, then the raw votes of the active units for {_class(measured, k)} from the largest to the most "
+        f"The bias, then the raw votes of the {units.active} for {_class(measured, k)} from the largest to the most "
         "negative, then the logit that they add up to.",
     )

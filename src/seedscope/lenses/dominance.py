@@ -7,7 +7,8 @@ For class k, g[k, i] = mean over the class's samples of |contribution[s, k, i]|,
     cumulative share     of the largest 1, 2, … units, and how many reach 80 %
 
 both for raw and for class-centred contributions (see :mod:`seedscope.lenses.contribution` on the gauge). Dead
-units, active for no probe picture, are counted and left out; with them every network would look sparse.
+units, active for no probe picture, are counted and left out; with them every network would look sparse. Where the
+features are the picture itself (see :mod:`seedscope.lenses.units`) these are the pixels that are never on.
 
 Sources: Gini (1912); participation ratio: Bell and Dean (1970).
 """
@@ -24,6 +25,7 @@ from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import Votes
+from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,6 +51,9 @@ def cumulative_share(values: np.ndarray) -> np.ndarray:
     ordered = -np.sort(-values, axis=-1)
     total = ordered.sum(-1, keepdims=True)
     return np.divide(np.cumsum(ordered, -1), total, out=np.full(ordered.shape, np.nan), where=total > 0)
+
+
+_NAMED = 80  # more units than that are not named one by one
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,13 @@ class Dominance:
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
-                "features": self.features,
+                **Units.of(replica, self.features).attributes(),
                 "class_names": list(replica.class_names),
             },
         )
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return dead units and the concentration, averaged over classes."""
+        """Return dead units (pixels: never on) and the concentration, averaged over classes."""
         active = measured.active_share.values[measured.live.values]
         summary = {
             "dead_units": float((~measured.live).sum()),
@@ -137,7 +142,7 @@ def _cumulative(measured: xr.Dataset) -> Drawing:
     for ax, gauge in zip(axes, ("raw", "centred"), strict=True):
         part = measured.sel(gauge=gauge)
         if not live:
-            figures.say(ax, "no live unit")
+            figures.say(ax, "nothing is ever active")
             ax.set_title(f"{gauge} votes", fontsize=9.5)
             continue
         counts = np.concatenate([[0], part["count"].values])
@@ -151,7 +156,7 @@ def _cumulative(measured: xr.Dataset) -> Drawing:
             f"{float(part.participation_ratio.mean()):.1f} of {live}",
             fontsize=9.5,
         )
-        ax.set_xlabel("number of units, largest first", fontsize=9)
+        ax.set_xlabel(f"number of {Units.measured(measured).words}, largest first", fontsize=9)
         figures.count_axis(ax)
     axes[0].set_ylabel("share of Σ mean |contribution|", fontsize=9)
     axes[0].set_ylim(0, 1.02)
@@ -167,8 +172,8 @@ def _cumulative(measured: xr.Dataset) -> Drawing:
     return Drawing(
         "dominance_cumulative",
         figure,
-        f"The share of a class's votes, by size, that the largest 1, 2, … of the {live} live units hold; the dotted "
-        "line is what equal units would give, the grey line 80 %.",
+        f"The share of a class's votes, by size, that the largest 1, 2, … of the {live} "
+        f"{Units.measured(measured).live} hold; the dotted line is what equal ones would give, the grey line 80 %.",
         table,
     )
 
@@ -178,8 +183,13 @@ def _work(measured: xr.Dataset) -> Drawing:
 
     units = np.flatnonzero(measured.live.values)
     work = measured.work.sel(gauge="centred").values[:, units]
-    figure = figures.canvas(_title("Mean |centred vote| of each live unit for each class", measured), 10, 4.2)
-    (ax,) = figures.panels(figure, 1, 1, right=1.3, bottom=0.65)
+    called = Units.measured(measured)
+    named = len(units) <= _NAMED
+    room = called.room if named else 0.0
+    figure = figures.canvas(
+        _title(f"Mean |centred vote| of the {called.live} for each class", measured), 10, 4.2 + room
+    )
+    (ax,) = figures.panels(figure, 1, 1, right=1.3, bottom=0.65 + room)
     order = np.argsort(-np.nansum(work, axis=0), kind="stable")
     if len(units):
         ax.set_facecolor("#d9d9d9")  # classes without pictures
@@ -187,47 +197,47 @@ def _work(measured: xr.Dataset) -> Drawing:
         image = figures.heat_map(ax, work[:, order], Normalize(0, reach), figures.SEQUENTIAL)
         figures.color_bar(figure, image, (0.9, 0.16, 0.015, 0.7), "mean |centred vote| (logit units)")
     else:
-        figures.say(ax, "no live unit")
+        figures.say(ax, "nothing is ever active")
         ax.set_ylim(len(work) - 0.5, -0.5)
     ax.set_yticks(range(len(work)))
     ax.set_ylabel("class", fontsize=9)
-    if len(units) <= 80:
-        figures.label_units(ax, units[order])
-    ax.set_xlabel(f"live units of {measured.attrs['features']}, by their sum over classes", fontsize=9)
+    if named:
+        figures.label_units(ax, called.names(units[order]))
+    ax.set_xlabel(f"{called.live}, by their sum over classes{called.key if named else ''}", fontsize=9)
     return Drawing(
         "dominance_units",
         figure,
-        "How much each live unit moves each class, whether for or against, averaged over the class's probe pictures."
-        + figures.shared_cells(ax, len(units)),
+        f"How much each of the {called.live} moves each class, whether for or against, averaged over the class's probe "
+        "pictures." + figures.shared_cells(ax, len(units)),
     )
 
 
 def _activity(measured: xr.Dataset) -> Drawing:
     share, live = measured.active_share.values, measured.live.values
     order = np.argsort(-share, kind="stable")
-    figure = figures.canvas(
-        _title(
-            f"How often is each unit of {measured.attrs['features']} active? {int((~live).sum())} of {len(live)} never",
-            measured,
-        ),
-        10,
-        3.4,
+    units = Units.measured(measured)
+    named = len(order) <= _NAMED
+    room = units.room if named else 0.0
+    asked = (
+        "How often is each pixel on?" if units.kind == "pixel" else f"How often is each unit of {units.layer} active?"
     )
-    (ax,) = figures.panels(figure, 1, 1, bottom=0.65)
+    title = _title(f"{asked} {int((~live).sum())} of {len(live)} never", measured)
+    figure = figures.canvas(title, 10, 3.4 + room)
+    (ax,) = figures.panels(figure, 1, 1, bottom=0.65 + room)
     positions = np.arange(len(order))
-    figures.bars(ax, positions, share[order], figures.FOR, width=0.8 if len(order) <= 80 else 1.0)
+    figures.bars(ax, positions, share[order], figures.FOR, width=0.8 if named else 1.0)
     dead = positions[~live[order]]
-    ax.plot(dead, np.zeros(len(dead)), "x", color=figures.AGAINST, markersize=4, label="dead: never active")
-    if len(order) <= 80:
-        figures.label_units(ax, order)
+    ax.plot(dead, np.zeros(len(dead)), "x", color=figures.AGAINST, markersize=4, label=units.silent)
+    if named:
+        figures.label_units(ax, units.names(order))
     ax.set_xlim(-1, len(order))
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("share of probe pictures", fontsize=9)
-    ax.set_xlabel("units, most often active first", fontsize=9)
+    ax.set_xlabel(f"{units.words}, most often active first{units.key if named else ''}", fontsize=9)
     if len(dead):
         ax.legend(fontsize=8, frameon=False)
     return Drawing(
         "unit_activity",
         figure,
-        "The share of probe pictures for which each unit's activation is not zero; a cross marks dead units.",
+        f"The share of probe pictures for which each of the {units.words} is not zero; a cross: {units.silent}.",
     )

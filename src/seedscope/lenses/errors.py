@@ -26,6 +26,7 @@ from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import Votes, predicted_class
+from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -119,7 +120,7 @@ class Errors:
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
-                "features": self.features,
+                **Units.of(replica, self.features).attributes(),
                 "class_names": list(replica.class_names),
             },
         )
@@ -349,8 +350,19 @@ def _misclassified(measured: xr.Dataset) -> Drawing:
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     width = max(4.6 * columns + 0.4, 7.0)  # the title needs 7 inches
-    figure = figures.canvas(title, width, 2.75 * rows + 0.75)
-    axes = figures.panels(figure, rows, 3 * columns, wspace=0.75, hspace=0.6, top=1.0, bottom=0.55, left=0.15)
+    called = Units.measured(measured)
+    room = called.room
+    figure = figures.canvas(title, width, (2.75 + room) * rows + 0.75)
+    axes = figures.panels(
+        figure,
+        rows,
+        3 * columns,
+        wspace=0.75,
+        hspace=0.6 + 0.7 * room,
+        top=1.0,
+        bottom=0.55 + room,
+        left=0.15,
+    )
     position = {int(wrong): index for index, wrong in enumerate(measured.wrong.values)}
     live = measured.live.values
     for index, picture in enumerate(shown):
@@ -371,7 +383,8 @@ def _misclassified(measured: xr.Dataset) -> Drawing:
             units = _named(values, live)
             figures.bars(ax, np.arange(len(units)), values[units], color)
             ax.axhline(0, color="black", linewidth=0.6)
-            figures.label_units(ax, units, rotation=90 if (units > 99).any() else 0)
+            names = called.names(units)
+            figures.label_units(ax, names, rotation=90 if max(map(len, names), default=0) > 2 else 0)
             if not len(units):
                 figures.say(ax, f"no {true} was\ndecided correctly" if live.any() else "no unit votes")
                 ax.set_yticks([])
@@ -380,5 +393,5 @@ def _misclassified(measured: xr.Dataset) -> Drawing:
         pulling.set_ylabel("logit units", fontsize=8, labelpad=1)
     for ax in axes[3 * len(shown) :]:
         ax.remove()
-    figure.supxlabel(f"unit of {measured.attrs['features']}", fontsize=9)
+    figure.supxlabel(f"{called.words}{called.key}", fontsize=9)
     return Drawing("misclassified_votes", figure, description)

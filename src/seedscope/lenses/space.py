@@ -12,9 +12,10 @@ values are permuted over the pictures by themselves, and a leading component cou
 95 % quantile of its like there (Glorfeld 1995). The null shares out all the variance, also what larger components
 hold, so it is strict with the later ones; the effective dimension is not.
 
-Separation and nearest centroid are followed through training, over the pictures and units of ``<features>_frames``
-(a feature map's channels averaged over space), with labels shuffled as their null. Separation is η² of a one-way
-analysis of variance, summed over units; its null expectation is (classes − 1) / (pictures − 1).
+Separation and nearest centroid are followed through training, over the pictures of ``<features>_frames`` (a feature
+map's channels are averaged over space there, so its maps are computed anew with the network of each frame), with labels
+shuffled as their null. Separation is η² of a one-way analysis of variance, summed over units; its null expectation is
+(classes − 1) / (pictures − 1). A layer that training cannot change, such as the picture itself, has one value of each.
 
 The class alone tells much of the place. So the place is also read *within* classes: a ridge regression for each
 class, held against the class's mean of the training folds. The null permutes the places within each class and
@@ -33,6 +34,7 @@ from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_kept
 from seedscope.lenses.dominance import participation_ratio
+from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _AXES = 3  # components whose scores are kept
 _PERMUTATIONS = 20
+_FOLLOWED = 512  # pictures of a layer that training cannot change
 _FOLDS = 5
 _PENALTIES = 10.0 ** np.arange(-4, 5)  # of the mean squared singular value
 _CORNERS = ("#0072B2", "#CC79A7", "#009E73", "#E69F00")  # of the map of places: top left, top right, bottom …
@@ -223,8 +226,9 @@ class Space:
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
-                "features": self.features,
+                **Units.of(replica, self.features).attributes(),
                 "class_names": list(replica.class_names),
+                "trained": int(_is_trained(replica, self.features)),
             },
         )
         measured = measured.merge(_through_training(replica, self.features, rng))
@@ -254,7 +258,8 @@ class Space:
         measured = measured.load()
         yield _points(measured)
         yield _spectrum(measured)
-        yield _separation(measured)
+        if measured.attrs["trained"]:
+            yield _separation(measured)
         if "place_left" in measured:
             yield _place_figure(measured)
 
@@ -265,27 +270,64 @@ class Space:
         return Comparison(metrics={}, drawings=[_across_seeds([measured[seed] for seed in sorted(measured)])])
 
 
+def _is_trained(replica: Replica, features: str) -> bool:
+    """Return whether training can change this layer: only then are there frames of it."""
+    return f"{features}_frames" in replica.activations
+
+
+def _at_frames(replica: Replica, features: str) -> tuple[xr.Dataset, Iterator[np.ndarray]]:
+    """Return which steps, epochs and samples they are, and frame by frame the layer's values (sample, unit)."""
+    import torch
+    import xarray as xr
+
+    from seedscope.capture import activations
+    from seedscope.data import balanced
+
+    if not _is_trained(replica, features):
+        chosen = balanced(replica.probe.label.values, _FOLLOWED)
+        kept = replica.activations[features].isel(sample=chosen)
+        last = {"step": 0, "epoch": 0.0} if replica.frames is None else replica.frames.isel(frame=-1)
+        about = {name: ("frame", [float(last[name])]) for name in ("step", "epoch")}
+        return xr.Dataset(coords={**about, "sample": replica.probe.sample.values[chosen]}), iter(
+            [kept.values.reshape(len(kept), -1).astype(np.float64)]
+        )
+    followed = replica.activations[f"{features}_frames"]
+    about_frames = followed.coords.to_dataset()
+    if replica.activations[features].ndim == 2:
+        return about_frames, (values.astype(np.float64) for values in followed.values)
+    image = torch.from_numpy(replica.probe.image.sel(sample=followed.sample.values).values)
+    batches = [image[start : start + 256] for start in range(0, len(image), 256)]
+
+    def maps() -> Iterator[np.ndarray]:
+        for frame in range(followed.sizes["frame"]):
+            with replica.network(frame) as model:
+                outputs = [of[features].flatten(1).numpy() for of in activations(model, [features], batches)]
+            yield np.concatenate(outputs).astype(np.float64)
+
+    return about_frames, maps()
+
+
 def _through_training(replica: Replica, features: str, rng: np.random.Generator) -> xr.Dataset:
     """Return separation, nearest-centroid accuracy and effective dimension at each frame, and with shuffled labels."""
     import xarray as xr
 
-    followed = replica.activations[f"{features}_frames"]
-    label = replica.probe.label.sel(sample=followed.sample.values).values
+    about, frames = _at_frames(replica, features)
+    label = replica.probe.label.sel(sample=about.sample.values).values
     shuffled = [rng.permutation(label) for _ in range(_PERMUTATIONS)]
-    frames = followed.values.astype(np.float64)
     names = {"class_separation": class_separation, "nearest_centroid_accuracy": nearest_centroid_accuracy}
-    found = {name: ("frame", [measure(values, label) for values in frames]) for name, measure in names.items()}
-    null = {
-        f"{name}_shuffled": (
-            ("frame", "permutation"),
-            [[measure(values, one) for one in shuffled] for values in frames],
-        )
-        for name, measure in names.items()
-    }
-    size = [participation_ratio(principal_components(values, 0)[2]) for values in frames]
+    found: dict[str, list[float]] = {name: [] for name in (*names, "effective_dimension")}
+    null: dict[str, list[list[float]]] = {f"{name}_shuffled": [] for name in names}
+    for values in frames:
+        for name, measure in names.items():
+            found[name].append(measure(values, label))
+            null[f"{name}_shuffled"].append([measure(values, one) for one in shuffled])
+        found["effective_dimension"].append(float(participation_ratio(principal_components(values, 0)[2])))
     return xr.Dataset(
-        {**found, **null, "effective_dimension": ("frame", size)},
-        coords={name: ("frame", followed[name].values) for name in ("step", "epoch")},
+        {
+            **{name: ("frame", values) for name, values in found.items()},
+            **{name: (("frame", "permutation"), values) for name, values in null.items()},
+        },
+        coords={name: ("frame", about[name].values) for name in ("step", "epoch")},
     )
 
 
@@ -353,10 +395,10 @@ def _points(measured: xr.Dataset) -> Drawing:
     views: list[tuple[int, int, str]] = [(0, 1, "class"), (0, 2, "class")]
     if by_place:
         views.append((0, 1, "place"))
-    live = int(measured.live.sum())
+    live, units = int(measured.live.sum()), Units.measured(measured)
     figure = figures.canvas(
         _title(
-            f"The {len(label)} probe pictures in the space of {measured.attrs['features']}, live units: {live}",
+            f"The {len(label)} probe pictures in the space of {live} {units.live}",
             measured,
         ),
         4.1 * len(views) + (1.0 if by_place else 0.4),
@@ -368,7 +410,7 @@ def _points(measured: xr.Dataset) -> Drawing:
         ax.set_xlabel(f"PC {across + 1} ({share[across]:.1%} of the variance)", fontsize=9)
         ax.set_ylabel(f"PC {up + 1} ({share[up]:.1%})", fontsize=9, labelpad=1)
         if not live:
-            figures.say(ax, "no live unit")
+            figures.say(ax, "nothing is ever active")
             ax.set_yticks([])
             continue
         if what == "class":
@@ -388,7 +430,7 @@ def _points(measured: xr.Dataset) -> Drawing:
     return Drawing(
         "space_pca",
         figure,
-        f"Each point is a probe picture, along the first three principal components of the layer's live units "
+        f"Each point is a probe picture, along the first three principal components of the {units.live} "
         f"(centred, not scaled). {words}",
     )
 
@@ -424,6 +466,12 @@ def _place_key(figure: Figure, measured: xr.Dataset) -> None:
     ax.tick_params(labelsize=7)
 
 
+def _worth_seeing(share: np.ndarray, above: int) -> int:
+    """Return how many components a figure shows: those that hold 98 %, those above chance, 20 at least."""
+    holding = int((share.cumsum() < 0.98).sum()) + 1
+    return min(len(share), max(20, holding, above + 3))
+
+
 def _spectrum(measured: xr.Dataset) -> Drawing:
     import pandas as pd
 
@@ -435,12 +483,22 @@ def _spectrum(measured: xr.Dataset) -> Drawing:
     left, right = figures.panels(figure, 1, 2, top=0.8, wspace=0.24)
     number = np.arange(1, len(variance) + 1)
     share = _shares(variance)
+    shown = _worth_seeing(share, above)
     table = pd.DataFrame({"component": number, "variance": variance, "share": share})
     if variance.sum() > 0:
         null = measured.null_variance.values / variance.sum()
         low, high = np.quantile(null, (0.05, 0.95), axis=0)
-        figures.bars(left, number, share, [figures.FOR if n <= above else figures.NEUTRAL for n in number], width=0.85)
-        left.plot(number, high, ".-", color=figures.AGAINST, linewidth=1.2, markersize=4, label="units permuted, 95 %")
+        colors = [figures.FOR if n <= above else figures.NEUTRAL for n in number[:shown]]
+        figures.bars(left, number[:shown], share[:shown], colors, width=0.85)
+        left.plot(
+            number[:shown],
+            high[:shown],
+            ".-",
+            color=figures.AGAINST,
+            linewidth=1.2,
+            markersize=4,
+            label="units permuted, 95 %",
+        )
         left.legend(fontsize=8, frameon=False)
         left.set_title(f"{above} of {len(number)} components above units permuted by themselves", fontsize=9.5)
         right.plot([0, *number], [0, *np.cumsum(share)], "o-", color=figures.FOR, markersize=3, label="the layer")
@@ -456,9 +514,12 @@ def _spectrum(measured: xr.Dataset) -> Drawing:
         table["null_low"], table["null_high"] = low, high
         for ax in (left, right):
             figures.count_axis(ax)
+            ax.set_xlim(0, shown + 0.8)
     else:
         for ax in (left, right):
-            figures.say(ax, "no live unit" if not measured.live.any() else "every picture is at the same point")
+            figures.say(
+                ax, "nothing is ever active" if not measured.live.any() else "every picture is at the same point"
+            )
             ax.set_yticks([])
     left.set_ylabel("share of the variance", fontsize=9)
     right.set_ylabel("share of the variance, summed", fontsize=9)
@@ -469,7 +530,8 @@ def _spectrum(measured: xr.Dataset) -> Drawing:
         figure,
         "Left: the share of the variance along each principal component; orange: what 95 % of permutations stay below "
         "when each unit's values are permuted over the pictures by themselves, which leaves the units' variances and "
-        "breaks what ties them. Right: the shares summed, and the effective dimension (Σ λ)² / Σ λ².",
+        "breaks what ties them. Right: the shares summed, and the effective dimension (Σ λ)² / Σ λ²."
+        + ("" if shown == len(number) else f" The first {shown} of {len(number)} components are shown."),
         table,
     )
 
@@ -608,12 +670,14 @@ def _across_seeds(measured: list[xr.Dataset]) -> Drawing:
     from seedscope.across.statistics import mean_interval
 
     first = measured[0]
+    tracked = _TRACKED if first.attrs["trained"] else {}
+    columns = 1 + len(tracked)
     figure = figures.canvas(
         f"The space of {first.attrs['features']} ({first.attrs['experiment']}, n = {len(measured)} seeds)",
-        13.5,
+        max(3.2 * columns + 0.7, 6.5),
         4.0,
     )
-    axes = figures.panels(figure, 1, 4, top=0.65, left=0.7, wspace=0.32)
+    axes = figures.panels(figure, 1, columns, top=0.65, left=0.7, wspace=0.32)
     length = max(one.sizes["component"] for one in measured)
     spectra = np.full((len(measured), length + 1), 1.0)
     for row, one in enumerate(measured):
@@ -623,7 +687,7 @@ def _across_seeds(measured: list[xr.Dataset]) -> Drawing:
         if not share.sum() > 0:
             spectra[row] = np.nan
     curves = {"spectrum": (np.arange(length + 1), spectra)}
-    for name in _TRACKED:
+    for name in tracked:
         curves[name] = (first.step.values, np.stack([one[name].values for one in measured]))
     rows = []
     for ax, (name, (position, values)) in zip(axes, curves.items(), strict=True):
@@ -644,6 +708,7 @@ def _across_seeds(measured: list[xr.Dataset]) -> Drawing:
             ax.set_yticks([])
         if name == "spectrum":
             figures.count_axis(ax)
+            ax.set_xlim(-0.5, max(_worth_seeing(_shares(one.variance.values), _above(one)) for one in measured) + 0.5)
             ax.set_xlabel("principal components", fontsize=9)
             ax.set_ylabel("share of the variance, summed", fontsize=9)
         else:
@@ -659,8 +724,13 @@ def _across_seeds(measured: list[xr.Dataset]) -> Drawing:
     return Drawing(
         "space_across_seeds",
         figure,
-        "The variance that the leading principal components hold together, and through training: the between-class "
-        "share of the variance, nearest-centroid accuracy and effective dimension. Grey: each seed; blue: mean with "
-        "its 95 % t interval over seeds; dashed: with labels shuffled.",
+        "The variance that the leading principal components hold together"
+        + (
+            ", and through training: the between-class share of the variance, nearest-centroid accuracy and effective "
+            "dimension; dashed: with labels shuffled"
+            if tracked
+            else "; training cannot change this layer"
+        )
+        + ". Grey: each seed; blue: mean with its 95 % t interval over seeds.",
         pd.DataFrame(rows),
     )
