@@ -1,7 +1,7 @@
 import json
 import math
 import shutil
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -158,7 +158,7 @@ def test_tables_and_figures_lie_where_they_are_looked_for(compared):
     assert names == {
         "learning_curves.png",
         "learning_curves.csv",
-        "metrics_over_seeds.png",
+        *(f"{lens}_over_seeds.png" for lens in ("training", "contribution", "dominance", "errors")),
         "dominance_heatmap.png",
         "top2_overlap.png",
         "top2_overlap.csv",
@@ -194,7 +194,7 @@ def test_learning_curves_show_validation_where_there_is_one(validated):
     drawing = comparison._learning_figure("toy", curves, [3])
     for ax in drawing.figure.axes:
         assert [line.get_linestyle() for line in ax.lines] == ["--", "-", ":"][: 3 if validated else 2]
-        assert ("dotted: validation" in ax.get_ylabel()) == validated
+    assert ("dotted: validation" in drawing.figure.get_supxlabel()) == validated
 
 
 def test_comparing_again_gives_the_same_bytes_and_sweeps_away_old_figures(compared):
@@ -242,7 +242,7 @@ def test_a_scalar_without_any_value_is_said_to_have_none():
     by_seed = {seed: {"errors": {"accuracy": 0.5, "share": None}} for seed in ("1", "2")}
     metrics = comparison.over_seeds(by_seed)
     assert metrics["errors"]["share"] == {"mean": None, "low": None, "high": None, "n": 0}
-    figure = comparison._metrics_figure("toy", by_seed, metrics).figure
+    figure = comparison._metrics_figure("toy", "errors", by_seed, metrics["errors"]).figure
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [[], ["no value"]]
 
 
@@ -264,11 +264,15 @@ def test_replicas_without_an_epoch_are_compared_too(analyzed):
 @pytest.mark.parametrize("n", [1, 3, 12, 40])
 def test_the_names_of_many_seeds_do_not_run_into_each_other(n):
     rng = np.random.default_rng(0)
-    by_seed = {str(100 + seed): {"errors": {name: rng.random() for name in "abcde"}} for seed in range(n)}
-    figure = comparison._metrics_figure("toy", by_seed, comparison.over_seeds(by_seed)).figure
+    names = ["a", "largest_other_class_share_shuffled_within_the_class", *"bcdefg"]
+    by_seed = {str(100 + seed): {"errors": {name: rng.random() for name in names}} for seed in range(n)}
+    found = comparison.over_seeds(by_seed)["errors"]
+    figure = comparison._metrics_figure("toy", "errors", by_seed, found).figure
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     for ax in figure.axes:
         boxes = sorted(label.get_window_extent(renderer).intervalx.tolist() for label in ax.get_xticklabels())
         assert len(boxes) >= min(n, 6)
         assert all(a[1] < b[0] for a, b in pairwise(boxes))
+    titles = [ax.title.get_window_extent(renderer) for ax in figure.axes]
+    assert not any(one.overlaps(other) for one, other in combinations(titles, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, L
     curves = learning_curves(at, seeds)
     drawings = [
         _learning_figure(at.experiment, curves, seeds),
-        _metrics_figure(at.experiment, by_seed, over_seeds(by_seed)),
+        *(_metrics_figure(at.experiment, lens, by_seed, found) for lens, found in over_seeds(by_seed).items() if found),
     ]
     tables: dict[str, pd.DataFrame] = {}
     for comparison in comparisons.values():
@@ -134,7 +135,7 @@ def _mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
 
 def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]) -> Drawing:
     figure = figures.canvas(f"Learning, one line per seed ({experiment}, n = {len(seeds)} seeds)", 10, 4)
-    axes = figures.panels(figure, 1, 2, wspace=0.22, top=0.75, right=1.0)
+    axes = figures.panels(figure, 1, 2, wspace=0.22, top=0.75, right=1.0, bottom=0.85)
     validated = "validation_loss" in curves
     for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
         for index, seed in enumerate(seeds):
@@ -154,12 +155,12 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
             if validated:
                 ax.plot(part["epoch"], part[f"validation_{what}"], ":", color=color, linewidth=1.1, marker=marker)
         ax.set_xlabel("epoch", fontsize=9)
-        lines = "solid: probe, dashed: training" + (", dotted: validation" if validated else "")
-        ax.set_ylabel(f"{what} ({lines})", fontsize=9)
+        ax.set_ylabel("loss (nats per picture)" if what == "loss" else what, fontsize=9)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if curves.empty:
             figures.say(ax, "no epoch was trained")
             ax.set_yticks([])
+    figure.supxlabel("solid: probe, dashed: training" + (", dotted: validation" if validated else ""), fontsize=9)
     if 0 < len(seeds) <= 12:
         axes[1].legend(
             title="seed",
@@ -172,7 +173,7 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
     return Drawing(
         "learning_curves",
         figure,
-        "Loss (nats per picture) and accuracy by epoch. Training values are those of the batches as they came by, "
+        "Loss and accuracy by epoch. Training values are those of the batches as they came by, "
         "before each step; probe "
         + ("and validation " if validated else "")
         + "values are taken at the end of the epoch.",
@@ -180,20 +181,29 @@ def _learning_figure(experiment: str, curves: pd.DataFrame, seeds: Sequence[int]
     )
 
 
-def _metrics_figure(
-    experiment: str, by_seed: Metrics, metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
-) -> Drawing:
-    shown = [(lens, name) for lens, group in metrics.items() for name in group if name != "completeness_error"]
-    columns = 5
-    rows = -(-len(shown) // columns)
+def _metrics_figure(experiment: str, lens: str, by_seed: Metrics, metrics: Mapping[str, Mapping[str, Any]]) -> Drawing:
+    columns = min(5, max(3, len(metrics)))
+    rows = -(-len(metrics) // columns)
+    titles = [textwrap.fill(name.replace("_", " "), 28) for name in metrics]
+    lines = max(title.count("\n") + 1 for title in titles)
     figure = figures.canvas(
-        f"Every scalar by seed, with mean and 95 % interval over seeds ({experiment}, n = {len(by_seed)})",
-        13,
-        1.65 * rows + 0.8,
+        f"Every number of {lens.replace('_', ' ')} by seed, with mean and 95 % interval ({experiment}, n = {len(by_seed)} seeds)",
+        2.6 * columns,
+        (1.3 + 0.16 * lines) * rows + 0.8,
     )
-    axes = figures.panels(figure, rows, columns, len(shown), hspace=0.75, wspace=0.32, top=0.8, bottom=0.35, left=0.55)
-    for ax, (lens, name) in zip(axes, shown, strict=True):
-        interval = metrics[lens][name]
+    axes = figures.panels(
+        figure,
+        rows,
+        columns,
+        len(metrics),
+        hspace=0.4 + 0.17 * lines,
+        wspace=0.32,
+        top=0.6 + 0.16 * lines,
+        bottom=0.35,
+        left=0.55,
+    )
+    for ax, name, title in zip(axes, metrics, titles, strict=True):
+        interval = metrics[name]
         values = [by_seed[seed][lens].get(name) for seed in by_seed]
         ax.plot(
             range(len(values)),
@@ -206,7 +216,7 @@ def _metrics_figure(
             ax.axhline(interval["mean"], color=figures.AGAINST, linewidth=1.2)
         if interval["low"] is not None:
             ax.axhspan(interval["low"], interval["high"], color=figures.AGAINST, alpha=0.15, linewidth=0)
-        ax.set_title(f"{lens}\n{name.replace('_', ' ')}", fontsize=8)
+        ax.set_title(title, fontsize=8)
         fitting = 30 // (max(map(len, by_seed)) + 1)  # more labels would run into each other
         every = -(-len(values) // max(1, fitting))
         ax.set_xticks(range(0, len(values), every), list(by_seed)[::every], fontsize=7)
@@ -223,8 +233,9 @@ def _metrics_figure(
         ax.set_xlim(-0.6, len(values) - 0.4)
         ax.tick_params(axis="y", labelsize=7)
         ax.ticklabel_format(axis="y", useOffset=False)
+        ax.yaxis.get_offset_text().set(fontsize=7, x=-0.25)  # a power of ten, beside the title
     return Drawing(
-        "metrics_over_seeds",
+        f"{lens}_over_seeds",
         figure,
-        "Each scalar of every lens, by seed, with its mean and 95 % t interval over seeds.",
+        "Each number by seed (dots), its mean (line) and 95 % t interval over seeds (band).",
     )
