@@ -128,6 +128,37 @@ def test_the_findings_on_digits_are_the_committed_metrics(row, lens, metric, wor
         assert cell == expected, experiment
 
 
+@pytest.mark.parametrize(("experiment", "layer"), [("slp", "fc1"), ("mlp", "fc1"), ("mlp", "fc2")])
+def test_the_verdicts_are_the_committed_ones(experiment, layer):
+    found = json.loads(committed(f"reports/metrics/{experiment}.across_seeds.json"))["templates"]
+    readings = (found[f"{layer}_{name}"] for name in ("winning_input", "class_mean", "nearest"))
+    nulls = (found[f"{layer}_{name}_by_chance"] for name in ("winning_input", "class_mean", "nearest"))
+    cells = [f"{reading['mean']:.2f} ({null['mean']:.2f})" for reading, null in zip(readings, nulls, strict=True)]
+    row = " | ".join([f"| `{experiment}` {layer}", found[f"{layer}_verdict"]["verdict"], *cells])
+    assert f"{row} |" in README
+
+
+@pytest.mark.parametrize(
+    ("experiment", "lens", "metric", "words"),
+    [
+        ("slp", "templates", "fc1_templates", "alone, {mean:.0%} of the rows of `slp`"),
+        ("mlp", "templates", "fc2_templates", "and {mean:.0%} of `mlp`'s fc2 pass"),
+        ("slp", "templates", "fc1_winner_is_cosine_winner", "for {mean:.0%} of the pictures in `slp`"),
+        ("mlp", "templates", "fc1_winner_is_cosine_winner", "for {mean:.0%} among the hidden units"),
+        ("slp", "templates", "fc1_losers_size", "is {mean:.2f} of the winners'"),
+        ("slp", "learning_rule", "own_part_over_change", "{mean:.1f} times what the row keeps"),
+        ("digits", "tuning", "conv1_orientation_selectivity_untrained", "conv1 ({mean:.2f} to"),
+        ("digits", "tuning", "conv1_orientation_selectivity", "to {mean:.2f}, change"),
+        ("digits", "tuning", "conv1_orientation_selectivity_change", "change {mean:.2f} [{low:.2f}, {high:.2f}])"),
+        ("digits", "tuning", "conv1_to_conv2_class_selectivity_change", "({mean:+.2f} [{low:+.2f}, {high:+.2f}])"),
+    ],
+)
+def test_what_is_said_of_templates_and_tuning_are_the_committed_metrics(experiment, lens, metric, words):
+    found = json.loads(committed(f"reports/metrics/{experiment}.across_seeds.json"))[lens][metric]
+    said = words.format(**found).replace("%", " %").replace("-", "−")
+    assert said in " ".join(README.split())
+
+
 def test_every_path_that_the_readme_names_exists():
     named = re.findall(r"`((?:src|conf|docs|benchmarks)/[\w./]+)`", README) + re.findall(
         r"\]\((docs/[\w./]+)\)", README

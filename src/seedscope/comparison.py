@@ -186,8 +186,9 @@ def _metrics_figure(experiment: str, lens: str, by_seed: Metrics, metrics: Mappi
     rows = -(-len(metrics) // columns)
     titles = [textwrap.fill(name.replace("_", " "), 28) for name in metrics]
     lines = max(title.count("\n") + 1 for title in titles)
+    called, n = lens.replace("_", " "), len(by_seed)
     figure = figures.canvas(
-        f"Every number of {lens.replace('_', ' ')} by seed, with mean and 95 % interval ({experiment}, n = {len(by_seed)} seeds)",
+        f"Every number of {called} by seed, with mean and 95 % interval ({experiment}, n = {n} seeds)",
         2.6 * columns,
         (1.3 + 0.16 * lines) * rows + 0.8,
     )
