@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from seedscope.artifacts import Artifacts, groups, read_dataset, read_weights
+from seedscope.artifacts import Artifacts, groups, read_weights
 from seedscope.lenses import Replica
 from seedscope.models.perceptron import Perceptron
 
