@@ -93,7 +93,8 @@ class Composed:
             other = re.fullmatch(r"\$\{([\w.]+)\}", value) if follow and isinstance(value, str) else None
             if other is not None:
                 return self.where(*other[1].split("."))
-            return f"{layer.file}: {layer.prefix}{dotted(path[len(layer.place) :])}"
+            key = f"{layer.prefix}{dotted(path[len(layer.place) :])}"
+            return f"{layer.file}: {key}" if key else layer.file  # a file that is about nothing else
         return f"conf/experiment/{self.name}.yaml: {dotted(path)}"
 
 
