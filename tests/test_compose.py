@@ -950,7 +950,7 @@ def test_an_ordinary_experiment_has_no_given_weights(project: Project) -> None:
         (
             "{space: null}",
             "{}",
-            "conf/lens/space.yaml: the network was not trained here, so there is no training to follow: take this lens out",
+            "conf/lens/space.yaml: the network was not trained here, so there is no training to follow",
         ),
         (
             "train: null\n",

@@ -137,7 +137,7 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
                         file.append(here, {f"{name}_exhibit_frames": values}, frame)
                         mean = values.reshape(*values.shape[:2], -1).mean(-1)
                         file.append(here, {f"{name}_frames": mean}, frame)
-            report(1, 1)
+            report(max(1, turns), max(1, turns))
 
 
 def _unnamed(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -57,11 +57,11 @@ class Textures:
     """
 
     n_train: Annotated[int, Ge(1)] = 240
-    n_probe: Annotated[int, Ge(1)] = 80
+    n_probe: Annotated[int, Ge(1)] = 60
     size: Annotated[int, Ge(16)] = 150
-    object_size: tuple[int, int] = (70, 110)
-    periods: tuple[float, float] = (9.0, 16.0)
-    clutter: Annotated[float, Interval(ge=0, le=1)] = 0.6
+    object_size: tuple[int, int] = (100, 140)
+    periods: tuple[float, float] = (9.0, 14.0)
+    clutter: Annotated[float, Interval(ge=0, le=1)] = 0.4
     noise: Annotated[float, Ge(0)] = 0.05
     validation: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Ge(0)] = 0
