@@ -1004,3 +1004,13 @@ def test_a_lens_on_logits_is_refused_where_the_network_ends_before(given: Projec
         ),
     )
     assert given.composed()["model"]["last"] is None
+
+
+def test_pictures_of_unknown_classes_cannot_be_learned_from(project: Project) -> None:
+    from PIL import Image
+
+    (project.folder / "album").mkdir()
+    Image.new("RGB", (40, 40)).save(project.folder / "album" / "a.png")
+    project.set("squares", value={"data": "album", "data.folder": "album", "data.size": 32, "data.resize": 32})
+    project.set("squares", "model", value={"shape": [3, 32, 32]})
+    assert "the data set does not say of which class its pictures are, so nothing can be learned" in project.refusal()

@@ -163,6 +163,12 @@ def _validate_network(composed: Composed) -> None:
             f"{composed.where('model')}: the network fails on a picture of shape {tuple(source.shape)} "
             f"(channel, y, x): {in_one_line(error)}"
         ) from error
+    labelled = is_labelled(source)
+    if settings["train"] is not None and not labelled:
+        raise SeedscopeError(
+            f"{composed.where('data')}: the data set does not say of which class its pictures are, so nothing can be "
+            "learned from it: give weights instead, with `train: null`"
+        )
     n_classes = len(source.class_names)
     if settings["train"] is None and len(layers["logit"]) != 1:  # a network that ends before it decides
         del layers["logit"]
@@ -186,7 +192,7 @@ def _validate_network(composed: Composed) -> None:
         dump.layers,
         n_classes,
         varied=isinstance(source, VariedSource),
-        labelled=is_labelled(source),
+        labelled=labelled,
         trained=settings["train"] is not None,
     )
     for name, spec in settings["lenses"].items():

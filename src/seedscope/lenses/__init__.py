@@ -194,9 +194,7 @@ def require_dense_head(network: Network, features: str, head: str) -> None:
     """Refuse a network in which ``head`` is not a dense layer on ``features`` that gives the logits."""
     if "logit" not in network.layers:
         last = list(network.layers)[-1]
-        raise SettingError(
-            "head", f"the network gives no logits: it ends with {last!r}, behind which no weights are given"
-        )
+        raise SettingError("head", f"the network gives no logits: it ends with {last!r}")
     require_labels(network)
     if network.n_classes < 2:
         raise SettingError("head", "the data set has one class: there is nothing to decide")
