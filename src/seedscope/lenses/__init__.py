@@ -109,6 +109,13 @@ class Replica:
             learning=_learning(identity, seed),
         )
 
+    @property
+    def trained_from(self) -> int:
+        """Return the seed that it was trained from; refuse given weights."""
+        if self.seed == GIVEN:
+            raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
+        return int(self.seed)
+
     @contextmanager
     def network(self, frame: int | None = None) -> Iterator[nn.Module]:
         """Build the network, as trained or as it was at a frame, to compute with it on one thread, deterministically.
@@ -139,7 +146,7 @@ def _learned_from(identity: Mapping[str, Any], seed: ReplicaName, data: xr.Datas
     return data.isel(sample=np.flatnonzero(data.split.values == "train"))
 
 
-def _learning(identity: Mapping[str, Any], seed: int) -> Mapping[str, Any] | None:
+def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, Any] | None:
     """Return the settings of a replica's training; of its streams those vary that have its seed."""
     if "training" not in identity:
         return None

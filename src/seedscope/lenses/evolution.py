@@ -191,7 +191,7 @@ class Evolution:
                 "exhibit_label": ("exhibit", replica.probe.label.sel(sample=exhibit).values),
                 "exhibit_activation": (("frame", "exhibit", "unit"), activation.sel(sample=exhibit).values),
                 **self._formation(
-                    ranked, votes[0].class_weight(centred=True), live[-1], np.random.default_rng(int(replica.seed))
+                    ranked, votes[0].class_weight(centred=True), live[-1], np.random.default_rng(replica.trained_from)
                 ),
                 **self._maps(replica, int(exhibit[0])),
             },
