@@ -105,5 +105,5 @@ def test_initial_weights_of_he_have_their_variance():
     model = ConvNet((3, 40, 40), 2, (64,), hidden=(300,), initial="he")
     for name, inputs in (("conv1", 27), ("fc1", 64 * 20 * 20)):
         weight = model.get_submodule(name).weight
-        assert abs(float(weight.var()) * inputs / 2 - 1) < 0.1
+        assert abs(float(weight.detach().var()) * inputs / 2 - 1) < 0.1
         assert not model.get_submodule(name).bias.any()
