@@ -13,7 +13,7 @@ def analyze(name: str) -> None:
     """Write measures and figures of every seed, and ``reports/metrics/<experiment>.seeds.json``."""
     experiment = Experiment.load(name)
     task = partial(analyze_replica, experiment)
-    analyses = map_seeds(task, experiment.seeds, experiment.component("engine"), f"analyze {name}")
+    analyses = map_seeds(task, experiment.replicas, experiment.component("engine"), f"analyze {name}")
     write_json(experiment.at.seeds_metrics, {str(seed): analysis.scalars for seed, analysis in analyses.items()})
     looked = sum(len(analysis.looked) for analysis in analyses.values())
     print(f"{name}: made {looked} of {len(analyses) * len(experiment.lens_names)} looks, the others were kept")

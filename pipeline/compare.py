@@ -11,7 +11,7 @@ from seedscope.replicas import do_once
 def compare(name: str) -> None:
     """Write ``reports/figures/<experiment>/across_seeds/`` and the metrics over seeds."""
     experiment = Experiment.load(name)
-    work = partial(compare_replicas, experiment.at, experiment.seeds, experiment.lenses())
+    work = partial(compare_replicas, experiment.at, experiment.replicas, experiment.lenses())
     do_once(work, experiment.component("engine"), f"compare {name}")
 
 

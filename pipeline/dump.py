@@ -9,9 +9,9 @@ from seedscope.replicas import map_seeds
 
 
 def dump(name: str) -> None:
-    """Write ``runs/<experiment>/activations/seed-<s>.nc`` for every seed."""
+    """Write ``runs/<experiment>/activations/seed-<s>.nc`` for every seed, or ``given.nc``."""
     experiment = Experiment.load(name)
-    map_seeds(partial(dump_replica, experiment), experiment.seeds, experiment.component("engine"), f"dump {name}")
+    map_seeds(partial(dump_replica, experiment), experiment.replicas, experiment.component("engine"), f"dump {name}")
 
 
 if __name__ == "__main__":

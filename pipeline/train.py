@@ -1,20 +1,30 @@
-"""Train every seed of an experiment; seeds that were trained before are taken from the store."""
+"""Train every seed of an experiment, or take the weights that are given.
+
+Seeds that were trained before are taken from the store.
+"""
 
 from functools import partial
 
 from pipeline import stage
 from seedscope.artifacts import digest
 from seedscope.experiment import Experiment
+from seedscope.given import place_weights
+from seedscope.replica_name import GIVEN
 from seedscope.replicas import map_seeds
 from seedscope.store import train_replica
 
 
 def train(name: str) -> None:
-    """Write ``runs/<experiment>/replicas/seed-<s>/`` for every seed."""
+    """Write ``runs/<experiment>/replicas/seed-<s>/`` for every seed, or ``runs/<experiment>/replicas/given/``."""
     experiment = Experiment.load(name)
-    task = partial(train_replica, experiment, digest(experiment.at.data))
-    trained = map_seeds(task, experiment.seeds, experiment.component("engine"), f"train {name}")
-    print(f"{name}: trained {sum(trained.values())} of {len(trained)} seeds, the others were kept")
+    data, engine, label = digest(experiment.at.data), experiment.component("engine"), f"train {name}"
+    seeds = [replica for replica in experiment.replicas if replica != GIVEN]
+    if seeds:
+        trained = map_seeds(partial(train_replica, experiment, data), seeds, engine, label)
+        print(f"{name}: trained {sum(trained.values())} of {len(trained)} seeds, the others were kept")
+    else:
+        map_seeds(partial(place_weights, experiment, data), experiment.replicas, engine, label)
+        print(f"{name}: took the weights that are given")
     experiment.component("store").evict(experiment)
 
 

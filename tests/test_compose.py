@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -885,3 +886,131 @@ def test_a_sweep_that_the_experiment_has_lost_the_setting_of_does_no_harm_until_
     project.composed()
     project.set("sweeps", value=["squares-noise"])
     assert project.refusal().startswith(f"{FILE}.noise.key: there is no setting 'data.noise'")
+
+
+# --- a network with given weights ------------------------------------------------------------------------------
+
+
+GIVEN = """# @package _global_
+defaults:
+  - override /data: digits
+  - override /model: digits_mlp
+  - override /weights: file
+
+experiment: squares
+train: null
+weights: {file: toy.safetensors}
+dump: {layers: {fc1: probe}}
+lenses: {space: null}
+"""
+
+
+@pytest.fixture
+def given(project: Project) -> Project:
+    from safetensors.torch import save_file
+
+    from seedscope.models.perceptron import Perceptron
+
+    save_file(Perceptron((1, 8, 8), 10, (32,)).state_dict(), project.folder / "toy.safetensors")
+    project.write(EXPERIMENT, GIVEN)
+    project.set("squares", value={})
+    return project
+
+
+def test_given_weights_are_one_replica_and_known_by_their_content(given: Project) -> None:
+    settings = given.composed()
+    assert settings["seeds"] == ["given"]
+    assert settings["train"] is None
+    assert settings["weights"]["sha256"] == hashlib.sha256((given.folder / "toy.safetensors").read_bytes()).hexdigest()
+    assert settings["provenance"]["train"] == {}
+    assert Experiment.load("squares", given.folder).replicas == ("given",)
+
+
+def test_an_ordinary_experiment_has_no_given_weights(project: Project) -> None:
+    settings = project.composed()
+    assert settings["weights"] is None
+    assert Experiment.load("squares", project.folder).replicas == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("train: null\n", "", f"{EXPERIMENT}: weights: a network with given weights is not trained here: set `train:"),
+        (
+            "  - override /weights: file\n",
+            "",
+            f"{EXPERIMENT}: weights must be a block with a _target_ such as package.module.Class",
+        ),
+        ("toy.safetensors", "gone.safetensors", f"{EXPERIMENT}: weights.file: there is no file gone.safetensors or"),
+        (
+            "toy.safetensors}",
+            "toy.safetensors, sha256: abc}",
+            f"{EXPERIMENT}: weights.sha256: 'abc' is no SHA-256: that is 64 digits 0-9 and a-f",
+        ),
+        (
+            "{space: null}",
+            "{}",
+            "conf/lens/space.yaml: the network was not trained here, so there is no training to follow",
+        ),
+        (
+            "train: null\n",
+            "train: null\nmodel: {hidden: [16]}\n",
+            "weights do not fit the network: 'fc1.bias' is (32,) in the file and (16,) in the network",
+        ),
+    ],
+    ids=["trained too", "no component", "no file", "no digest", "a lens on training", "does not fit"],
+)
+def test_given_weights_that_cannot_be_are_refused(given: Project, old: str, new: str, sentence: str) -> None:
+    given.replace(EXPERIMENT, old, new)
+    assert sentence in given.refusal()
+
+
+def test_a_network_without_training_and_weights_is_refused(project: Project) -> None:
+    project.set("squares", value={"train": None})
+    assert project.refusal() == (
+        "params.yaml: squares.train: a network that is not trained here needs `weights`: name a file"
+    )
+
+
+def test_a_sweep_over_given_weights_is_refused(given: Project) -> None:
+    given.append(EXPERIMENT, "sweep: {noise: {key: data.n_probe, values: [50, 60]}}")
+    given.set("sweeps", value=["squares-noise"])
+    assert "train: a sweep compares seeds, and given weights have none (squares-noise)" in given.refusal()
+
+
+def test_a_lens_on_logits_is_refused_where_the_network_ends_before(given: Project) -> None:
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    from seedscope.models.vgg16 import Vgg16
+
+    (given.folder / "album").mkdir()
+    Image.new("RGB", (40, 40)).save(given.folder / "album" / "a.png")
+    save_file(Vgg16(last="features.5").state_dict(), given.folder / "toy.safetensors")
+    text = (
+        GIVEN.replace("digits_mlp", "vgg16").replace("digits", "album").replace("{fc1: probe}", "{features.5: probe}")
+    )
+    text = text.replace("space: null", "space: null, errors: null, dominance: null")
+    given.write(EXPERIMENT, text + "data: {folder: album, size: 32, resize: 32}\n")
+    assert (
+        "contribution.head: the network gives no logits: it ends with 'features.6'"
+        in given.refusal().replace("lenses.", "")
+        or "readout.head: the network gives no logits: it ends with 'features.6'" in given.refusal()
+    )
+    given.write(
+        EXPERIMENT,
+        (text + "data: {folder: album, size: 32, resize: 32}\n").replace(
+            "errors: null", "errors: null, contribution: null"
+        ),
+    )
+    assert given.composed()["model"]["last"] is None
+
+
+def test_pictures_of_unknown_classes_cannot_be_learned_from(project: Project) -> None:
+    from PIL import Image
+
+    (project.folder / "album").mkdir()
+    Image.new("RGB", (40, 40)).save(project.folder / "album" / "a.png")
+    project.set("squares", value={"data": "album", "data.folder": "album", "data.size": 32, "data.resize": 32})
+    project.set("squares", "model", value={"shape": [3, 32, 32]})
+    assert "the data set does not say of which class its pictures are, so nothing can be learned" in project.refusal()

@@ -71,6 +71,7 @@ def experiment(tmp_path):
 
 def dump(experiment, **changes):
     changed = Experiment("toy", settings(**changes), experiment.root)
+    write_json(changed.at.identity(5), {"model": changed.settings["model"]})
     dump_replica(changed, 5, lambda _done, _total: None)
     return changed
 

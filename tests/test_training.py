@@ -17,6 +17,7 @@ from torch import nn
 
 from seedscope.data import assemble, pictures
 from seedscope.data.squares import Squares
+from seedscope.data.textures import Textures
 from seedscope.determinism import deterministic
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.models.convnet import ConvNet
@@ -445,3 +446,39 @@ def test_a_replay_ends_in_the_same_bits_and_shows_every_batch_once_an_epoch(squa
     for epoch in range(3):
         assert sorted(torch.cat(batches[5 * epoch : 5 * epoch + 5]).tolist()) == list(range(150))
     assert float(optimizers[0].state_dict()["state"][0]["step"]) == 15
+
+
+def test_with_dropout_and_one_logit_a_killed_run_ends_in_the_same_bytes(tmp_path):
+    data = assemble(Textures(n_train=24, n_probe=8, size=32, object_size=(16, 28), periods=(4.0, 8.0)))
+    training = Training(epochs=4, batch_size=8)
+
+    def network():
+        return ConvNet((3, 32, 32), 1, (4, 6), 0, (8,), dropout=0.5)
+
+    def killed_after_two(done, _total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    whole = train(network, training, data, 3)
+    again = train(network, training, data, 3)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        train(network, training, data, 3, checkpoint=checkpoint, report=killed_after_two)
+    resumed = train(network, training, data, 3, checkpoint=checkpoint)
+    other = train(network, training, data, 4)
+    for name, tensor in whole.model.state_dict().items():
+        assert tensor.numpy().tobytes() == resumed.model.state_dict()[name].numpy().tobytes()
+        assert tensor.numpy().tobytes() == again.model.state_dict()[name].numpy().tobytes()
+        assert tensor.numpy().tobytes() != other.model.state_dict()[name].numpy().tobytes()
+    assert whole.history == resumed.history
+
+
+def test_one_logit_learns_textures():
+    data = assemble(Textures(n_train=160, n_probe=60, size=32, object_size=(28, 32), periods=(6.0, 8.0), clutter=0.2))
+    trained = train(
+        lambda: ConvNet((3, 32, 32), 1, (16, 32), 1, (32,), brightness=(0.45, 0.25), initial="he"),
+        Training(epochs=30, batch_size=8, learning_rate=1e-3),
+        data,
+        0,
+    )
+    assert trained.history[-1]["probe_accuracy"] > 0.85

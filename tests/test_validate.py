@@ -31,6 +31,7 @@ TOY: dict[str, Any] = {
         "channels": [2],
         "hidden": [4],
     },
+    "weights": None,
     "train": {"_target_": "seedscope.training.Training", "epochs": 1, "vary": ["weights"]},
     "dump": {"_target_": "seedscope.dump.Dump", "layers": {"conv1": "exhibits", "fc1": "probe"}},
     "engine": {"_target_": "seedscope.replicas.Engine", "workers": None},

@@ -12,6 +12,7 @@ from seedscope.experiment import Experiment
 from seedscope.figures import save
 from seedscope.lenses import Lens, Replica
 from seedscope.looks import FIGURES, MEASURED, Looks, Scalars
+from seedscope.replica_name import GIVEN, ReplicaName
 from seedscope.replicas import Report
 
 Summaries = dict[str, Scalars]
@@ -22,7 +23,8 @@ class Analysis:
     """What all lenses saw of one replica.
 
     Attributes:
-        scalars: by lens and name, ``None`` where undefined; how training ended stands with them under ``training``.
+        scalars: by lens and name, ``None`` where undefined; how training ended, of a
+            network that was trained here, stands with them under ``training``.
         looked: the lenses that had to look; what the others saw was kept.
     """
 
@@ -30,7 +32,7 @@ class Analysis:
     looked: tuple[str, ...]
 
 
-def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analysis:
+def analyze_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> Analysis:
     """Write what every lens measures and draws of one replica.
 
     A look that is kept is copied (see
@@ -39,7 +41,7 @@ def analyze_replica(experiment: Experiment, seed: int, report: Report) -> Analys
     at = experiment.at
     replica = Replica.open(at, seed)
     looks = Looks.at(experiment, seed)
-    summaries: Summaries = {"training": _last_epoch(at.history(seed))}
+    summaries: Summaries = {} if seed == GIVEN else {"training": _last_epoch(at.history(seed))}
     looked = []
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):

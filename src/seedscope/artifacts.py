@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedscope.errors import SeedscopeError, in_one_line
+from seedscope.replica_name import ReplicaName, folder_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,37 +45,37 @@ class Artifacts:
         """Return the file of pictures, labels, splits and the generator's ground truth."""
         return self.root / "runs" / self.experiment / "data.nc"
 
-    def replica(self, seed: int) -> Path:
+    def replica(self, name: ReplicaName) -> Path:
         """Return the folder of one trained network."""
-        return self.root / "runs" / self.experiment / "replicas" / f"seed-{seed}"
+        return self.root / "runs" / self.experiment / "replicas" / folder_name(name)
 
-    def model(self, seed: int) -> Path:
+    def model(self, name: ReplicaName) -> Path:
         """Return the ``state_dict`` of one trained network."""
-        return self.replica(seed) / "model.safetensors"
+        return self.replica(name) / "model.safetensors"
 
-    def history(self, seed: int) -> Path:
+    def history(self, name: ReplicaName) -> Path:
         """Return the table of losses and accuracies by epoch."""
-        return self.replica(seed) / "history.csv"
+        return self.replica(name) / "history.csv"
 
-    def frames(self, seed: int) -> Path:
+    def frames(self, name: ReplicaName) -> Path:
         """Return the network at chosen steps of its training."""
-        return self.replica(seed) / "frames.nc"
+        return self.replica(name) / "frames.nc"
 
-    def identity(self, seed: int) -> Path:
+    def identity(self, name: ReplicaName) -> Path:
         """Return what determines one trained network, and the fingerprint made of it."""
-        return self.replica(seed) / "identity.json"
+        return self.replica(name) / "identity.json"
 
-    def activations(self, seed: int) -> Path:
+    def activations(self, name: ReplicaName) -> Path:
         """Return the activations of the probe pictures in one network."""
-        return self.root / "runs" / self.experiment / "activations" / f"seed-{seed}.nc"
+        return self.root / "runs" / self.experiment / "activations" / f"{folder_name(name)}.nc"
 
-    def measures(self, seed: int, lens: str) -> Path:
+    def measures(self, name: ReplicaName, lens: str) -> Path:
         """Return what one lens measured on one network."""
-        return self.root / "runs" / self.experiment / "measures" / f"seed-{seed}" / f"{lens}.nc"
+        return self.root / "runs" / self.experiment / "measures" / folder_name(name) / f"{lens}.nc"
 
-    def figures(self, seed: int, lens: str) -> Path:
+    def figures(self, name: ReplicaName, lens: str) -> Path:
         """Return the folder of the figures that one lens drew of one network."""
-        return self.root / "reports" / "figures" / self.experiment / "seeds" / str(seed) / lens
+        return self.root / "reports" / "figures" / self.experiment / "seeds" / str(name) / lens
 
     @property
     def across_seeds(self) -> Path:
@@ -195,6 +196,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _unreadable(path, ValueError(f"it holds a {type(content).__name__}, not keys and values"))
     return content
+
+
+def read_identity(path: Path) -> dict[str, Any]:
+    """Read an ``identity.json``, which names the network that a replica is."""
+    identity = read_mapping(path)
+    if "model" not in identity:
+        raise SeedscopeError(f"{path} names no network: delete it and run `dvc repro`")
+    return identity
 
 
 def read_history(path: Path) -> dict[str, list[float]]:

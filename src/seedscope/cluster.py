@@ -36,7 +36,7 @@ from annotated_types import Gt
 
 from seedscope.artifacts import state_folder
 from seedscope.errors import SeedscopeError, SettingError, in_one_line
-from seedscope.replicas import Outcome
+from seedscope.replicas import Name, Outcome
 from seedscope.sources import PACKAGE_ROOT
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Dask:
         return folder
 
     def outcomes(
-        self, run: Callable[[Path, int], Outcome[T]], folder: Path, seeds: Sequence[int]
+        self, run: Callable[[Path, Name], Outcome[T]], folder: Path, seeds: Sequence[Name]
     ) -> Iterator[Outcome[T]]:
         """Yield the outcome of every seed as it comes; see ``replicas.Engine.outcomes``.
 
@@ -101,10 +101,10 @@ class Dask:
         """
         lease = Path(f"{folder}.lease")
         with _lease(lease), _connected(self.scheduler) as client:
-            died: list[int] = []
+            died: list[Name] = []
             for done in self._finished(client, run, folder, lease, seeds):
                 if done.returncode < 0:
-                    died.append(int(done.args[-1]))
+                    died += [seed for seed in seeds if str(seed) == done.args[-1]]
                 else:
                     yield _outcome(done)
             if died:
@@ -113,7 +113,7 @@ class Dask:
                     yield _outcome(done)
 
     def _finished(
-        self, client: Client, run: Callable[[Path, int], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[int]
+        self, client: Client, run: Callable[[Path, Name], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[Name]
     ) -> Iterator[Finished]:
         import cloudpickle
         from joblib import Parallel, delayed
@@ -122,7 +122,7 @@ class Dask:
         here = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  # '' is the working folder
         expected = _installed()
 
-        def command(seed: int) -> Any:
+        def command(seed: Name) -> Any:
             work = cloudpickle.dumps(partial(_answer, run, folder, lease, expected, seed))
             return delayed(subprocess.run)(
                 [sys.executable, "-c", _PROCESS, str(seed)],
@@ -251,11 +251,11 @@ def _outcome(done: Finished) -> Outcome[Any]:
 
 
 def _answer(
-    run: Callable[[Path, int], Outcome[Any]],
+    run: Callable[[Path, Name], Outcome[Any]],
     folder: Path,
     lease: Path,
     expected: dict[str, str],
-    seed: int,
+    seed: Name,
     parent: int,
 ) -> None:
     """Work on one seed and write its outcome to the standard output, which is the worker's to read."""

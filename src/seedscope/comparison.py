@@ -19,13 +19,23 @@ from seedscope.artifacts import Artifacts, read_dataset, read_history, read_mapp
 from seedscope.errors import SeedscopeError
 from seedscope.figures import Drawing, save_all
 from seedscope.lenses import ComparingLens, Lens
+from seedscope.replica_name import GIVEN, ReplicaName
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def compare_replicas(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> None:
-    """Write the comparison's figures, tables and metrics."""
+_NOTHING = "The weights of this network are given: it is one replica, and there is nothing to compare it with.\n"
+
+
+def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mapping[str, Lens]) -> None:
+    """Write the comparison's figures, tables and metrics; of given weights, that there is nothing to compare."""
+    seeds = [name for name in names if name != GIVEN]
+    if not seeds:
+        save_all([], at.across_seeds, {"nothing_to_compare.txt": _NOTHING})
+        write_text(at.learning, "epoch,probe_accuracy\n")
+        write_json(at.across_metrics, {})
+        return
     by_seed = _metrics_by_seed(at, seeds)
     comparisons = compare_lenses(at, seeds, lenses)
     comparisons["seeds_needed"] = seeds_needed(at.experiment, headlines(by_seed, comparisons))

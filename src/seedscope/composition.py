@@ -5,7 +5,7 @@
 A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
 nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). What DVC cannot see is written beside the settings
 under ``provenance``: the SHA-256 of every external input and of the code of every ``_target_`` that is not part
-of this package.
+of this package. Given weights (``train: null``) get theirs beside their file's name, and the seeds become ``[given]``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import yaml
 
 from seedscope.artifacts import digest
 from seedscope.components import build
-from seedscope.errors import SeedscopeError, did_you_mean
+from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.replica_name import GIVEN
 from seedscope.sources import source_digests
 
 PARAMS = "params.yaml"
 _DEFAULTS = "conf/config.yaml"
 SHARED = ("seeds", "engine", "store")
 SWEEP = "sweep"
-_COMPONENTS = ("data", "model", "train", "dump", "engine", "store")
+_COMPONENTS = ("data", "model", "weights", "train", "dump", "engine", "store")
+_EITHER = ("train", "weights")  # a network is trained here, or has given weights
 _PROVENANCE = ("data", "model", "train", "dump", "lenses")
 _SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
 ABSENT = object()
@@ -91,7 +93,8 @@ class Composed:
             other = re.fullmatch(r"\$\{([\w.]+)\}", value) if follow and isinstance(value, str) else None
             if other is not None:
                 return self.where(*other[1].split("."))
-            return f"{layer.file}: {layer.prefix}{dotted(path[len(layer.place) :])}"
+            key = f"{layer.prefix}{dotted(path[len(layer.place) :])}"
+            return f"{layer.file}: {key}" if key else layer.file  # a file that is about nothing else
         return f"conf/experiment/{self.name}.yaml: {dotted(path)}"
 
 
@@ -152,6 +155,9 @@ def finished(unresolved: Composed, project: Path) -> Composed:
     composed = replace(unresolved, settings=settings)
     _check_sections(composed)
     settings["lenses"] = {lens: spec for lens, spec in settings["lenses"].items() if spec is not None}
+    if settings["train"] is None:
+        settings["seeds"] = [GIVEN]
+        settings["weights"] = _identified(composed)
     settings["provenance"] = {section: _provenance(composed, section, project) for section in _PROVENANCE}
     return composed
 
@@ -268,7 +274,9 @@ def _resolved(composed: Composed) -> dict[str, Any]:
 
     _check_readout(composed)
     try:
-        config = OmegaConf.create(composed.settings)
+        config = OmegaConf.create(
+            {"weights": None, **composed.settings}
+        )  # a group of which nothing is chosen has no key
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (OmegaConfBaseException, RecursionError) as error:
         path = re.split(r"[.\[]", str(getattr(error, "full_key", "")).replace("]", ""))
@@ -315,8 +323,17 @@ def _check_sections(composed: Composed) -> None:
         raise SeedscopeError(f"{composed.where('seeds')}: seed {twice[0]} stands there twice")
     if not isinstance(settings["lenses"], dict):
         raise SeedscopeError(f"{composed.where('lenses')} must be a block of lenses, not {settings['lenses']!r}")
+    if settings["train"] is None and settings["weights"] is None:
+        raise SeedscopeError(
+            f"{composed.where('train')}: a network that is not trained here needs `weights`: name a file"
+        )
+    if settings["train"] is not None and settings["weights"] is not None:
+        raise SeedscopeError(
+            f"{composed.where('weights')}: a network with given weights is not trained here: set `train: null`"
+        )
     for section in _COMPONENTS:
-        _check_component(composed, section)
+        if settings[section] is not None or section not in _EITHER:
+            _check_component(composed, section)
     for lens, spec in settings["lenses"].items():
         if spec is not None:
             _check_component(composed, "lenses", lens)
@@ -332,9 +349,25 @@ def _check_component(composed: Composed, *place: str) -> None:
         )
 
 
+def _identified(composed: Composed) -> dict[str, Any]:
+    """Return the settings of given weights with the SHA-256 of their file."""
+    from seedscope.validate import validate_settings
+
+    validate_settings(composed, "weights")
+    spec: dict[str, Any] = composed.settings["weights"]
+    try:
+        return {**spec, "sha256": build(spec).digest()}
+    except SettingError as error:
+        raise SeedscopeError(f"{composed.where('weights', error.key)}: {error.problem}") from error
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{composed.where('weights')}: {error}") from error
+
+
 def _provenance(composed: Composed, section: str, project: Path) -> dict[str, str]:
     """Return the digests of what the section reads from outside the package: code, and input files."""
     places = [("lenses", lens) for lens in composed.settings["lenses"]] if section == "lenses" else [(section,)]
+    if composed.settings[section] is None:
+        return {}
     found: dict[str, str] = {}
     for place in places:
         try:

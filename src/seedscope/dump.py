@@ -3,7 +3,8 @@
 Layers differ in size and in which pictures they are kept for, so each has a NetCDF group of its own name that
 holds one variable of that name: ``fc1/fc1(sample, unit)``, ``conv1/conv1(sample, channel, y, x)``. The coordinate
 ``sample`` is the index into ``data.nc``. ``logit/logit(sample, target)`` is what the network itself answers, for
-every probe picture. Beside them, for every layer and ``logit``:
+every probe picture, unless the network ends before it decides. Beside them, for every layer and ``logit``, of a network
+that was trained here:
 
     fc1_frames(frame, sample, unit)                        at each frame of the training, for a fixed few hundred
     conv1_frames(frame, sample, unit)                      … a channel's mean over space
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.artifacts import groups, read_dataset, read_weights, replacing
+from seedscope.artifacts import groups, read_dataset, read_identity, read_weights, replacing
+from seedscope.components import build
 from seedscope.data import balanced, exhibits
 from seedscope.experiment import Experiment
+from seedscope.replica_name import GIVEN, ReplicaName
 from seedscope.replicas import Report
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ class _Group:
         return 4 * len(self.samples) * math.prod(self.shape) * (frames if self.followed else 1)
 
 
-def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
+def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> None:
     """Write the activations of one replica."""
     import torch
 
@@ -83,12 +86,15 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
     at = experiment.at
     with contextlib.ExitStack() as opened:
         data = opened.enter_context(read_dataset(at.data, needs=("image", "label", "split")))
-        frames = opened.enter_context(read_dataset(at.frames(seed), needs=("step", "epoch")))
+        frames = None  # of given weights
+        if seed != GIVEN:
+            frames = opened.enter_context(read_dataset(at.frames(seed), needs=("step", "epoch")))
         varied = None
         if "variations" in groups(at.data):
             varied = opened.enter_context(read_dataset(at.data, group="variations"))
         opened.enter_context(deterministic(threads=1))
-        model = experiment.component("model")  # draws initial weights, from a generator that is put back
+        # Draws initial weights, from a generator that is put back. A network may end where its given weights do.
+        model = build(read_identity(at.identity(seed))["model"])
         load_weights(model, read_weights(at.model(seed)))
         probe = np.flatnonzero(data.split.values == "probe")
         label = data.label.values[probe]
@@ -101,18 +107,19 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
         untrained = untrained_layers(model, dump.layers, blank)
         for name, shape in layer_shapes(model, blank).items():
             which = "probe" if name == "logit" else dump.layers.get(name)
-            if which is None:
+            if which is None or (name == "logit" and len(shape) != 1):  # a network that ends before it decides
                 continue
             flat = ("target",) if name == "logit" else ("unit",)
             inner = flat if len(shape) == 1 else _DIMENSIONS.get(len(shape), _unnamed(shape))
             plan[name] = _Group(np.sort(shown) if which == "exhibits" else probe, inner, shape)
-            if name not in untrained:
+            followed_too = frames is not None and name not in untrained
+            if followed_too:
                 plan[f"{name}_frames"] = _Group(followed, flat, shape[:1], followed=True)
-            if len(shape) > 1 and name not in untrained:
+            if followed_too and len(shape) > 1:
                 plan[f"{name}_exhibit_frames"] = _Group(whole, inner, shape, followed=True)
             if which == "probe" and varied is not None:
                 plan[f"{name}_variations"] = _Group(changed, inner, shape)
-        turns = len(frames.frame)
+        turns = 0 if frames is None else len(frames.frame)
         size = sum(group.size(turns) + 2**14 for group in plan.values())  # 16 KiB: names and coordinates
         with replacing(at.activations(seed), size) as temporary, _Writer(temporary, plan, frames, shown) as file:
             for here, outputs in _outputs(model, dump, dump.layers, data, probe):
@@ -122,6 +129,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
                 for here, outputs in _outputs(model, dump, kept, varied, changed):
                     file.append(here, {f"{name}_variations": values for name, values in outputs.items()})
             for frame in range(turns):
+                assert frames is not None
                 report(frame, turns)
                 load_weights(model, {str(name): array.values for name, array in frames.isel(frame=frame).items()})
                 for here, outputs in _outputs(model, dump, dump.layers, data, followed):
@@ -129,7 +137,7 @@ def dump_replica(experiment: Experiment, seed: int, report: Report) -> None:
                         file.append(here, {f"{name}_exhibit_frames": values}, frame)
                         mean = values.reshape(*values.shape[:2], -1).mean(-1)
                         file.append(here, {f"{name}_frames": mean}, frame)
-            report(turns, turns)
+            report(max(1, turns), max(1, turns))
 
 
 def _unnamed(shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -153,7 +161,7 @@ def _outputs(
 class _Writer:
     """A NetCDF file with a group per layer, filled batch by batch."""
 
-    def __init__(self, path: Any, plan: Mapping[str, _Group], frames: xr.Dataset, shown: np.ndarray) -> None:
+    def __init__(self, path: Any, plan: Mapping[str, _Group], frames: xr.Dataset | None, shown: np.ndarray) -> None:
         import h5netcdf
 
         self._file = h5netcdf.File(path, "w")
@@ -185,7 +193,7 @@ class _Writer:
         group = self._file.create_group(name)
         group.dimensions = {"sample": len(planned.samples), **dict(zip(planned.dimensions, planned.shape, strict=True))}
         group.create_variable("sample", ("sample",), np.int64, data=planned.samples)
-        if planned.followed:
+        if planned.followed and self._frames is not None:
             group.dimensions["frame"] = len(self._frames.frame)
             for coordinate in ("frame", "step", "epoch"):
                 values = self._frames[coordinate].values

@@ -63,7 +63,7 @@ class Eviction:
 
     def evict(self, experiment: Experiment) -> None:
         """Count the replicas of ``experiment`` as used now, and bring the store back to its limit."""
-        own = [str(read_json(experiment.at.identity(seed))["fingerprint"]) for seed in experiment.seeds]
+        own = [str(read_json(experiment.at.identity(seed))["fingerprint"]) for seed in experiment.replicas]
         now = time.time()
         for fingerprint in own:
             if (state_folder() / fingerprint).exists():

@@ -16,6 +16,7 @@ import yaml
 from seedscope.artifacts import Artifacts, SweepArtifacts
 from seedscope.components import build
 from seedscope.errors import SeedscopeError
+from seedscope.replica_name import ReplicaName, in_order
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Experiment:
         return self.settings[name]
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """Return the seeds of the replicas, ascending: results do not depend on the order they are given in."""
-        return tuple(sorted(self.section("seeds")))
+    def replicas(self) -> tuple[ReplicaName, ...]:
+        """Return the names of the replicas: the seeds, ascending, whatever order they are written in, or ``given``."""
+        names: list[ReplicaName] = self.section("seeds")
+        return tuple(sorted(names, key=in_order))
 
     @property
     def lens_names(self) -> tuple[str, ...]:

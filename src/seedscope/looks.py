@@ -23,6 +23,7 @@ from typing import Any
 from seedscope.artifacts import digest, digest_of, read_json, state_folder, write_json
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
+from seedscope.replica_name import GIVEN, ReplicaName
 from seedscope.sources import PACKAGE_ROOT, code_digest, target_module
 
 Scalars = dict[str, float | None]
@@ -62,22 +63,22 @@ class Looks:
 
     Attributes:
         experiment: its experiment.
-        seed: its seed.
+        seed: its seed, or ``given``.
         shelf: the folder that keeps them.
         seen: digests of the artifacts that a lens sees, by name.
     """
 
     experiment: Experiment
-    seed: int
+    seed: ReplicaName
     shelf: Path
     seen: Mapping[str, str]
 
     @classmethod
-    def at(cls, experiment: Experiment, seed: int) -> Looks:
+    def at(cls, experiment: Experiment, seed: ReplicaName) -> Looks:
         """Find the looks at the replica whose artifacts lie in the experiment's place."""
         at = experiment.at
         shelf = state_folder() / read_json(at.identity(seed))["fingerprint"] / "looks"
-        seen = (at.data, at.activations(seed), at.model(seed), at.frames(seed))
+        seen = [at.data, at.activations(seed), at.model(seed), *([] if seed == GIVEN else [at.frames(seed)])]
         return cls(experiment, seed, shelf, {path.name: digest(path) for path in seen})
 
     def key(self, lens: str) -> str:

@@ -24,16 +24,19 @@ from annotated_types import Ge
 
 from seedscope.artifacts import keep_traceback
 from seedscope.errors import SeedscopeError
+from seedscope.replica_name import ReplicaName, folder_name, in_a_sentence, in_order, parsed
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Name = TypeVar("Name", bound=ReplicaName)  # int where all replicas are trained
+Name_contra = TypeVar("Name_contra", bound=ReplicaName, contravariant=True)
 Report = Callable[[int, int], None]
 
 
-class Task(Protocol[T_co]):
+class Task(Protocol[Name_contra, T_co]):
     """What is mapped: a picklable function of one seed that reports (steps done, steps in all)."""
 
-    def __call__(self, seed: int, report: Report) -> T_co:
+    def __call__(self, seed: Name_contra, report: Report) -> T_co:
         """Do the work of one seed."""
 
 
@@ -41,7 +44,7 @@ class Task(Protocol[T_co]):
 class Outcome(Generic[T_co]):
     """What became of one seed: the task's value, or in words why there is none."""
 
-    seed: int
+    seed: ReplicaName
     value: T_co | None = None
     failure: str | None = None
 
@@ -53,7 +56,7 @@ class SeedEngine(Protocol):
         """Return the folder in which progress is written, one that the workers see; ``None``: any of this machine."""
 
     def outcomes(
-        self, run: Callable[[Path, int], Outcome[T]], folder: Path, seeds: Sequence[int]
+        self, run: Callable[[Path, Name], Outcome[T]], folder: Path, seeds: Sequence[Name]
     ) -> Iterator[Outcome[T]]:
         """Yield ``run(folder, seed)`` of every seed, in any order; a seed whose worker dies for good is a failure."""
 
@@ -79,14 +82,14 @@ class Engine:
         return None
 
     def outcomes(
-        self, run: Callable[[Path, int], Outcome[T]], folder: Path, seeds: Sequence[int]
+        self, run: Callable[[Path, Name], Outcome[T]], folder: Path, seeds: Sequence[Name]
     ) -> Iterator[Outcome[T]]:
         """Yield the outcome of every seed as it comes; see ``SeedEngine.outcomes``."""
         here = partial(run, folder)
-        unfinished = list(seeds)
+        unfinished: list[Name] = list(seeds)
         try:
             for outcome in _in_pool(here, seeds, self.processes(len(seeds))):
-                unfinished.remove(outcome.seed)
+                unfinished = [seed for seed in unfinished if seed != outcome.seed]
                 yield outcome
         except _broken_pool():
             sys.stderr.write(f"A worker process died; trying once more: seeds {unfinished}\n")
@@ -98,17 +101,17 @@ class Engine:
 
 
 def map_seeds(
-    task: Task[T],
-    seeds: Sequence[int],
+    task: Task[Name, T],
+    seeds: Sequence[Name],
     engine: SeedEngine,
     label: str,
-    called: Callable[[int], str] = "seed {}".format,
-) -> dict[int, T]:
+    called: Callable[[Name], str] = in_a_sentence,
+) -> dict[Name, T]:
     """Return ``{seed: task(seed)}`` in the order of ``seeds``.
 
     Args:
         task: the work of one seed.
-        seeds: the seeds.
+        seeds: the seeds, or ``given``.
         engine: where they run.
         label: what is done, for the progress bar and the names of the logs (``train squares``).
         called: what a seed is called in sentences, where the numbers stand for something else.
@@ -142,7 +145,9 @@ def _without_seed(work: Callable[[], T], _seed: int, report: Report) -> T:
     return value
 
 
-def _outcomes(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: str) -> dict[int, Outcome[T]]:
+def _outcomes(
+    task: Task[Name, T], seeds: Sequence[Name], engine: SeedEngine, label: str
+) -> dict[ReplicaName, Outcome[T]]:
     run = partial(_run, task, label, os.environ.get("DVC_ROOT"))
     # A worker that is about to be told of the end may still write into the folder that is removed.
     with tempfile.TemporaryDirectory(dir=engine.folder(), ignore_cleanup_errors=True) as name:
@@ -151,14 +156,14 @@ def _outcomes(task: Task[T], seeds: Sequence[int], engine: SeedEngine, label: st
             return {outcome.seed: outcome for outcome in engine.outcomes(run, folder, seeds)}
 
 
-def _in_pool(run: Callable[[int], Outcome[T]], seeds: Iterable[int], processes: int) -> Iterator[Outcome[T]]:
+def _in_pool(run: Callable[[Name], Outcome[T]], seeds: Iterable[Name], processes: int) -> Iterator[Outcome[T]]:
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
     yield from parallel(delayed(_in_worker)(os.getpid(), run, seed) for seed in seeds)
 
 
-def _in_worker(stage: int, run: Callable[[int], Outcome[T]], seed: int) -> Outcome[T]:
+def _in_worker(stage: int, run: Callable[[Name], Outcome[T]], seed: Name) -> Outcome[T]:
     if os.getpid() != stage:  # with one process joblib runs it in the stage's own
         _end_with(stage)
     return run(seed)
@@ -183,7 +188,7 @@ def _broken_pool() -> type[Exception]:
     return broken
 
 
-def _run(task: Task[T], label: str, dvc_root: str | None, folder: Path, seed: int) -> Outcome[T]:
+def _run(task: Task[Name, T], label: str, dvc_root: str | None, folder: Path, seed: Name) -> Outcome[T]:
     """Run one seed in its worker; whatever goes wrong comes back as words."""
     from threadpoolctl import threadpool_limits
 
@@ -201,11 +206,11 @@ def _run(task: Task[T], label: str, dvc_root: str | None, folder: Path, seed: in
     except SeedscopeError as error:
         return Outcome(seed, failure=str(error))
     except (Exception, SystemExit) as error:  # the boundary of a replica: the others go on
-        return Outcome(seed, failure=keep_traceback(error, f"{label.replace(' ', '-')}-seed-{seed}"))
+        return Outcome(seed, failure=keep_traceback(error, f"{label.replace(' ', '-')}-{folder_name(seed)}"))
 
 
 @contextmanager
-def _progress_bar(folder: Path, seeds: Sequence[int], label: str) -> Iterator[None]:
+def _progress_bar(folder: Path, seeds: Sequence[ReplicaName], label: str) -> Iterator[None]:
     """Show one bar for all seeds on a terminal; anywhere else stay quiet."""
     if not sys.stderr.isatty():
         yield
@@ -233,7 +238,7 @@ def _progress_bar(folder: Path, seeds: Sequence[int], label: str) -> Iterator[No
 def _show(bar: Any, folder: Path, n_seeds: int) -> None:
     done, running = 0, []
     total = 0.0
-    for file in sorted(folder.iterdir(), key=lambda file: int(file.name)):
+    for file in sorted(folder.iterdir(), key=lambda file: in_order(parsed(file.name))):
         match file.read_text().split():
             case [step, steps]:
                 fraction = int(step) / max(1, int(steps))
@@ -241,7 +246,7 @@ def _show(bar: Any, folder: Path, n_seeds: int) -> None:
                 if fraction >= 1:
                     done += 1
                 else:
-                    running.append(f"seed {file.name}: {step}/{steps}")
+                    running.append(f"{in_a_sentence(parsed(file.name))}: {step}/{steps}")
             case _:  # caught between opening and writing: the next look sees it
                 continue
     bar.n = total

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OFFERS = {
     "data": ("shape", "class_names", "inputs", "training", "probe"),
     "model": ("state_dict", "named_modules"),
+    "weights": ("digest", "shapes", "tensors"),
     "train": ("epochs", "batch_size", "learning_rate", "vary", "resolved_device", "environment"),
     "dump": ("layers", "exhibits_per_class", "batch_size"),
     "engine": ("folder", "outcomes"),
@@ -34,8 +35,9 @@ _OFFERS = {
 
 def validate(composed: Composed) -> None:
     """Check the whole of one experiment; raise the first mistake."""
-    for section in ("data", "model", "train", "dump", "engine", "store"):
-        validate_settings(composed, section)
+    for section in ("data", "model", "weights", "train", "dump", "engine", "store"):
+        if composed.settings[section] is not None:
+            validate_settings(composed, section)
     for lens in composed.settings["lenses"]:
         validate_settings(composed, "lenses", lens)
     _validate_network(composed)
@@ -138,18 +140,21 @@ def _validate_network(composed: Composed) -> None:
     import torch
 
     from seedscope.capture import activations, layer_shapes, unknown_layer
-    from seedscope.data import VariedSource
+    from seedscope.data import VariedSource, is_labelled
     from seedscope.lenses import Network
 
     settings = composed.settings
     source, dump = build(settings["data"]), build(settings["dump"])
     model = _construct(composed, "model")
-    training = build(settings["train"])
-    try:
-        training.resolved_device()
-        training.check_frames(sum(tensor.nbytes for tensor in model.state_dict().values()))
-    except SettingError as error:
-        raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error
+    if settings["train"] is None:
+        model = _filled(composed)
+    else:
+        training = build(settings["train"])
+        try:
+            training.resolved_device()
+            training.check_frames(sum(tensor.nbytes for tensor in model.state_dict().values()))
+        except SettingError as error:
+            raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error
     blank = torch.zeros(1, *source.shape)
     try:
         layers = layer_shapes(model, blank)
@@ -158,8 +163,16 @@ def _validate_network(composed: Composed) -> None:
             f"{composed.where('model')}: the network fails on a picture of shape {tuple(source.shape)} "
             f"(channel, y, x): {in_one_line(error)}"
         ) from error
+    labelled = is_labelled(source)
+    if settings["train"] is not None and not labelled:
+        raise SeedscopeError(
+            f"{composed.where('data')}: the data set does not say of which class its pictures are, so nothing can be "
+            "learned from it: give weights instead, with `train: null`"
+        )
     n_classes = len(source.class_names)
-    if layers["logit"] != (n_classes,) and not (layers["logit"] == (1,) and n_classes == 2):
+    if settings["train"] is None and len(layers["logit"]) != 1:  # a network that ends before it decides
+        del layers["logit"]
+    elif layers["logit"] != (n_classes,) and not (layers["logit"] == (1,) and n_classes == 2):
         raise SeedscopeError(
             f"{composed.where('model')}: the network answers with shape {layers['logit']}, and the data set has "
             f"{n_classes} classes"
@@ -173,7 +186,15 @@ def _validate_network(composed: Composed) -> None:
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where('dump', 'layers')}: {error}") from error
     weights = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    network = Network(layers, weights, dump.layers, n_classes, isinstance(source, VariedSource))
+    network = Network(
+        layers,
+        weights,
+        dump.layers,
+        n_classes,
+        varied=isinstance(source, VariedSource),
+        labelled=labelled,
+        trained=settings["train"] is not None,
+    )
     for name, spec in settings["lenses"].items():
         try:
             build(spec).check(network)
@@ -181,3 +202,17 @@ def _validate_network(composed: Composed) -> None:
             raise SeedscopeError(f"{composed.where('lenses', name, error.key)}: {error.problem}") from error
         except SeedscopeError as error:
             raise SeedscopeError(f"{composed.where('lenses', name)}: {error}") from error
+
+
+def _filled(composed: Composed) -> Any:
+    """Return the network as given weights leave it: cut where they end."""
+    from seedscope.given import fitted
+
+    try:
+        shapes = build(composed.settings["weights"]).shapes()
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{composed.where('weights')}: {error}") from error
+    try:
+        return build(fitted(composed.settings["model"], shapes))
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{composed.where('model')}: {error}") from error

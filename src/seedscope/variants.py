@@ -129,6 +129,8 @@ def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, A
     unresolved = written(experiment, params, project)
     check_sweeps(unresolved)
     base = finished(unresolved, project)
+    if base.settings["train"] is None:
+        raise SeedscopeError(f"{base.where('train')}: a sweep compares seeds, and given weights have none ({name})")
     _check_key(unresolved, sweep)
     spec = unresolved.settings[SWEEP][sweep]
     path = next(path for path in leaves(unresolved.settings) if dotted(path) == spec["key"])

@@ -23,17 +23,26 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 def load_weights(model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
     """Put weights into a network; a missing, unknown or misshaped tensor is named."""
-    own = model.state_dict()
-    for name in sorted(own.keys() | weights.keys()):
-        if name not in weights or name not in own:
-            lacks = "weights file" if name not in weights else "network"
-            raise SeedscopeError(f"weights do not fit the network: the {lacks} has no {name!r}")
-        if tuple(own[name].shape) != weights[name].shape:
-            raise SeedscopeError(
-                f"weights do not fit the network: {name!r} is {weights[name].shape} in the file and "
-                f"{tuple(own[name].shape)} in the network"
-            )
+    require_fit(shapes_of(model), {name: values.shape for name, values in weights.items()})
     model.load_state_dict({name: torch.from_numpy(np.array(values)) for name, values in weights.items()})
+
+
+def shapes_of(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor of the ``state_dict`` by its name."""
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def require_fit(network: Mapping[str, tuple[int, ...]], file: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse shapes of a file that are not those of the network; a missing, unknown or misshaped tensor is named."""
+    for name in sorted(network.keys() | file.keys()):
+        if name not in file or name not in network:
+            lacks = "weights file" if name not in file else "network"
+            raise SeedscopeError(f"weights do not fit the network: the {lacks} has no {name!r}")
+        if network[name] != file[name]:
+            raise SeedscopeError(
+                f"weights do not fit the network: {name!r} is {file[name]} in the file and {network[name]} in the "
+                "network"
+            )
 
 
 def plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

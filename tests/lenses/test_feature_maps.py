@@ -156,3 +156,15 @@ def test_maps_are_drawn_without_a_warning_when_a_channel_is_silent(look, replica
     colours = drawn.cmap(drawn.norm(drawn.get_array()))
     x, y = MapGrid(5, 6, 6).ticks()
     assert colours[int(y[0]), int(x[2])][:3] == pytest.approx([0.788] * 3, abs=0.01)  # grey, not the colour of 0
+
+
+def test_where_no_class_is_known_every_exhibit_is_shown(look, replica_with):
+    replica = replica_with(random_maps())
+    unknown = replica.probe.assign(label=("sample", np.full(replica.probe.sizes["sample"], -1)))
+    shown = np.sort(replica.exhibits)[:4]
+    given = dataclasses.replace(replica, probe=unknown, exhibits=shown, class_names=(), seed="given")
+    seen = look(LENS, given)
+    assert set(seen.drawings) == {f"conv1_maps_sample{sample}" for sample in shown}
+    title = seen.drawings[f"conv1_maps_sample{shown[1]}"].figure.get_suptitle()
+    assert title == f"Maps of conv1 for picture {shown[1]} (toy, given weights)"
+    np.testing.assert_array_equal(seen.measured.conv1, replica.activations["conv1"].sel(sample=shown))

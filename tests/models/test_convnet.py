@@ -65,3 +65,45 @@ def test_a_picture_too_small_for_its_blocks_is_refused(shape, padding):
 
 def test_the_smallest_picture_that_fits_runs():
     assert ConvNet((1, 4, 4), 2)(torch.zeros(1, 1, 4, 4)).shape == (1, 2)
+
+
+def test_the_network_of_textures_has_the_published_layers():
+    model = ConvNet((3, 150, 150), 1, (32, 64, 128, 128), 0, (512,), dropout=0.5)
+    counts = {name: parameters(module) for name, module in model.named_children() if parameters(module)}
+    assert counts == {
+        "conv1": 896,
+        "conv2": 18_496,
+        "conv3": 73_856,
+        "conv4": 147_584,
+        "fc1": 3_211_776,
+        "fc2": 513,
+    }
+    assert model.fc1.in_features == 6272
+    assert model(torch.zeros(2, 3, 150, 150)).shape == (2, 1)
+
+
+def test_dropout_acts_in_training_only_and_without_it_there_is_no_such_layer():
+    torch.manual_seed(0)
+    model = ConvNet((1, 12, 12), 3, (4,), hidden=(6,), dropout=0.5)
+    assert [name for name, _ in model.named_children()] == ["conv1", "pool1", "dropout", "fc1", "fc2"]
+    pictures = torch.rand(3, 1, 12, 12)
+    assert not torch.equal(model(pictures), model(pictures))
+    model.eval()
+    torch.testing.assert_close(model(pictures), model(pictures), rtol=0, atol=0)
+
+
+def test_brightness_is_taken_off_before_the_first_layer():
+    torch.manual_seed(0)
+    plain, shifted = ConvNet((1, 12, 12), 3, (4,)), ConvNet((1, 12, 12), 3, (4,), brightness=(0.4, 0.25))
+    shifted.load_state_dict(plain.state_dict())
+    pictures = torch.rand(3, 1, 12, 12)
+    torch.testing.assert_close(shifted(pictures), plain((pictures - 0.4) / 0.25))
+
+
+def test_initial_weights_of_he_have_their_variance():
+    torch.manual_seed(0)
+    model = ConvNet((3, 40, 40), 2, (64,), hidden=(300,), initial="he")
+    for name, inputs in (("conv1", 27), ("fc1", 64 * 20 * 20)):
+        weight = model.get_submodule(name).weight
+        assert abs(float(weight.detach().var()) * inputs / 2 - 1) < 0.1
+        assert not model.get_submodule(name).bias.any()

@@ -5,6 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+from safetensors.torch import save_file
+
+from seedscope.models.squeezenet import SqueezeNet
+from seedscope.models.vgg16 import Vgg16
+
 from .conftest import Project, copy_of_the_project, outs
 
 
@@ -135,11 +142,29 @@ def test_a_users_own_data_network_and_lens_come_in_by_target(settled):
     assert "train@stripes" in settled.repro()
 
 
+def users_files(folder: Path) -> None:
+    """Write what the experiments on a user's own files need: pictures, names of classes, and weights."""
+    rng = np.random.default_rng(0)
+    for name in (*(f"pictures/{k}/{n}.png" for k in ("a", "b") for n in range(4)), "album/0.jpg", "album/1.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "imagenet_synset_words.txt").write_text("".join(f"n{k:08} name {k}\n" for k in range(1000)))
+    save_file(SqueezeNet().state_dict(), folder / "squeezenet1_1.safetensors")
+    save_file(Vgg16(last="features.10").state_dict(), folder / "vgg16_features_blocks1-3.safetensors")
+
+
 def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
     names = sorted(path.stem for path in Path(project.path / "conf/experiment").glob("*.yaml"))
     assert "squares" in names
     names = [name for name in names if name != "stripes"]
+    users_files(project.path)
     small = {"data": {"n_train": 90, "n_probe": 90}, "train": {"epochs": 1}}
-    project.params(experiments=names, seeds=[4], **dict.fromkeys(names, small))
+    settings = dict.fromkeys(names, small) | {
+        "textures": {"data": {"n_train": 8, "n_probe": 8}, "train": {"epochs": 1}},
+        "pictures": {"data": {"folder": "pictures"}, "train": {"epochs": 1}},
+        "imagenet": {"data": {"folder": "album", "size": 64, "resize": 64}},
+        "vgg16": {"data": {"folder": "album", "size": 64, "resize": 64}},
+    }
+    project.params(experiments=names, seeds=[4], **settings)
     stages = project.repro()
     assert {f"compare@{name}" for name in names} <= set(stages)

@@ -42,6 +42,19 @@ class DataSource(Protocol):
 
 
 @runtime_checkable
+class UnlabelledSource(Protocol):
+    """A data set that may not say of which class its pictures are: for networks whose weights are given.
+
+    Its labels are then all −1. ``class_names`` are those among which the network decides; a network that ends before
+    it decides needs none.
+    """
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether the class of each picture is known."""
+
+
+@runtime_checkable
 class VariedSource(Protocol):
     """A data set that can change one thing of a picture at a time."""
 
@@ -93,21 +106,32 @@ def assemble(source: DataSource) -> xr.Dataset:
     """
     import xarray as xr
 
-    whole = xr.concat([source.training(0), source.probe()], dim="sample", data_vars="minimal", coords="minimal")
+    parts = [part for part in (source.training(0), source.probe()) if part.sizes["sample"]]
+    if not parts:
+        raise SeedscopeError("the data set has no pictures")
+    whole = xr.concat(parts, dim="sample", data_vars="minimal", coords="minimal")
     if whole.image.shape[1:] != tuple(source.shape):
         raise SeedscopeError(f"the data set makes pictures of shape {whole.image.shape[1:]}, not {tuple(source.shape)}")
     if not np.isfinite(whole.image.values).all():
         raise SeedscopeError("the data set has pictures with values that are no numbers")
     label, n_classes = whole.label.values, len(source.class_names)
-    if label.min() < 0 or label.max() >= n_classes:
+    if not is_labelled(source):
+        if (label != -1).any():
+            raise SeedscopeError("the data set says that its pictures have no labels, and some are not −1")
+    elif label.min() < 0 or label.max() >= n_classes:
         raise SeedscopeError(
             f"the data set has labels from {label.min()} to {label.max()}, and names {n_classes} classes: 0 to "
             f"{n_classes - 1}"
         )
     whole = whole.assign_coords(sample=np.arange(whole.sizes["sample"]))
     whole.image.attrs = {"long_name": "brightness", "units": "1"}
-    whole.attrs["class_names"] = list(source.class_names)
+    whole.attrs["class_names"] = list(source.class_names) or np.array([], dtype=np.int64)  # of no names, no type
     return whole
+
+
+def is_labelled(source: DataSource) -> bool:
+    """Return whether a data set says of which class its pictures are."""
+    return source.labelled if isinstance(source, UnlabelledSource) else True
 
 
 def vary(source: DataSource) -> xr.Dataset | None:

@@ -71,6 +71,28 @@ def download(file: Published, mirrors: Sequence[str], folder: Path) -> None:
     raise SeedscopeError(f"{file.name} cannot be downloaded ({'; '.join(failures)}){resumed}")
 
 
+def published_size(name: str, mirrors: Sequence[str]) -> int:
+    """Return the size in bytes that the first of the mirrors that knows it gives for a file.
+
+    Raises:
+        SeedscopeError: no mirror says it; each is named with what it did instead.
+    """
+    failures = []
+    for mirror in mirrors:
+        request = urllib.request.Request(f"{mirror.rstrip('/')}/{name}", method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+                said = str(answer.headers.get("Content-Length"))
+            if said.isdigit():
+                return int(said)
+            failures.append(f"{mirror}: it does not say how long the file is")
+        except urllib.error.HTTPError as error:
+            failures.append(f"{mirror}: it answered {error.code} {error.reason}")
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            failures.append(f"{mirror}: no connection: {in_one_line(error)}")
+    raise SeedscopeError(f"{name} cannot be downloaded ({'; '.join(failures)})")
+
+
 @contextlib.contextmanager
 def _locked(part: Path) -> Iterator[BufferedRandom]:
     """Open the ``.part`` file, empty or with what arrived before, for this process alone."""

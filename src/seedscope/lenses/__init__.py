@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.artifacts import Artifacts, groups, read_dataset, read_mapping, read_weights
+from seedscope.artifacts import Artifacts, groups, read_dataset, read_identity, read_weights
 from seedscope.components import build
 from seedscope.errors import SeedscopeError, SettingError
+from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,11 +34,13 @@ class Network:
     """The shapes of a network, known before anything runs.
 
     Attributes:
-        layers: shape of one sample's output by layer name, ``logit`` included.
+        layers: shape of one sample's output by layer name; ``logit`` included, unless the network ends before.
         weights: shape by ``state_dict`` name.
         dumped: layers whose activations are kept, and for which pictures (``probe`` or ``exhibits``).
         n_classes: number of classes.
         varied: whether the data set makes pictures in which one thing changes at a time.
+        labelled: whether the class of each picture is known.
+        trained: whether it is trained here, so that there are frames and training pictures; else weights are given.
     """
 
     layers: Mapping[str, tuple[int, ...]]
@@ -45,21 +48,24 @@ class Network:
     dumped: Mapping[str, str]
     n_classes: int
     varied: bool = False
+    labelled: bool = True
+    trained: bool = True
 
 
 @dataclass(frozen=True)
 class Replica:
-    """What a lens sees of one trained network.
+    """What a lens sees of one network, trained from a seed or with given weights.
 
     Attributes:
         experiment: its experiment.
-        seed: its seed.
-        probe: the probe pictures: ``image``, ``label`` and the ground truth, by ``sample``.
+        seed: its seed, or ``given``; :func:`seedscope.replica_name.in_a_sentence` says which in words.
+        probe: the probe pictures: ``image``, ``label`` (−1 where it is not known) and the ground truth, by ``sample``.
         training: the pictures that it learned from, validation left out, as ``probe``.
         activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included. Beside them
             ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see :mod:`seedscope.dump`).
         weights: by ``state_dict`` name.
-        frames: the weights at each frame of the training, ``(frame, …)``, with ``step(frame)`` and ``epoch(frame)``.
+        frames: the weights at each frame of the training, ``(frame, …)``, with ``step(frame)`` and ``epoch(frame)``;
+            ``None`` of given weights.
         variations: pictures in which one thing changes at a time, and what was changed; ``None`` where the data set
             makes none.
         exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
@@ -69,7 +75,7 @@ class Replica:
     """
 
     experiment: str
-    seed: int
+    seed: ReplicaName
     probe: xr.Dataset
     training: xr.Dataset
     activations: Mapping[str, xr.DataArray]
@@ -82,11 +88,9 @@ class Replica:
     learning: Mapping[str, Any] | None = None
 
     @classmethod
-    def open(cls, at: Artifacts, seed: int) -> Replica:
+    def open(cls, at: Artifacts, seed: ReplicaName) -> Replica:
         """Open one replica's artifacts; pictures and activations are read where they are used."""
-        identity = read_mapping(at.identity(seed))
-        if "model" not in identity:
-            raise SeedscopeError(f"{at.identity(seed)} names no network: delete it and run `dvc repro`")
+        identity = read_identity(at.identity(seed))
         data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
         probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
         root = read_dataset(at.activations(seed), needs=("exhibits",))
@@ -100,10 +104,17 @@ class Replica:
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
             class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
             architecture=partial(build, identity["model"]),
-            frames=read_dataset(at.frames(seed), needs=("step", "epoch")),
+            frames=None if seed == GIVEN else read_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
             learning=_learning(identity, seed),
         )
+
+    @property
+    def trained_from(self) -> int:
+        """Return the seed that it was trained from; refuse given weights."""
+        if self.seed == GIVEN:
+            raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
+        return int(self.seed)
 
     @contextmanager
     def network(self, frame: int | None = None) -> Iterator[nn.Module]:
@@ -117,7 +128,9 @@ class Replica:
         weights = self.weights
         if frame is not None:
             if self.frames is None:
-                raise SeedscopeError(f"{self.experiment}, seed {self.seed}: there are no frames of the training")
+                raise SeedscopeError(
+                    f"{self.experiment}, {in_a_sentence(self.seed)}: there are no frames of the training"
+                )
             weights = {str(name): array.values for name, array in self.frames.isel(frame=frame).items()}
         with deterministic(threads=1):
             model = self.architecture()
@@ -125,15 +138,15 @@ class Replica:
             yield model.eval().requires_grad_(False)
 
 
-def _learned_from(identity: Mapping[str, Any], seed: int, data: xr.Dataset) -> xr.Dataset:
+def _learned_from(identity: Mapping[str, Any], seed: ReplicaName, data: xr.Dataset) -> xr.Dataset:
     """Return the training pictures of a replica: the shared ones, or those of its own draw."""
-    if "draw_from" in identity:
+    if "draw_from" in identity and seed != GIVEN:
         source: DataSource = build(identity["draw_from"])
         data = source.training(seed)
     return data.isel(sample=np.flatnonzero(data.split.values == "train"))
 
 
-def _learning(identity: Mapping[str, Any], seed: int) -> Mapping[str, Any] | None:
+def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, Any] | None:
     """Return the settings of a replica's training; of its streams those vary that have its seed."""
     if "training" not in identity:
         return None
@@ -144,7 +157,7 @@ def _learning(identity: Mapping[str, Any], seed: int) -> Mapping[str, Any] | Non
 class _Activations(Mapping[str, "xr.DataArray"]):
     """The groups of an activations file, each opened when asked for."""
 
-    def __init__(self, at: Artifacts, seed: int) -> None:
+    def __init__(self, at: Artifacts, seed: ReplicaName) -> None:
         self._path = at.activations(seed)
 
     def __getitem__(self, layer: str) -> xr.DataArray:
@@ -186,6 +199,10 @@ class ComparingLens(Protocol):
 
 def require_dense_head(network: Network, features: str, head: str) -> None:
     """Refuse a network in which ``head`` is not a dense layer on ``features`` that gives the logits."""
+    if "logit" not in network.layers:
+        last = list(network.layers)[-1]
+        raise SettingError("head", f"the network gives no logits: it ends with {last!r}")
+    require_labels(network)
     if network.n_classes < 2:
         raise SettingError("head", "the data set has one class: there is nothing to decide")
     weight = network.weights.get(f"{head}.weight")
@@ -198,6 +215,23 @@ def require_dense_head(network: Network, features: str, head: str) -> None:
     if units != weight[1]:
         raise SettingError("features", f"layer {features!r} has {units} outputs and {head!r} takes {weight[1]}")
     require_kept(network, features)
+
+
+def require_training(network: Network) -> None:
+    """Refuse a network that was not trained here: of it there are no frames."""
+    if not network.trained:
+        raise SeedscopeError(
+            "the network was not trained here, so there is no training to follow: take this lens out of the experiment"
+        )
+
+
+def require_labels(network: Network) -> None:
+    """Refuse a data set that does not say of which class its pictures are."""
+    if not network.labelled:
+        raise SeedscopeError(
+            "the data set does not say of which class its pictures are, which this lens needs: take it out of the "
+            "experiment"
+        )
 
 
 def require_kept(network: Network, features: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope.errors import SeedscopeError, SettingError
-from seedscope.lenses import Network
+from seedscope.lenses import Network, require_training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,6 +78,7 @@ def logit_gradient(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 def require_chain(network: Network, layers: Sequence[str]) -> None:
     """Refuse layers that are not a chain of dense layers up to the logits; the first mistake is named."""
+    require_training(network)
     if network.n_classes < 2:
         raise SettingError("layers", "the data set has one class: there is nothing to learn")
     if not layers:

@@ -137,7 +137,7 @@ def replay_by_class(
         for layer in layers.values():
             layer.step(progress.optimizer, label)
 
-    model = replay(network, training, replica.training, replica.seed, watch)
+    model = replay(network, training, replica.training, replica.trained_from, watch)
     return Replay(
         {name: layer.part for name, layer in layers.items()},
         {name: layer.first for name, layer in layers.items()},

@@ -39,6 +39,7 @@ from seedscope.figures import Drawing
 from seedscope.figures.places import Places, places_figure
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.units import Units
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -368,7 +369,7 @@ def _exhibit_images(replica: Replica, shown: np.ndarray) -> np.ndarray:
 
 
 def _of(measured: xr.Dataset) -> str:
-    return f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    return f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
 
 
 def _class(measured: xr.Dataset, k: int) -> str:

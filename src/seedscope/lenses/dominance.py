@@ -26,6 +26,7 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import Votes
 from seedscope.lenses.units import Units
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -132,7 +133,7 @@ def _reaching(share: np.ndarray, level: float) -> np.ndarray:
 
 
 def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
 
 
 def _cumulative(measured: xr.Dataset) -> Drawing:

@@ -27,6 +27,7 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import Votes, predicted_class
 from seedscope.lenses.units import Units
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -224,7 +225,7 @@ def _filled(label_of_place: np.ndarray) -> np.ndarray:
 
 
 def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
 
 
 def _confusion_matrix(measured: xr.Dataset) -> Drawing:

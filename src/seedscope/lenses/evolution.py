@@ -37,9 +37,10 @@ from seedscope import figures
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Animation, Drawing
 from seedscope.figures.mosaic import MapGrid, maps_figure, shown
-from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses import Network, Replica, require_dense_head, require_training
 from seedscope.lenses.contribution import Votes, dominance, predicted_class, strongest_other, top_units
 from seedscope.lenses.feature_maps import require_maps
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +149,7 @@ class Evolution:
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, or without these maps."""
         require_dense_head(network, self.features, self.head)
+        require_training(network)
         if len(network.layers[self.features]) != 1:
             raise SettingError("features", f"layer {self.features!r} has maps: frames keep only their means over space")
         units = network.layers[self.features][0]
@@ -160,7 +162,9 @@ class Evolution:
         import xarray as xr
 
         if replica.frames is None:
-            raise SeedscopeError(f"seed {replica.seed} has no frames of its training: run `dvc repro` to make them")
+            raise SeedscopeError(
+                f"{in_a_sentence(replica.seed)} has no frames of its training: run `dvc repro` to make them"
+            )
         activation = replica.activations[f"{self.features}_frames"].load()
         logit = replica.activations["logit_frames"].values.astype(np.float64)
         sample = activation.sample.values
@@ -187,7 +191,7 @@ class Evolution:
                 "exhibit_label": ("exhibit", replica.probe.label.sel(sample=exhibit).values),
                 "exhibit_activation": (("frame", "exhibit", "unit"), activation.sel(sample=exhibit).values),
                 **self._formation(
-                    ranked, votes[0].class_weight(centred=True), live[-1], np.random.default_rng(replica.seed)
+                    ranked, votes[0].class_weight(centred=True), live[-1], np.random.default_rng(replica.trained_from)
                 ),
                 **self._maps(replica, int(exhibit[0])),
             },
@@ -332,7 +336,7 @@ def _class_means(values: np.ndarray, label: np.ndarray, n_classes: int) -> np.nd
 
 
 def _of(measured: xr.Dataset) -> str:
-    return f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    return f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
 
 
 def _names(measured: xr.Dataset) -> list[str]:

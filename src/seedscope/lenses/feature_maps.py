@@ -5,8 +5,9 @@
     sparsity            share of zeros among all map[s, c, y, x], silent channels included
 
 The exhibits are the fixed few probe pictures of each class (``dump.exhibits_per_class``); the figures show the first
-of each class. All figures of a layer have one scale, that of all exhibits: from 0 where nothing is negative, else
-symmetric around 0. A channel that is silent on these few pictures may still answer to others.
+of each class, or all where classes are not known. All figures of a layer have one scale, that of all exhibits: from 0
+where nothing is negative, else symmetric around 0. A channel that is silent on these few pictures may still answer to
+others.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
 from seedscope.figures.mosaic import MapGrid, maps_figure, shown
 from seedscope.lenses import Network, Replica
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,14 +45,16 @@ class FeatureMaps:
         require_maps(network, self.layers)
 
     def measure(self, replica: Replica) -> xr.Dataset:
-        """Return the maps of each class's first exhibit, and of each layer its range, silent channels and zeros.
+        """Return the maps of the exhibits that are shown, and of each layer its range, silent channels and zeros.
 
         ``<layer>`` is (exhibit, <layer>_channel, <layer>_y, <layer>_x); ``<layer>_silent`` (<layer>_channel).
         """
         import xarray as xr
 
         label = replica.probe.label.sel(sample=replica.exhibits).values
-        _, first = np.unique(label, return_index=True)
+        known, first = np.unique(label, return_index=True)
+        if known[0] < 0:  # nobody knows their classes: show them all
+            first = np.arange(len(label))
         chosen = replica.exhibits[first]
         variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "label": (("exhibit",), label[first]),
@@ -90,7 +94,7 @@ class FeatureMaps:
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
-        """Yield, of each layer and class, the maps of one picture."""
+        """Yield, of each layer, the maps of one picture of each class, or of every exhibit if no class is known."""
         for layer in self.layers:
             for exhibit in range(measured.sizes["exhibit"]):
                 yield _maps(measured, layer, exhibit)
@@ -115,15 +119,19 @@ def require_channels(network: Network, layers: Sequence[str]) -> None:
             raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
 
 
+def _class(measured: xr.Dataset, k: int) -> str:
+    name = list(np.atleast_1d(measured.attrs["class_names"]))[k]
+    return f"class {k}" if name == str(k) else f"class {k} ({name})"
+
+
 def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
     maps, silent = measured[layer].values[exhibit], measured[f"{layer}_silent"].values
     low, high = measured[f"{layer}_range"].values
     k, sample = int(measured.label[exhibit]), int(measured.exhibit[exhibit])
-    name = list(np.atleast_1d(measured.attrs["class_names"]))[k]
-    called = f"class {k}" if name == str(k) else f"class {k} ({name})"
+    called = f"one picture of {_class(measured, k)}" if k >= 0 else f"picture {sample}"
     grid = MapGrid(*maps.shape)
     figure, _ = maps_figure(
-        f"Maps of {layer} for one picture of {called} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})",
+        f"Maps of {layer} for {called} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})",
         measured.image.values[exhibit],
         f"sample {sample}",
         grid,
@@ -139,7 +147,7 @@ def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
     words = f"{words} on all {few} exhibits"
     figure.text(0.5, 1 - 0.44 / figure.get_figheight(), words, ha="center", va="top", fontsize=9)
     return Drawing(
-        f"{layer}_maps_class{k}",
+        f"{layer}_maps_class{k}" if k >= 0 else f"{layer}_maps_sample{sample}",
         figure,
         f"The output of each channel of {layer} for sample {sample}, on the scale of all figures of {layer}; {words}."
         + grid.shared_words(),

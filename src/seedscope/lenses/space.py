@@ -32,9 +32,10 @@ import numpy as np
 
 from seedscope import figures
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica, require_kept
+from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
 from seedscope.lenses.dominance import participation_ratio
 from seedscope.lenses.units import Units
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -195,6 +196,8 @@ class Space:
     def check(self, network: Network) -> None:
         """Refuse a layer that there is not, or that is not dumped for all probe pictures."""
         require_kept(network, self.features)
+        require_labels(network)
+        require_training(network)
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return the principal components, how classes part in training, and how well the place can be read."""
@@ -373,7 +376,7 @@ def _shares(variance: np.ndarray) -> np.ndarray:
 
 
 def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
 
 
 def _place_colors(y: np.ndarray, x: np.ndarray, rows: int, columns: int) -> np.ndarray:

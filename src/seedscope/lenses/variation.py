@@ -47,6 +47,7 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import VERSIONS, Votes, dominance, predicted_class, strongest_other, top_units
 from seedscope.lenses.errors import wilson_interval
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -446,7 +447,7 @@ def _designs(measured: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
 
 
 def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
 
 
 def _drawn(parts: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from seedscope.artifacts import Artifacts, SweepArtifacts, read_mapping
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment, Sweep
+from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence
 from seedscope.report.wording import in_words, integers, label, listed, natural_key
 
 PICTURES = (".png", ".gif")
@@ -75,25 +76,26 @@ class Collection:
     name: str
     settings: Mapping[str, Any]
     config_text: str
-    seeds: tuple[int, ...]
+    seeds: tuple[ReplicaName, ...]
     lenses: tuple[str, ...]
     unconfigured: tuple[str, ...]
-    shelves: Mapping[tuple[int, str], Shelf]
-    metrics: Mapping[int, Mapping[str, Mapping[str, float | None]]]
+    shelves: Mapping[tuple[ReplicaName, str], Shelf]
+    metrics: Mapping[ReplicaName, Mapping[str, Mapping[str, float | None]]]
     across: Shelf
     estimates: Mapping[str, Mapping[str, Estimate]]
     summary: Table | None
     numbers: tuple[File, ...]
     missing: str
 
-    def shelf(self, seed: int, lens: str) -> Shelf:
+    def shelf(self, seed: ReplicaName, lens: str) -> Shelf:
         """Return the figures and tables of one lens on one replica."""
         return self.shelves.get((seed, lens), Shelf())
 
 
 def _config_text(settings: Mapping[str, Any]) -> str:
     """Return the settings as YAML, without those that change no result: the same results give the same page."""
-    shown = {section: content for section, content in settings.items() if section not in ("engine", "store")}
+    silent = ("engine", "store", *(["weights"] if settings.get("weights") is None else []))
+    shown = {section: content for section, content in settings.items() if section not in silent}
     if "seeds" in shown:
         shown["seeds"] = sorted(shown["seeds"])
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
@@ -146,7 +148,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
     reports = root / "reports"
     composed = at.config.exists()
     experiment = Experiment.load(name, root) if composed else None
-    seeds = experiment.seeds if experiment else ()
+    seeds = experiment.replicas if experiment else ()
     configured = experiment.lens_names if experiment else ()
 
     by_seed = read_mapping(at.seeds_metrics) if at.seeds_metrics.exists() else {}
@@ -157,7 +159,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
     lenses = tuple(dict.fromkeys([*first, *configured, *measured, *sorted(drawn, key=natural_key)]))
 
     shelves = {(seed, lens): read_shelf(at.figures(seed, lens), reports) for seed in seeds for lens in lenses}
-    across = read_shelf(at.across_seeds, reports)
+    across = Shelf() if seeds == (GIVEN,) else read_shelf(at.across_seeds, reports)
     summary_file = at.across_seeds / "summary.csv"
     return Collection(
         name=name,
@@ -174,7 +176,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
         numbers=tuple(
             File(path.name, path.relative_to(reports).as_posix())
             for path in (at.seeds_metrics, at.across_metrics, at.learning)
-            if path.exists()
+            if path.exists() and (path == at.seeds_metrics or seeds != (GIVEN,))  # the others hold nothing
         ),
         missing=_missing(at, seeds, lenses, shelves, across),
     )
@@ -244,9 +246,9 @@ def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
 
 def _missing(
     at: Artifacts,
-    seeds: tuple[int, ...],
+    seeds: tuple[ReplicaName, ...],
     lenses: tuple[str, ...],
-    shelves: Mapping[tuple[int, str], Shelf],
+    shelves: Mapping[tuple[ReplicaName, str], Shelf],
     across: Shelf,
 ) -> str:
     if not at.config.exists():
@@ -275,11 +277,14 @@ def _missing(
     return f"Missing for {at.experiment}: {what}; a stage has failed or has not run, dvc repro runs it again."
 
 
-def _seeds(seeds: list[int]) -> str:
+def _seeds(names: Sequence[ReplicaName]) -> str:
+    seeds = [name for name in names if name != GIVEN]
+    if not seeds:
+        return in_a_sentence(GIVEN)
     return f"seed{'s' if len(seeds) != 1 else ''} {integers(seeds)}"
 
 
-def _figures_of(at: Artifacts, seed: int) -> Path:
+def _figures_of(at: Artifacts, seed: ReplicaName) -> Path:
     return at.figures(seed, TRAINING).parent
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
+from seedscope.replica_name import GIVEN, ReplicaName, folder_name, in_a_sentence
 from seedscope.report import wording
 from seedscope.report.collection import TRAINING, Collection, Estimate, Figure, File, SweepCollection, Table
 from seedscope.report.wording import natural_key
@@ -51,7 +52,7 @@ class Picture:
     """A figure where it hangs: what its surroundings say already is not said again."""
 
     figure: Figure
-    seed: int | None
+    seed: ReplicaName | None
     title: str
     description: str
 
@@ -64,7 +65,7 @@ class Row:
     mark: str
     title: str
     description: str
-    pictures: tuple[tuple[int, Picture | None], ...]
+    pictures: tuple[tuple[ReplicaName, Picture | None], ...]
 
     @property
     def broad(self) -> bool:
@@ -137,9 +138,9 @@ def sweep_page(of: SweepCollection) -> str:
     return f"site/sweeps/{of.name}.html"
 
 
-def seed_page(of: Collection, seed: int) -> str:
+def seed_page(of: Collection, seed: ReplicaName) -> str:
     """Return where the page of one replica lies."""
-    return f"site/{of.name}/seed-{seed}.html"
+    return f"site/{of.name}/{folder_name(seed)}.html"
 
 
 def lens_page(of: Collection, lens: str) -> str:
@@ -205,9 +206,9 @@ def _split(text: str) -> list[str]:
     return re.split(r"([0-9]+)", text)
 
 
-def without_place(title: str, experiment: str, seed: int | None) -> str:
+def without_place(title: str, experiment: str, seed: ReplicaName | None) -> str:
     """Return a title without its experiment and its seed, for a page that is about these: ``Votes (toy, seed 3)``."""
-    own_seed = rf"seeds?[\s=]*{seed}(?![0-9.]*[0-9]|\s+and\b)"
+    own_seed = in_a_sentence(seed) if seed == GIVEN else rf"seeds?[\s=]*{seed}(?![0-9.]*[0-9]|\s+and\b)"
     own = re.compile(rf"(?:{re.escape(experiment)}|{own_seed})", re.IGNORECASE)
 
     def inside(parenthesis: re.Match[str]) -> str:
@@ -248,7 +249,7 @@ def row(of: Collection, lens: str, name: str, mark: str = "") -> Row:
     spoken = common_start(list(descriptions.values()))
     description = spoken if shared(descriptions.values()) else f"{spoken} …" if len(spoken.split()) > 3 else ""
 
-    def picture(seed: int, figure: Figure) -> Picture:
+    def picture(seed: ReplicaName, figure: Figure) -> Picture:
         own = re.sub(r"^\(([^()]*)\)$", r"\1", titles[seed].removeprefix(common).strip(" ,;:"))
         rest = figure.description.removeprefix(spoken).lstrip(" ,;:…") if description else figure.description
         return Picture(figure, seed, own, f"… {rest}" if rest and description else rest)
@@ -265,7 +266,7 @@ def rows(of: Collection, lens: str) -> tuple[Group[Row], ...]:
 
 
 def gallery(
-    figures: Sequence[Figure], of: Collection | SweepCollection, seed: int | None = None
+    figures: Sequence[Figure], of: Collection | SweepCollection, seed: ReplicaName | None = None
 ) -> tuple[Group[Picture], ...]:
     """Return the figures of one folder by family, for a page about ``seed`` or about none."""
     by_name = {figure.name: figure for figure in figures}
@@ -288,16 +289,16 @@ def _groups(names: Iterable[str], hang: Callable[[str, str], Hung]) -> tuple[Gro
     return tuple(groups)
 
 
-def loose_tables(of: Collection, lens: str) -> tuple[tuple[str, tuple[tuple[int, File], ...]], ...]:
+def loose_tables(of: Collection, lens: str) -> tuple[tuple[str, tuple[tuple[ReplicaName, File], ...]], ...]:
     """Return the tables of a lens that stand beside no figure, each for every seed that has it."""
-    by_name: dict[str, list[tuple[int, File]]] = {}
+    by_name: dict[str, list[tuple[ReplicaName, File]]] = {}
     for seed in of.seeds:
         for file in of.shelf(seed, lens).tables:
             by_name.setdefault(file.name, []).append((seed, file))
     return tuple((name, tuple(by_name[name])) for name in sorted(by_name, key=natural_key))
 
 
-def metrics(of: Collection, lens: str, seeds: Sequence[int]) -> tuple[Metric, ...]:
+def metrics(of: Collection, lens: str, seeds: Sequence[ReplicaName]) -> tuple[Metric, ...]:
     """Return the metrics that these seeds have of a lens, beside the same metric over all seeds."""
     measured = [of.metrics.get(seed, {}).get(lens, {}) for seed in seeds]
     over_seeds = of.estimates.get(lens, {})
@@ -447,10 +448,12 @@ def _environment() -> jinja2.Environment:
         "by_metric": by_metric,
         "summary_estimate": summary_estimate,
         "component": component,
+        "GIVEN": GIVEN,
     }
     environment.filters |= {
         "label": wording.label,
         "heading": wording.title_of,
         "cell": cell,
+        "called": in_a_sentence,
     }
     return environment

@@ -22,12 +22,13 @@ from typing import Any
 from seedscope.artifacts import Artifacts, SweepArtifacts, digest, digest_of, read_history, read_mapping
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment, Sweep
+from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence, run_of
 
 ACROSS_SEEDS = "across seeds"
 TRAINING = "training"  # the folder of a run's artifacts for what determines it, and never changes
 # Sections that determine a replica become parameters, which MLflow never lets change; the options of an
 # analysis may change while the replica stays, so they become tags. The silent ones say nothing of one result.
-_DETERMINING = ("data", "model", "train")
+_DETERMINING = ("data", "model", "weights", "train")
 _SILENT = ("experiment", "seeds", "engine", "store", "provenance")
 _LONGEST_VALUE = 500  # what every MLflow server since 1.28 accepts
 
@@ -56,7 +57,7 @@ class Result:
 
     Attributes:
         at: the experiment's artifacts.
-        seed: of a replica; ``None`` of the comparison and of a sweep.
+        replica: of a replica its seed, or ``given``; ``None`` of the comparison and of a sweep.
         fingerprint: what tells this result from others of the same name.
         analysis: what tells from others the figures and metrics that show it now.
         dataset: digest of the data.
@@ -64,14 +65,14 @@ class Result:
         options: the settings of its analysis, flat.
         environment: what it was trained with, flat.
         metrics: numbers by lens and name; in the comparison each is an estimate with its bounds.
-        curve: a table with a row for each epoch; a sweep has none.
+        curve: a table with a row for each epoch; a sweep and given weights have none.
         lasting: files by their name in the run's artifacts; they determine the result.
         analysed: files by their name in the run's artifacts; they show it.
         sweep: of a sweep, its name.
     """
 
     at: Artifacts
-    seed: int | None
+    replica: ReplicaName | None
     fingerprint: str
     analysis: str
     dataset: str
@@ -87,7 +88,7 @@ class Result:
     @property
     def name(self) -> str:
         """Return the name of its run."""
-        return run_name(self.seed, self.sweep)
+        return run_name(self.replica, self.sweep)
 
     @property
     def source(self) -> Path:
@@ -121,11 +122,11 @@ class Found:
     left_out: Mapping[tuple[str, str], str]
 
 
-def run_name(seed: int | None, sweep: str | None = None) -> str:
+def run_name(replica: ReplicaName | None, sweep: str | None = None) -> str:
     """Return the name of a replica's run, of a sweep's, or without either that of the comparison."""
     if sweep is not None:
         return f"sweep {sweep}"
-    return ACROSS_SEEDS if seed is None else f"seed={seed}"
+    return ACROSS_SEEDS if replica is None else run_of(replica)
 
 
 def find_results(root: Path, experiments: Sequence[str], digests: Digests, sweeps: Sequence[str] = ()) -> Found:
@@ -143,12 +144,12 @@ def find_results(root: Path, experiments: Sequence[str], digests: Digests, sweep
             continue
         replicas: list[Result] = []
         comparison: list[Result] = []
-        for seed in experiment.seeds:
+        for replica in experiment.replicas:
             try:
-                replicas.append(_replica(experiment, seed, digests))
+                replicas.append(_replica(experiment, replica, digests))
             except SeedscopeError as error:
-                left_out[name, run_name(seed)] = f"{name} {run_name(seed)}: {error}"
-        if len(experiment.seeds) > 1:
+                left_out[name, run_name(replica)] = f"{name} {run_name(replica)}: {error}"
+        if len(experiment.replicas) > 1:
             try:
                 comparison.append(_comparison(experiment, replicas, digests))
             except SeedscopeError as error:
@@ -165,35 +166,40 @@ def find_results(root: Path, experiments: Sequence[str], digests: Digests, sweep
     return Found(results, left_out)
 
 
-def _replica(experiment: Experiment, seed: int, digests: Digests) -> Result:
+def _replica(experiment: Experiment, name: ReplicaName, digests: Digests) -> Result:
     at = experiment.at
-    identity = read_mapping(at.identity(seed))
-    read_history(at.history(seed))  # refused where it is not whole
-    metrics = read_mapping(at.seeds_metrics).get(str(seed))
+    identity = read_mapping(at.identity(name))
+    curve = None if name == GIVEN else at.history(name)
+    files = [at.identity(name)]  # of given weights, which lie elsewhere, it holds the digest
+    if curve is not None:
+        read_history(curve)  # refused where it is not whole
+        files = [at.model(name), curve, *files]
+    metrics = read_mapping(at.seeds_metrics).get(str(name))
     if metrics is None:
-        raise SeedscopeError(f"{at.seeds_metrics} has no seed {seed}: run `dvc repro` to analyze it")
-    lasting = {f"{TRAINING}/{path.name}": path for path in (at.model(seed), at.history(seed), at.identity(seed))}
-    figures = _figures(at.figures(seed, ""))
+        raise SeedscopeError(f"{at.seeds_metrics} has no {in_a_sentence(name)}: run `dvc repro` to analyze it")
+    lasting = {f"{TRAINING}/{path.name}": path for path in files}
+    figures = _figures(at.figures(name, ""))
     _require(at.data, *lasting.values())
     silent = (*_DETERMINING, *_SILENT)
+    determining = {section: experiment.settings.get(section) or {} for section in _DETERMINING}
     return Result(
         at=at,
-        seed=seed,
+        replica=name,
         fingerprint=str(identity["fingerprint"]),
         analysis=_digest_of_analysis(figures, metrics, digests),
         dataset=digests.of(at.data)[:16],
-        params=_flat({section: experiment.settings.get(section, {}) for section in _DETERMINING}),
+        params=_flat(determining),
         options=_flat({key: value for key, value in experiment.settings.items() if key not in silent}),
         environment=_flat(identity.get("environment", {})),
         metrics=metrics,
-        curve=at.history(seed),
+        curve=curve,
         lasting=lasting,
         analysed={**figures, f"config/{at.config.name}": at.config},
     )
 
 
 def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Digests) -> Result:
-    if len(replicas) < len(experiment.seeds):
+    if len(replicas) < len(experiment.replicas):
         raise SeedscopeError("not every replica is there")
     at = experiment.at
     metrics = read_mapping(at.across_metrics)
@@ -202,10 +208,10 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
     fingerprints = {replica.name: replica.fingerprint for replica in replicas}
     return replace(
         replicas[0],
-        seed=None,
+        replica=None,
         fingerprint=digest_of({**fingerprints, "curve": digests.of(at.learning)}),
         analysis=_digest_of_analysis(figures, metrics, digests),
-        params={**replicas[0].params, "seeds": json.dumps(experiment.seeds)},
+        params={**replicas[0].params, "seeds": json.dumps(experiment.replicas)},
         metrics=metrics,
         curve=at.learning,
         lasting={f"{TRAINING}/{at.learning.name}": at.learning},
@@ -221,11 +227,11 @@ def _sweep(sweep: Sweep, digests: Digests) -> Result:
     metrics = read_mapping(sweep.at.metrics)
     figures = _figures(sweep.at.figures)
     first = next(iter(identities.values()))
-    shared = {section: sweep.variants[0].experiment.settings[section] for section in _DETERMINING}
+    shared = {section: sweep.variants[0].experiment.settings.get(section) or {} for section in _DETERMINING}
     swept = {"sweep.key": sweep.key, "sweep.values": json.dumps([variant.value for variant in sweep.variants])}
     return Result(
         at=Artifacts(sweep.experiment, sweep.at.root),
-        seed=None,
+        replica=None,
         fingerprint=digest_of({name: identity["fingerprint"] for name, identity in identities.items()}),
         analysis=_digest_of_analysis(figures, metrics, digests),
         dataset=digest_of({name: identity["data"] for name, identity in identities.items()})[:16],

@@ -27,6 +27,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from seedscope.artifacts import write_json
 from seedscope.errors import SeedscopeError
+from seedscope.replica_name import GIVEN, parsed
 from seedscope.tracking.connection import artifact_root
 from seedscope.tracking.contact_sheet import contact_sheet
 from seedscope.tracking.database import Destination, Entry, dvc_experiment
@@ -118,8 +119,10 @@ def _sweep_of(run: Run) -> str | None:
 
 def _about_run(result: Result) -> str:
     where = "`figures/` shows the newest analysis, `earlier/` those before it."
-    if result.seed is not None:
-        return f"The replica that was trained from seed {result.seed}. {where}"
+    if result.replica == GIVEN:
+        return f"The network with given weights: `training/identity.json` says which. {where}"
+    if result.replica is not None:
+        return f"The replica that was trained from seed {result.replica}. {where}"
     if result.sweep is not None:
         key, seeds = result.params["sweep.key"], result.params["seeds"]
         return (
@@ -184,10 +187,10 @@ def _identity(result: Result) -> dict[str, str]:
     """Return the tags by which the run of a result is found."""
     if result.sweep is not None:
         kind = {"seedscope.kind": "sweep", "seedscope.sweep": result.sweep}
-    elif result.seed is None:
+    elif result.replica is None:
         kind = {"seedscope.kind": ACROSS_SEEDS}
     else:
-        kind = {"seedscope.kind": "replica", "seedscope.seed": str(result.seed)}
+        kind = {"seedscope.kind": "replica", "seedscope.seed": str(result.replica)}
     return {"seedscope.experiment": result.at.experiment, "seedscope.fingerprint": result.fingerprint, **kind}
 
 
@@ -308,7 +311,7 @@ def _mark_superseded(client: MlflowClient, runs: Sequence[Run], current: Mapping
     for run in runs:
         id_, tags = run.info.run_id, run.data.tags
         seed = tags.get("seedscope.seed")
-        name = run_name(None if seed is None else int(seed), _sweep_of(run))
+        name = run_name(None if seed is None else parsed(seed), _sweep_of(run))
         if id_ in shown:
             if "seedscope.superseded" in tags:
                 client.update_run(id_, name=name)

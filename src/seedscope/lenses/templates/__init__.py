@@ -53,7 +53,7 @@ from annotated_types import MinLen
 
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_training
 from seedscope.lenses.templates.evidence import NULLS, OTHERS, PARTS, READINGS, ROW_NULLS, look
 from seedscope.lenses.templates.resemblance import MEASURES, mean_of
 from seedscope.lenses.templates.winners import Pictures
@@ -82,6 +82,7 @@ class Templates:
 
     def check(self, network: Network) -> None:
         """Refuse a layer that is not dense, or that does not take what it is said to take."""
+        require_training(network)
         for name in (*self.layers, *self.layers.values(), self.head):
             if name not in network.layers:
                 key = "head" if name == self.head else "layers"

@@ -102,7 +102,7 @@ def look(
     }
     return {
         **over_frames,
-        **_judged(layer, state, inputs, untrained, trained, np.random.default_rng(replica.seed)),
+        **_judged(layer, state, inputs, untrained, trained, np.random.default_rng(replica.trained_from)),
         **_shown(layer, state, inputs, trained, pictures),
     }
 

@@ -16,6 +16,7 @@ from matplotlib.colors import Normalize
 from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.lenses.tuning.layers import live, medians, of_layer
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -273,4 +274,4 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
 
 
 def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"

@@ -24,7 +24,7 @@ function show(link) {
   current = link;
   const picture = link.querySelector("img");
   const heading = link.closest(".row")?.querySelector("h2, h3")?.textContent;
-  const title = link.dataset.seed && heading ? `seed ${link.dataset.seed} · ${heading}` : picture.alt;
+  const title = link.dataset.seed && heading ? `${link.dataset.called ?? `seed ${link.dataset.seed}`} · ${heading}` : picture.alt;
   words.textContent = title;
   image.src = file.href = link.href;
   image.alt = picture.alt;
