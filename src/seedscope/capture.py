@@ -8,7 +8,7 @@ place or not; through max-pooling, reshaping and dropout), not by their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,6 +65,56 @@ def hooked(model: nn.Module, layers: Iterable[str], seen: Callable[[str, torch.T
     finally:
         for handle in handles:
             handle.remove()
+
+
+class _ReachedError(Exception):
+    """Ends a forward pass at the layer whose output it carries."""
+
+    def __init__(self, output: torch.Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+
+def output_of(model: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
+    """Return what a layer answers to a batch, before a ReLU that follows it; nothing after the layer is computed.
+
+    Gradients flow back to the batch. Of a layer that runs several times in one pass this is the first run.
+
+    Raises:
+        SeedscopeError: there is no such layer, or it did not run.
+    """
+
+    def stop(_layer: str, output: torch.Tensor) -> None:
+        raise _ReachedError(output)
+
+    try:
+        with hooked(model, [layer], stop):
+            model(batch)
+    except _ReachedError as reached:
+        return reached.output
+    raise SeedscopeError(f"layer {layer!r} did not run in the forward pass")
+
+
+@contextmanager
+def narrowed(model: nn.Module, layer: str, channels: Sequence[int]) -> Iterator[bool]:
+    """Let a plain convolution or dense layer compute these of its channels only; give it its weights back.
+
+    Yields whether it does: any other module goes on to compute all.
+    """
+    module = model.get_submodule(layer)
+    # Subclasses and parametrized layers make their weights in ways of their own; their type is another.
+    if type(module) not in (nn.Conv2d, nn.Linear) or getattr(module, "groups", 1) != 1:
+        yield False
+        return
+    assert isinstance(module, nn.Conv2d | nn.Linear)
+    weight, bias = module.weight, module.bias
+    try:
+        module.weight = nn.Parameter(weight[channels].detach(), requires_grad=False)
+        if bias is not None:
+            module.bias = nn.Parameter(bias[channels].detach(), requires_grad=False)
+        yield True
+    finally:
+        module.weight, module.bias = weight, bias
 
 
 def unknown_layer(name: str, known: Collection[str]) -> str:
