@@ -89,7 +89,7 @@ def output_of(model: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor
 
     try:
         with hooked(model, [layer], stop):
-            model(batch)
+            model(batch.clone())  # as below
     except _ReachedError as reached:
         return reached.output
     raise SeedscopeError(f"layer {layer!r} did not run in the forward pass")
@@ -159,7 +159,7 @@ def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.T
     """Return those of ``layers`` whose output goes into a ReLU; ``example`` is one batch of pictures."""
     watch = _WatchReLU()
     with evaluating(model), hooked(model, layers, watch.mark), watch:
-        model(example)
+        model(example.clone())  # a clone: a network may change its input in place
     return frozenset(watch.rectified)
 
 
@@ -230,7 +230,7 @@ def activations(
             rectified = followed_by_relu(model, layers, batch[:1])
         captured.clear()
         with evaluating(model), hooked(model, layers, keep):
-            logit = model(batch)
+            logit = model(batch.clone())  # as above
         missing = [name for name in layers if name not in captured]
         if missing:
             raise SeedscopeError(f"layer {missing[0]!r} did not run in the forward pass")

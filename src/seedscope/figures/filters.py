@@ -39,19 +39,20 @@ def filters_figure(measured: xr.Dataset, layer: str, *, trained: bool) -> Drawin
     left, right, top, bottom = 0.75, 0.25, 0.85, 0.6
     width, height = max(left + grid_width + right, 7.5), top + grid_height + bottom
     figure = figures.canvas(f"Filters of {layer}{network} by gradient ascent {_whose(measured)}", width, height)
-    words = _silent_words(layer, silent)
+    kind = _kind(measured, layer)
+    words = _silent_words(layer, kind, silent)
     figure.text(
-        0.5, 1 - 0.42 / height, f"the picture that raises each channel; {words}", ha="center", va="top", fontsize=9
+        0.5, 1 - 0.42 / height, f"the picture that raises each {kind}; {words}", ha="center", va="top", fontsize=9
     )
     left += (width - left - grid_width - right) / 2
     ax = figure.add_axes((left / width, bottom / height, grid_width / width, grid_height / height))
     ax.imshow(np.nan_to_num(tiled, nan=1.0), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    _name_channels(ax, grid)
+    _name(ax, grid, kind)
 
     colours = pictures.shape[1]
     description = (
         f"Each picture began as the same faint noise and was changed, step by step, so that the mean activation of one "
-        f"channel of {layer}{network} rises; channels are in order. {words[0].upper()}{words[1:]}. "
+        f"{kind} of {layer}{network} rises; they are in order. {words[0].upper()}{words[1:]}. "
         f"{int(below.sum())} of the others stay below the best probe picture."
     )
     if measured.attrs["bounded"]:
@@ -79,7 +80,7 @@ def _cells(pictures: np.ndarray, bounded: bool) -> tuple[np.ndarray, int]:
     return np.clip(blocks.mean((3, 5)), 0, 1), side
 
 
-def _name_channels(ax: Axes, grid: MapGrid) -> None:
+def _name(ax: Axes, grid: MapGrid, kind: str) -> None:
     columns, rows = grid.ticks()
     ax.tick_params(labelsize=8, length=0)
     ax.spines[:].set_visible(False)
@@ -87,18 +88,18 @@ def _name_channels(ax: Axes, grid: MapGrid) -> None:
     first = "" if grid.rows == 1 else "+"
     ax.set_xticks(columns, [f"{first}{column}" for column in range(grid.columns)])
     ax.set_yticks(rows[::every], [str(row * grid.columns) for row in range(0, grid.rows, every)])
-    ax.set_xlabel("channel" if grid.rows == 1 else "channel: the number at the left plus the number below", fontsize=9)
+    ax.set_xlabel(kind if grid.rows == 1 else f"{kind}: the number at the left plus the number below", fontsize=9)
     if grid.rows == 1:
         ax.set_yticks([])
     else:
-        ax.set_ylabel("channel", fontsize=9)
+        ax.set_ylabel(kind, fontsize=9)
 
 
 def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:
     """Draw the activation of each channel on the way, and its end against the best probe picture."""
     figure = figures.canvas(f"How high gradient ascent climbs in {layer} {_whose(measured)}", 10, 4.2)
-    left, right = figures.panels(figure, 1, 2, wspace=0.25, top=0.75)
-    words, reached = [], []
+    left, right = figures.panels(figure, 1, 2, wspace=0.25, top=0.75, left=0.85)
+    kind, words, reached = _kind(measured, layer), [], []
     networks = [("", figures.FOR, "as trained")]
     if f"{layer}_untrained_silent" in measured:
         networks.insert(0, ("untrained_", figures.NEUTRAL, "untrained"))
@@ -107,7 +108,7 @@ def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:
         live = ~measured[f"{name}silent"].values
         activation, probe = measured[f"{name}activation"].values[live], measured[f"{name}probe"].values[live]
         above = int((activation[:, -1] > probe).sum())
-        words.append(f"{called}, {above} of {len(probe)} channels that are not silent end above it")
+        words.append(f"{called}, {above} of {len(probe)} {kind}s that are not silent end above it")
         answering = probe > 0
         if not answering.all():
             words.append(f"{int((~answering).sum())} of these answer to no probe picture and are not shown")
@@ -127,7 +128,7 @@ def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:
         right.axline((1, 1), (2, 2), color="black", linewidth=1, linestyle="--")
     else:
         for ax in (left, right):
-            figures.say(ax, "no channel answers to both")
+            figures.say(ax, f"no {kind} answers to both")
             ax.set_yticks([])
     left.set_xlabel("step", fontsize=9)
     left.set_ylabel("activation ÷ best probe picture's", fontsize=9)
@@ -137,10 +138,10 @@ def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:
     return Drawing(
         f"{layer}_ascent",
         figure,
-        f"Left: the mean activation of each channel of {layer} as its picture changes, divided by the largest that one "
+        f"Left: the mean activation of each {kind} of {layer} as its picture changes, divided by the largest that one "
         f"of {number} probe pictures reaches (dashed: as high as that one); where it is 0 there is no line. Right: a "
-        "point for each channel, its activation at the end against that of its best probe picture (dashed: equal). "
-        f"All scales are logarithmic. Of the channels, {'; '.join(words)}. "
+        f"point for each {kind}, its activation at the end against that of its best probe picture (dashed: equal). "
+        f"All scales are logarithmic. Of the {kind}s, {'; '.join(words)}. "
         "Grey is the same ascent in the network before its first step, against the same pictures.",
         _table(measured, layer),
     )
@@ -153,7 +154,7 @@ def _logarithmic(ax: Axes, axes: str, values: np.ndarray) -> None:
     low = max(float(positive.min()), high / 1e4)
     few = high / low < 50
     for name in axes:
-        getattr(ax, f"set_{name}scale")("log")
+        getattr(ax, f"set_{name}scale")("log", nonpositive="mask")
         getattr(ax, f"set_{name}lim")(low / 1.3, high * 1.3)
         axis = ax.xaxis if name == "x" else ax.yaxis
         axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if few else (1,)))
@@ -164,7 +165,7 @@ def _logarithmic(ax: Axes, axes: str, values: np.ndarray) -> None:
 def _table(measured: xr.Dataset, layer: str) -> pd.DataFrame:
     import pandas as pd
 
-    columns: dict[str, np.ndarray] = {"channel": np.arange(measured.sizes[f"{layer}_filter"])}
+    columns: dict[str, np.ndarray] = {_kind(measured, layer): np.arange(measured[f"{layer}_silent"].size)}
     for which in ("", "untrained_"):
         name = f"{layer}_{which}"
         if f"{name}silent" in measured:
@@ -179,11 +180,16 @@ def _table(measured: xr.Dataset, layer: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _silent_words(layer: str, silent: np.ndarray) -> str:
+def _kind(measured: xr.Dataset, layer: str) -> str:
+    """Return what the layer consists of: channels, or units where it is dense."""
+    return str(measured[f"{layer}_silent"].dims[0]).removeprefix(f"{layer}_")
+
+
+def _silent_words(layer: str, kind: str, silent: np.ndarray) -> str:
     quiet = int(silent.sum())
     if quiet == len(silent):
-        return f"all {quiet} channels of {layer} stay silent (grey)"
-    return f"no channel of {layer} stays silent" if quiet == 0 else f"{quiet} of {len(silent)} stay silent (grey)"
+        return f"all {quiet} {kind}s of {layer} stay silent (grey)"
+    return f"no {kind} of {layer} stays silent" if quiet == 0 else f"{quiet} of {len(silent)} stay silent (grey)"
 
 
 def _whose(measured: xr.Dataset) -> str:

@@ -17,9 +17,9 @@ by default; jitter (Mordvintsev et al. 2015), blur (Yosinski et al. 2015) and to
 after each step, and the sign of every difference between neighbours, times ``total_variation``, is taken off the
 normalised gradient.
 
-A channel is *silent* when no step had a gradient, or when it is still 0 all over at the end. The others are held
-against the probe pictures: how many end above what any of them reaches? The null is the same ascent in the untrained
-network, from the same noise and against the same pictures.
+A channel is *silent* when no step had a gradient, or when its ReLU let nothing through at any of them. The others are
+held against the probe pictures: how many end above what any of them reaches? The null is the same ascent in the
+untrained network, from the same noise and against the same pictures.
 """
 
 from __future__ import annotations
@@ -109,9 +109,10 @@ class Filters:
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return, of each layer, the pictures at the end, the activation on the way, and that of the probe pictures.
 
-        ``<layer>_picture`` (<layer>_filter, channel, y, x), ``<layer>_activation`` (<layer>_filter, step),
-        ``<layer>_silent`` (<layer>_filter), ``<layer>_probe`` (<layer>_filter): the largest activation that a probe
-        picture reaches, ``<layer>_probe_sample`` which it is. ``<layer>_untrained_…``: the same at the first frame.
+        ``<layer>_picture`` (<layer>_channel, channel, y, x), ``<layer>_activation`` (<layer>_channel, step),
+        ``<layer>_silent`` (<layer>_channel), ``<layer>_probe`` (<layer>_channel): the largest activation that a probe
+        picture reaches, ``<layer>_probe_sample`` which it is; of a dense layer <layer>_unit in place of
+        <layer>_channel. ``<layer>_untrained_…``: the same at the first frame.
         """
         import xarray as xr
 
@@ -142,11 +143,13 @@ class Filters:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         image = torch.from_numpy(probe.image.values)
         reached: dict[str, list[np.ndarray]] = {layer: [] for layer in self.layers}
+        kind = dict.fromkeys(self.layers, "channel")
         for found in activations(model, self.layers, torch.split(image, self.batch_size)):
             for layer in self.layers:
-                reached[layer].append(
-                    found[layer].flatten(2).mean(2).numpy() if found[layer].ndim > 2 else found[layer].numpy()
-                )
+                values = found[layer]
+                if values.ndim == 2:
+                    kind[layer], values = "unit", values[..., None, None]
+                reached[layer].append(values.mean((2, 3)).numpy())
         rectified = followed_by_relu(model, self.layers, image[:1])
         start = self.start(tuple(image.shape[1:]))
         variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
@@ -154,7 +157,7 @@ class Filters:
             probed = np.concatenate(reached[layer])[:, : self.channels]
             channels = np.split(np.arange(probed.shape[1]), range(self.batch_size, probed.shape[1], self.batch_size))
             parts = [self.climb(model, layer, layer in rectified, part.tolist(), start) for part in channels]
-            own, name = f"{layer}_filter", f"{layer}_{which}"
+            own, name = f"{layer}_{kind[layer]}", f"{layer}_{which}"
             variables[f"{name}picture"] = (
                 (own, "channel", "y", "x"),
                 torch.cat([part.picture for part in parts]).contiguous().numpy(),
@@ -202,7 +205,7 @@ class Filters:
             chosen = rows if few else torch.as_tensor(channels)
 
             def answers(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-                output = output_of(model, layer, x.clone())  # a clone: a network may change its input in place
+                output = output_of(model, layer, x)
                 own = output[rows, chosen].reshape(len(channels), -1)
                 return own, own.relu() if rectified else own
 
@@ -221,7 +224,8 @@ class Filters:
             with torch.no_grad():
                 _, active = answers(picture)
         activation.append(active.mean(1))
-        return Climbed(picture, torch.stack(activation, 1), ~moved | (rectified & (active == 0).all(1)))
+        climbed = torch.stack(activation, 1)
+        return Climbed(picture, climbed, ~moved | (rectified & (climbed == 0).all(1)))
 
     def _changed(self, picture: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
         """Return the pictures after a step in a direction of size 1, or of size 0 for a silent channel."""
@@ -242,13 +246,13 @@ class Filters:
         summary = {}
         for layer in self.layers:
             silent = measured[f"{layer}_silent"].values
+            woken = (measured[f"{layer}_probe"].values <= 0) & (measured[f"{layer}_activation"].values[:, -1] > 0)
             summary[f"{layer}_silent"] = float(silent.sum())
-            summary[f"{layer}_woken"] = float((~silent & (measured[f"{layer}_probe"].values <= 0)).sum())
+            summary[f"{layer}_woken"] = float((~silent & woken).sum())
             for which, ending in (("", ""), ("untrained_", "_untrained")):
-                numbers = dict.fromkeys(("above_probe", "times_probe", "rises"), float("nan"))
                 if f"{layer}_{which}silent" in measured:
                     numbers = _numbers(measured, f"{layer}_{which}")
-                summary |= {f"{layer}_{name}{ending}": value for name, value in numbers.items()}
+                    summary |= {f"{layer}_{name}{ending}": value for name, value in numbers.items()}
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
