@@ -241,7 +241,8 @@ class Filters:
 
         ``woken`` is how many answer to no probe picture and yet to the ascent's,
         ``above_probe`` is the share that ends above every probe picture, ``times_probe`` the median of end ÷ best
-        probe picture (of channels that answer to any), ``rises`` the share of steps that raise the activation.
+        probe picture (of channels that answer to any; where no ReLU follows, 0 is no origin and a ratio says little),
+        ``rises`` the share of steps that raise the activation.
         """
         summary = {}
         for layer in self.layers:
