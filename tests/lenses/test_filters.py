@@ -231,7 +231,7 @@ def test_constant_probe_pictures_and_a_constant_start_give_numbers(look, replica
     assert np.isfinite(seen.measured["conv2_picture"]).all()
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 150, 150), (2, 9, 12), (1, 3, 3)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 150, 150), (2, 9, 12), (1, 3, 3), (1, 5, 200)])
 @pytest.mark.parametrize("bounded", [True, False])
 def test_pictures_of_any_size_and_colours_are_drawn_readably(look, replica_with, shape, bounded):
     lens = Filters(["conv1"], steps=2, bounded=bounded)

@@ -5,7 +5,6 @@ Where a picture has more pixels than it gets on the page, neighbours share a cel
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,22 +61,30 @@ def filters_figure(measured: xr.Dataset, layer: str, *, trained: bool) -> Drawin
     if colours not in (1, 3):
         description += f" Grey is the mean of the {colours} colours."
     if side > 1:
-        description += f" Each cell is the mean of {side} × {side} pixels."
+        description += f" Each cell is the mean of {side:.1f} × {side:.1f} pixels."
     return Drawing(f"{layer}_filters" if trained else f"{layer}_filters_untrained", figure, description)
 
 
-def _cells(pictures: np.ndarray, bounded: bool) -> tuple[np.ndarray, int]:
+def _cells(pictures: np.ndarray, bounded: bool) -> tuple[np.ndarray, float]:
     """Return pictures (filter, colour, y, x) as RGB in [0, 1], as coarse as the page is, and the side of a cell."""
+    from PIL import Image
+
     n, colours, height, width = pictures.shape
     if not bounded:
         mean, deviation = pictures.mean((1, 2, 3), keepdims=True), pictures.std((1, 2, 3), keepdims=True)
         pictures = 0.5 + _SPREAD * (pictures - mean) / np.where(deviation > 0, deviation, 1)
     if colours != 3:
-        pictures = np.repeat(pictures.mean(1, keepdims=True), 3, 1)
-    side = next(s for s in count(1) if MapGrid(n, -(-height // s), -(-width // s)).shared == 1)
-    padded = np.pad(pictures, ((0, 0), (0, 0), (0, -height % side), (0, -width % side)), mode="edge")
-    blocks = padded.reshape(n, 3, padded.shape[2] // side, side, padded.shape[3] // side, side)
-    return np.clip(blocks.mean((3, 5)), 0, 1), side
+        pictures = pictures.mean(1, keepdims=True)
+    pictures = np.clip(pictures, 0, 1).astype(np.float32)
+    grid = MapGrid(n, height, width)
+    side = 1.0
+    if grid.shared > 1:
+        side = width / (grid.size[0] * figures.DPI / grid.columns * 16 / 17)  # a gap is a sixteenth of a picture
+        size = (max(1, int(width / side)), max(1, int(height / side)))
+        flat = pictures.reshape(-1, height, width)
+        coarse = [np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX)) for one in flat]
+        pictures = np.reshape(coarse, (n, -1, size[1], size[0]))
+    return np.broadcast_to(pictures, (n, 3, *pictures.shape[2:])), side
 
 
 def _name(ax: Axes, grid: MapGrid, kind: str) -> None:
