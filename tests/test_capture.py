@@ -4,7 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seedscope.capture import activations, evaluating, followed_by_relu, hooked, layer_shapes, untrained_layers
+from seedscope.capture import (
+    activations,
+    evaluating,
+    followed_by_relu,
+    hooked,
+    layer_shapes,
+    narrowed,
+    output_of,
+    untrained_layers,
+)
 from seedscope.errors import SeedscopeError
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
@@ -343,3 +352,70 @@ def test_layers_before_any_learned_weight_are_those_that_training_cannot_change(
     assert untrained_layers(model, layers, blank) == {"0", "1", "2", "3"}
     with_means = nn.Sequential(nn.BatchNorm2d(1, affine=False), *model)
     assert untrained_layers(with_means, ["0", "1"], blank) == set()
+
+
+class Shifts(nn.Sequential):
+    """Changes its input in place before anything else."""
+
+    def forward(self, x):
+        return super().forward(x.sub_(0.5))
+
+
+def test_pictures_that_a_network_changes_in_place_are_left_as_they_were():
+    model = Shifts(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.Conv2d(3, 2, 3))
+    batch = pictures()
+    found = capture(model, ["0"], [batch])
+    assert torch.equal(batch, pictures())
+    torch.testing.assert_close(found["0"], model[0](batch - 0.5).relu())
+    assert torch.equal(output_of(model, "0", batch), model[0](batch - 0.5))
+    assert torch.equal(batch, pictures())
+
+
+def test_the_output_of_a_layer_is_had_without_what_follows():
+    class Never(nn.Module):
+        def forward(self, x):
+            raise AssertionError(x.shape)
+
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), Never())
+    batch = pictures().requires_grad_()
+    output = output_of(model, "0", batch)
+    assert torch.equal(output, model[0](batch))
+    output.sum().backward()
+    assert batch.grad is not None
+    assert torch.equal(output_of(model, "2", batch), model[:3](batch))
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_the_output_of_a_layer_that_does_not_run_or_is_not_there_is_refused():
+    model = Written(lambda _, x: x, spare=nn.Linear(2, 2))
+    with pytest.raises(SeedscopeError, match="layer 'spare' did not run"):
+        output_of(model, "spare", pictures())
+    with pytest.raises(SeedscopeError, match="no layer 'cnv'; did you mean 'conv'"):
+        output_of(model, "cnv", pictures())
+
+
+@pytest.mark.parametrize(
+    ("layer", "narrows"),
+    [
+        (nn.Conv2d(4, 6, 3, stride=2, padding=1, padding_mode="reflect"), True),
+        (nn.Conv2d(4, 6, 3, bias=False), True),
+        (nn.Conv2d(4, 6, 3, groups=2), False),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 6, 3)), False),
+        (nn.Linear(8, 6), True),
+        (nn.BatchNorm2d(4), False),
+    ],
+)
+def test_a_narrowed_layer_computes_the_chosen_channels_and_gets_its_weights_back(layer, narrows):
+    model = nn.Sequential(layer).eval()
+    batch = pictures(shape=(4, 8, 8))
+    before = dict(model.named_parameters())
+    whole = model(batch)
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    with narrowed(model, "0", [3, 1]) as few:
+        assert few == narrows
+        chosen = whole.index_select(axis, torch.tensor([3, 1])) if narrows else whole
+        torch.testing.assert_close(model(batch), chosen)
+    after = dict(model.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(after[name] is before[name] for name in before)
+    torch.testing.assert_close(model(batch), whole)

@@ -8,7 +8,7 @@ place or not; through max-pooling, reshaping and dropout), not by their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,6 +67,56 @@ def hooked(model: nn.Module, layers: Iterable[str], seen: Callable[[str, torch.T
             handle.remove()
 
 
+class _ReachedError(Exception):
+    """Ends a forward pass at the layer whose output it carries."""
+
+    def __init__(self, output: torch.Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+
+def output_of(model: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
+    """Return what a layer answers to a batch, before a ReLU that follows it; nothing after the layer is computed.
+
+    Gradients flow back to the batch. Of a layer that runs several times in one pass this is the first run.
+
+    Raises:
+        SeedscopeError: there is no such layer, or it did not run.
+    """
+
+    def stop(_layer: str, output: torch.Tensor) -> None:
+        raise _ReachedError(output)
+
+    try:
+        with hooked(model, [layer], stop):
+            model(batch.clone())  # as below
+    except _ReachedError as reached:
+        return reached.output
+    raise SeedscopeError(f"layer {layer!r} did not run in the forward pass")
+
+
+@contextmanager
+def narrowed(model: nn.Module, layer: str, channels: Sequence[int]) -> Iterator[bool]:
+    """Let a plain convolution or dense layer compute these of its channels only; give it its weights back.
+
+    Yields whether it does: any other module goes on to compute all.
+    """
+    module = model.get_submodule(layer)
+    # Subclasses and parametrized layers make their weights in ways of their own; their type is another.
+    if type(module) not in (nn.Conv2d, nn.Linear) or getattr(module, "groups", 1) != 1:
+        yield False
+        return
+    assert isinstance(module, nn.Conv2d | nn.Linear)
+    weight, bias = module.weight, module.bias
+    try:
+        module.weight = nn.Parameter(weight[channels].detach(), requires_grad=False)
+        if bias is not None:
+            module.bias = nn.Parameter(bias[channels].detach(), requires_grad=False)
+        yield True
+    finally:
+        module.weight, module.bias = weight, bias
+
+
 def unknown_layer(name: str, known: Collection[str]) -> str:
     """Return the sentence that refuses a layer's name: the nearest one, or all there are."""
     return f"there is no layer {name!r}; {did_you_mean(name, [layer for layer in known if layer])}"
@@ -109,7 +159,7 @@ def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.T
     """Return those of ``layers`` whose output goes into a ReLU; ``example`` is one batch of pictures."""
     watch = _WatchReLU()
     with evaluating(model), hooked(model, layers, watch.mark), watch:
-        model(example)
+        model(example.clone())  # a clone: a network may change its input in place
     return frozenset(watch.rectified)
 
 
@@ -180,7 +230,7 @@ def activations(
             rectified = followed_by_relu(model, layers, batch[:1])
         captured.clear()
         with evaluating(model), hooked(model, layers, keep):
-            logit = model(batch)
+            logit = model(batch.clone())  # as above
         missing = [name for name in layers if name not in captured]
         if missing:
             raise SeedscopeError(f"layer {missing[0]!r} did not run in the forward pass")
