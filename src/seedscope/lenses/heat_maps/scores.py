@@ -1,0 +1,57 @@
+"""The score of a class, which a heat map explains.
+
+    score[s, k] = logit[s, k]                                   as in Selvaraju et al. 2017
+    score[s, k] = logit[s, k] − mean over classes of logit[s]    centred: adding one number to all logits changes nothing
+
+A network with one logit z scores its positive class with z and the other with −z; centring changes nothing there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Scores:
+    """The scores (sample, class) that a network gives to pictures.
+
+    Attributes:
+        network: the network.
+        centred: whether each picture's mean over classes is taken away.
+    """
+
+    def __init__(self, network: nn.Module, *, centred: bool = False) -> None:
+        self.network = network
+        self.centred = centred
+
+    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the scores (sample, class) of pictures (sample, channel, y, x)."""
+        logit: torch.Tensor = self.network(pictures)
+        if logit.shape[1] == 1:
+            logit = torch.cat([-logit, logit], dim=1)
+        return logit - logit.mean(1, keepdim=True) if self.centred else logit
+
+    def of(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
+        """Return the scores (sample, class) of pictures (sample, channel, y, x), so many at a time."""
+        with torch.no_grad():
+            batches = [self(batch).numpy() for batch in in_batches(pictures, batch_size)]
+        return np.concatenate(batches)
+
+
+def in_batches(pictures: np.ndarray, batch_size: int) -> list[torch.Tensor]:
+    """Return pictures (sample, channel, y, x) in batches, laid out as convolutions are fastest."""
+    return [
+        torch.from_numpy(np.ascontiguousarray(pictures[start : start + batch_size])).contiguous(
+            memory_format=torch.channels_last
+        )
+        for start in range(0, len(pictures), batch_size)
+    ]
+
+
+def probability(score: np.ndarray, *, one_logit: bool) -> np.ndarray:
+    """Return the probabilities (sample, class) that uncentred scores stand for: softmax, or the sigmoid of one logit."""
+    if one_logit:
+        return np.exp(-np.logaddexp(0, -score))
+    power = np.exp(score - score.max(1, keepdims=True))
+    return power / power.sum(1, keepdims=True)
