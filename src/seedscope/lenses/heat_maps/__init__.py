@@ -6,7 +6,11 @@
     occlusion             how far the score falls when a part is covered                    ``occlusion.py``
     integrated_gradients  what each pixel adds to the score on the way from an even picture ``integrated_gradients.py``
 
-One method alone is a rumour. Where the data knows the object of each picture (``truth.py``), it is measured whether the
+One method alone is a rumour. The score is the logit, as in the papers, or the logit minus its mean over classes
+(``scores.py``): adding the same number to every class's weights changes no answer, and yet a Grad-CAM of the logit.
+Where all classes share negative weights it has no heat at all, so how many maps have none is counted for both scores.
+
+Where the data knows the object of each picture (``truth.py``), it is measured whether the
 heat lies on it (``localization.py``), against
 
     untrained   the same network with its weights of step 0, asked for the same class        Adebayo et al. 2018
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from seedscope.lenses.heat_maps.scores import Scores
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
+EXPLAINED = ("logit", "centred")
 SOURCES = ("trained", "untrained", "same_class")
 _TOGETHER = 256  # pictures whose maps are measured at a time
 
@@ -56,6 +61,7 @@ class HeatMaps:
     Attributes:
         layers: the layers that Grad-CAM looks at, each with an output (channel, y, x).
         methods: which heat maps.
+        score: what is explained: the ``logit`` of a class, or the ``centred`` one.
         target: the class whose score is explained: the network's ``answer``, the picture's ``label``, or one class.
         ranks: with ``answer``, how many classes of each picture are shown: the largest score, the second, ….
         shown: how many pictures are shown, of the exhibits.
@@ -70,6 +76,7 @@ class HeatMaps:
 
     layers: Annotated[Sequence[str], MinLen(1)]
     methods: Annotated[Sequence[Method], MinLen(1)] = ("grad_cam", "occlusion", "integrated_gradients")
+    score: Literal["logit", "centred"] = "centred"
     target: Literal["answer", "label"] | Annotated[int, Ge(0)] = "answer"
     ranks: Annotated[int, Ge(1)] = 1
     shown: Annotated[int, Ge(1)] = 9
@@ -119,7 +126,7 @@ class HeatMaps:
             yield drawing.localization_figure(measured)
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return how well the heat finds the object, what integrated gradients lack, and how many maps are constant."""
+        """Return how well the heat finds the object, what integrated gradients lack, and how many maps have no heat."""
         summary = {}
         if "inside" in measured:
             mean = measured.inside.sel(source="trained").mean("sample")
@@ -130,7 +137,9 @@ class HeatMaps:
                 summary[f"{name}_closed_form_error"] = float(measured[name].attrs["closed_form_error"])
         if "integrated_gradients" in measured:
             summary["integrated_gradients_lack"] = float(measured.integrated_gradients.attrs["lacking"])
-        summary["constant_maps"] = float(measured.constant.sum())
+        if "no_heat" in measured:
+            for layer, score in product(measured.layer.values, measured.explained.values):
+                summary[f"grad_cam_{layer}_no_heat_{score}"] = float(measured.no_heat.sel(layer=layer, explained=score))
         return summary
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
@@ -161,6 +170,14 @@ class HeatMaps:
             return occlusion(scores, pictures, target, self.batch_size, window=self.window)
         return integrated_gradients(scores, pictures, target, self.batch_size, steps=self.steps)
 
+    def _scores(self, network: nn.Module) -> Scores:
+        import torch
+
+        from seedscope.lenses.heat_maps.scores import Scores
+
+        laid_out: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        return Scores(laid_out, centred=self.score == "centred")
+
     def _asked(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the classes (sample, rank) whose scores are explained."""
         if self.target == "answer":
@@ -172,7 +189,7 @@ class HeatMaps:
 
         from seedscope.lenses.heat_maps.grad_cam import closed_form_error
         from seedscope.lenses.heat_maps.integrated_gradients import lacking
-        from seedscope.lenses.heat_maps.scores import probability
+        from seedscope.lenses.heat_maps.scores import Scores, probability
 
         label = replica.probe.label.sel(sample=replica.exhibits).values
         chosen = balanced(label, self.shown)
@@ -180,9 +197,12 @@ class HeatMaps:
         pictures = replica.probe.image.sel(sample=sample).values
         variables: dict[str, xr.Variable] = {}
         with replica.network() as network:
-            scores = _scores(network)
+            scores = self._scores(network)
             score = scores.of(pictures, self.batch_size)
-            chance = probability(score, one_logit=replica.activations["logit"].sizes["target"] == 1)
+            chance = probability(
+                Scores(network).of(pictures, self.batch_size),
+                one_logit=replica.activations["logit"].sizes["target"] == 1,
+            )
             target = self._asked(score, label)
             for name, method, layer in self._names():
                 maps = [self._map(scores, method, layer, pictures, asked) for asked in target.T]
@@ -193,8 +213,8 @@ class HeatMaps:
                 if method == "grad_cam":
                     error = closed_form_error(scores, layer, pictures, target[:, 0], self.batch_size, maps[0])
                     variables[name].attrs |= {} if error is None else {"closed_form_error": error}
-        constant = [normalised(np.maximum(variables[name].values[:, 0], 0))[1] for name, _, _ in self._names()]
-        variables["constant"] = xr.Variable(("map", "exhibit"), np.stack(constant))
+            if "grad_cam" in self.methods:
+                variables["no_heat"] = xr.Variable(("layer", "explained"), self._no_heat(network, replica))
         if self.truth is not None:
             boxes = Boxes.read(self.truth, replica.probe.sel(sample=sample))
             corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
@@ -209,13 +229,34 @@ class HeatMaps:
                 "probability": (("exhibit", "rank"), chance[rows, target]),
                 **variables,
             },
-            coords={"exhibit": sample, "map": [name for name, _, _ in self._names()]},
+            coords={
+                "exhibit": sample,
+                "map": [name for name, _, _ in self._names()],
+                **({"layer": list(self.layers), "explained": list(EXPLAINED)} if "no_heat" in variables else {}),
+            },
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
+                "score": self.score,
                 "class_names": list(replica.class_names),
             },
         )
+
+    def _no_heat(self, network: nn.Module, replica: Replica) -> np.ndarray:
+        """Return the share of the exhibits' Grad-CAM maps that have no heat, (layer, explained)."""
+        from seedscope.lenses.heat_maps.grad_cam import grad_cam
+        from seedscope.lenses.heat_maps.scores import Scores
+
+        exhibits = replica.probe.sel(sample=replica.exhibits)
+        pictures = exhibits.image.values
+        share = np.zeros((len(self.layers), len(EXPLAINED)))
+        for j, explained in enumerate(EXPLAINED):
+            scores = Scores(network, centred=explained == "centred")
+            asked = self._asked(scores.of(pictures, self.batch_size), exhibits.label.values)[:, 0]
+            for i, layer in enumerate(self.layers):
+                maps = grad_cam(scores, layer, pictures, asked, self.batch_size)
+                share[i, j] = (maps.max((1, 2)) <= 0).mean()
+        return share
 
     def _inside(self, replica: Replica, boxes: Boxes) -> xr.Dataset:
         import xarray as xr
@@ -223,7 +264,7 @@ class HeatMaps:
         pictures, label = replica.probe.image.values, replica.probe.label.values
         n, extent = len(pictures), (pictures.shape[2], pictures.shape[3])
         with replica.network() as network:
-            asked = self._asked(_scores(network).of(pictures, self.batch_size), label)[:, 0]
+            asked = self._asked(self._scores(network).of(pictures, self.batch_size), label)[:, 0]
         few = balanced(asked, self.pictures)
         names = self._names()
         inside = np.full((len(SOURCES), len(names), len(MEASURES), n), np.nan, dtype=np.float32)
@@ -232,7 +273,7 @@ class HeatMaps:
         best = np.zeros(len(names))
         for source, frame in enumerate([None, 0] if replica.frames is not None else [None]):
             with replica.network(frame) as network:
-                scores = _scores(network)
+                scores = self._scores(network)
                 for i, (_, method, layer) in enumerate(names):
                     which = np.arange(n) if method == "grad_cam" else few
                     heat = np.maximum(self._map(scores, method, layer, pictures[which], asked[which]), 0)
@@ -276,14 +317,6 @@ def another_of_its_class(group: np.ndarray) -> np.ndarray:
         if len(own) > 1:
             other[own] = np.roll(own, -1)
     return other
-
-
-def _scores(network: nn.Module) -> Scores:
-    import torch
-
-    from seedscope.lenses.heat_maps.scores import Scores
-
-    return Scores(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]  # torch's stub lacks it
 
 
 def _measured(heat: np.ndarray, boxes: Boxes, extent: tuple[int, int]) -> np.ndarray:

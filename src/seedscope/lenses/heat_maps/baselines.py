@@ -1,6 +1,6 @@
 """Maps that know nothing of the network, for the heat maps to beat.
 
-    centre_prior       exp(−d² / 2σ²), d: distance of a pixel from the picture's centre, σ: a quarter of the shorter side
+    centre_prior       exp(−d² / 2σ²), d: distance of a pixel from the middle, σ: a quarter of the shorter side
     brightest_window   1 in the window of the object's size with the largest sum of brightness, else 0
 
 The window is told the object's size (as is the number of hottest pixels for every map), not its place; of windows

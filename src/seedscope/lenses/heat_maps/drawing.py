@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seedscope import figures
 from seedscope.figures import Drawing
+from seedscope.figures.dots import dot_rows
+from seedscope.figures.rows import PictureRows, grey_or_rgb, outline
 from seedscope.lenses.heat_maps.localization import MEASURES, enlarged, normalised
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from seedscope.across import Comparison
 
-_SIDE, _GAP, _LINE = 1.4, 0.08, 0.24  # of a panel, between panels, of the words above a row; inches
 _METHODS = {"grad_cam": "Grad-CAM", "occlusion": "occlusion", "integrated_gradients": "integrated gradients"}
 _MEASURED = {
     "pointing": "pointing game:\nhottest pixel inside",
@@ -26,12 +27,16 @@ _MEASURED = {
     "rank": "share of the hottest\npixels inside",
     "iou": "IoU of the\nhottest cells",
 }
+_EXPLAINED = {"logit": "logit", "centred": "centred logit"}
 _PRIORS = {"centre_prior": "middle of the picture", "brightest_window": "brightest window"}
-_SOURCES = (
-    ("trained", "this network", "o", figures.FOR),
-    ("untrained", "before training", "s", figures.NEUTRAL),
-    ("same_class", "map of another picture, same class", "x", figures.AGAINST),
-)
+_MARKS = {
+    "trained": ("this network", "o", figures.FOR),
+    "untrained": ("before training", "s", figures.NEUTRAL),
+    "same_class": ("map of another picture, same class", "x", figures.AGAINST),
+    "baseline": ("without a network", "D", figures.MARK),
+    "chance": ("chance", "|", "#9a9a9a"),
+    "ceiling": ("ceiling at this map size", "|", "black"),
+}
 
 
 def title_of(name: str) -> str:
@@ -43,84 +48,50 @@ def title_of(name: str) -> str:
 
 def overlays(measured: xr.Dataset, opacity: float) -> Drawing:
     """Draw each picture and its heat maps, a row for each class asked for."""
-    import matplotlib
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     names = [str(name) for name in measured["map"].values]
-    rows = [(e, r) for e in range(measured.sizes["exhibit"]) for r in range(measured.sizes["rank"])]
-    tall = measured.sizes["y"] / measured.sizes["x"]
-    left, top, bottom, right = 0.3, 0.95, 0.15, 0.95
-    high = _SIDE * tall
-    width = max(7.5, left + (len(names) + 1) * (_SIDE + _GAP) + right)
-    height = top + len(rows) * (high + _LINE + _GAP) + bottom
-    experiment, seed = measured.attrs["experiment"], measured.attrs["seed"]
-    figure = figures.canvas(
-        f"Where the network sees a class, by {len(names)} heat maps ({experiment}, seed {seed})", width, height
+    asked = [(e, r) for e in range(measured.sizes["exhibit"]) for r in range(measured.sizes["rank"])]
+    where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    rows = PictureRows(
+        f"Where the network sees a class, by {len(names)} heat maps ({where})",
+        ["picture", *map(title_of, names)],
+        [_asked(measured, *which) for which in asked],
+        measured.sizes["y"] / measured.sizes["x"],
     )
-    colours = matplotlib.colormaps[figures.SEQUENTIAL]
+    colours = colormaps[figures.SEQUENTIAL]
     constant_maps = 0
-
-    def axes_at(row: int, column: int) -> Axes:
-        x = left + column * (_SIDE + _GAP)
-        y = height - top - row * (high + _LINE + _GAP) - _LINE - high
-        ax = figure.add_axes((x / width, y / height, _SIDE / width, high / height))
-        ax.set_axis_off()
-        return ax
-
-    for row, (e, r) in enumerate(rows):
-        picture = _grey_or_rgb(measured.image.values[e])
-        figure.text(
-            left / width,
-            1 - (top + row * (high + _LINE + _GAP) + 0.6 * _LINE) / height,
-            _asked(measured, e, r),
-            fontsize=8.5,
-            va="center",
-        )
-        for column, name in enumerate(["picture", *names]):
-            ax = axes_at(row, column)
-            shown = picture
-            if column:
-                heat = np.maximum(measured[name].values[e, r], 0)
-                scaled, constant = normalised(heat[None])
-                if constant[0]:
-                    constant_maps += 1
-                    words = "no heat" if heat.max() == 0 else "everywhere alike"
-                    ax.text(
-                        0.5,
-                        0.5,
-                        words,
-                        transform=ax.transAxes,
-                        ha="center",
-                        va="center",
-                        fontsize=8.5,
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-                    )
-                else:
-                    heat = enlarged(scaled, picture.shape[:2])[0]
-                    shown = (1 - opacity) * picture + opacity * colours(heat)[..., :3]
-            ax.imshow(shown, vmin=0, vmax=1, aspect="auto")
-            if "box" in measured:
-                _outline(ax, measured.box.values[e])
-            if row == 0:
-                above = 1 - (top - 0.06) / height
-                x = (left + column * (_SIDE + _GAP) + _SIDE / 2) / width
-                figure.text(x, above, name if column == 0 else title_of(name), fontsize=9, ha="center", va="bottom")
-    image = matplotlib.cm.ScalarMappable(Normalize(0, 1), colours)
-    tall_bar = min(2.5, height - top - bottom - 0.3)
-    box = (1 - (right - 0.15) / width, 1 - (top + _LINE + tall_bar) / height, 0.12 / width, tall_bar / height)
-    figures.color_bar(figure, image, box, "heat ÷ the map's largest")
-    outlined = " The frame is where the object is." if "box" in measured else ""
-    constant_words = (
-        f" {constant_maps} maps are constant: they say nothing, and the picture is shown without heat."
-        if constant_maps
-        else ""
-    )
+    for panels, (e, r) in zip(rows.axes, asked, strict=True):
+        picture = grey_or_rgb(measured.image.values[e])
+        panels[0].imshow(picture, aspect="auto")
+        for ax, name in zip(panels[1:], names, strict=True):
+            heat = np.maximum(measured[name].values[e, r], 0)
+            scaled, constant = normalised(heat[None])
+            if constant[0]:
+                constant_maps += 1
+                ax.imshow(picture, aspect="auto")
+                words = "no heat" if heat.max() == 0 else "everywhere alike"
+                paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+                ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=8.5, bbox=paper)
+            else:
+                shown = colours(enlarged(scaled, (picture.shape[0], picture.shape[1]))[0])[..., :3]
+                ax.imshow((1 - opacity) * picture + opacity * shown, aspect="auto")
+        if "box" in measured:
+            for ax in panels:
+                outline(ax, measured.box.values[e])
+    rows.color_bar(ScalarMappable(Normalize(0, 1), colours), "heat ÷ the map's largest")
+    framed = " The frame is where the object is." if "box" in measured else ""
+    silent = ""
+    if constant_maps:
+        silent = f" {constant_maps} maps are constant: they say nothing, and their picture is shown without heat."
     return Drawing(
         "heat_maps",
-        figure,
+        rows.figure,
         "Each row is a picture and one class; the line above it says which, with the score that is explained. Heat "
         "marks what speaks for the class by each method, on the scale of its own map: how hot two maps are cannot be "
-        f"compared, only where.{outlined}{constant_words}{_closed_words(measured, names)}",
+        f"compared, only where.{framed}{silent}{_closed_words(measured, names)}",
     )
 
 
@@ -129,8 +100,8 @@ def _closed_words(measured: xr.Dataset, names: Sequence[str]) -> str:
     if not linear:
         return ""
     return (
-        f" From {' and '.join(linear)} on the network is linear: Grad-CAM's channel weights there are means of the head's "
-        "own weights, the same for every picture."
+        f" From {' and '.join(linear)} on the network is linear: Grad-CAM's channel weights there are means of the "
+        "head's own weights, the same for every picture."
     )
 
 
@@ -138,22 +109,9 @@ def _asked(measured: xr.Dataset, exhibit: int, rank: int) -> str:
     names = list(np.atleast_1d(measured.attrs["class_names"]))
     asked, label = int(measured.target[exhibit, rank]), int(measured.label[exhibit])
     called = [f"class {k}" if names[k] == str(k) else str(names[k]) for k in (asked, label)]
-    words = f"{called[0]}: score {measured.score.values[exhibit, rank]:.2f}, p {measured.probability.values[exhibit, rank]:.2f}"
+    score, chance = (float(values[exhibit, rank]) for values in (measured.score, measured.probability))
+    words = f"{called[0]}: {_EXPLAINED[measured.attrs['score']]} {score:.2f}, p {chance:.2f}"
     return f"{words}  (sample {int(measured.exhibit[exhibit])}{'' if asked == label else f', in truth {called[1]}'})"
-
-
-def _grey_or_rgb(picture: np.ndarray) -> np.ndarray:
-    """Return a picture (channel, y, x) as (y, x, colour) in [0, 1]; other than 3 channels become their mean."""
-    shown = picture if len(picture) == 3 else np.repeat(picture.mean(0, keepdims=True), 3, axis=0)
-    return np.clip(np.moveaxis(shown, 0, -1), 0, 1)
-
-
-def _outline(ax: Axes, box: np.ndarray) -> None:
-    from matplotlib.patches import Rectangle
-
-    top, left, height, width = (float(side) for side in box)
-    for color, thick in (("black", 2.2), ("white", 1.0)):
-        ax.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=color, linewidth=thick))
 
 
 def localization_figure(measured: xr.Dataset) -> Drawing:
@@ -162,7 +120,7 @@ def localization_figure(measured: xr.Dataset) -> Drawing:
     where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
     return Drawing(
         "localization",
-        _dots(f"Does the heat lie on the object? ({where})", table, _counts(measured)),
+        _dots(f"Does the heat lie on the object? ({where})", table, _called(measured)),
         _DESCRIPTION + _constant_words([measured]),
         table,
     )
@@ -182,11 +140,12 @@ def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
         rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
         if source in ("untrained", "same_class"):
             metrics[f"{name}_{measure}_{source}"] = interval
+    experiment = parts[0].attrs["experiment"]
     table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
     figure = _dots(
-        f"Does the heat lie on the object? ({parts[0].attrs['experiment']}, mean and 95 % interval over {len(parts)} seeds)",
+        f"Does the heat lie on the object? (mean and 95 % interval over {len(parts)} seeds of {experiment})",
         table,
-        _counts(parts[0]),
+        _called(parts[0]),
     )
     drawing = Drawing("localization", figure, _DESCRIPTION + _constant_words(parts))
     return Comparison(metrics=metrics, drawings=[drawing], tables={"localization": table.drop(columns="value")})
@@ -195,8 +154,8 @@ def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
 _DESCRIPTION = (
     "How well the heat maps of the probe pictures find the object, by four measures, larger is better. Filled: this "
     "network. Squares: the same network before training, asked for the same class. Crosses: the map of another picture "
-    "of the same class, which shows what merely knowing the class gives. The grey tick is chance, a constant map; the black "
-    "tick is the best that a map with so few cells can reach. The rows below are maps made without any network."
+    "of the same class, which shows what merely knowing the class gives. The grey tick is chance, a constant map; the "
+    "black tick is the best that a map with so few cells can reach. The rows below are maps made without any network."
 )
 
 
@@ -205,14 +164,15 @@ def _constant_words(parts: Sequence[xr.Dataset]) -> str:
     worst = int(np.argmax(share))
     if share[worst] == 0:
         return " No map is constant."
-    return f" Constant maps count as chance; most are among those of {parts[0]['map'].values[worst]}: {100 * share[worst]:.2g} %."
+    name = title_of(str(parts[0]["map"].values[worst])).replace("\n", " ")
+    return f" Constant maps count as chance; most are among those of {name}: {100 * share[worst]:.2g} %."
 
 
-def _counts(measured: xr.Dataset) -> dict[str, int]:
-    counts = {
-        str(name): int(count) for name, count in zip(measured["map"].values, measured["count"].values, strict=True)
-    }
-    return counts | {str(prior): measured.sizes["sample"] for prior in measured.prior.values}
+def _called(measured: xr.Dataset) -> dict[str, str]:
+    """Return what the rows are called: the maps, then what is made without a network, with their pictures."""
+    counts = zip(measured["map"].values, measured["count"].values, strict=True)
+    called = {str(name): f"{title_of(str(name))} (n = {count})".replace("\n", " ") for name, count in counts}
+    return called | {str(p): f"{_PRIORS[str(p)]} (n = {measured.sizes['sample']})" for p in measured.prior.values}
 
 
 def _table(measured: xr.Dataset) -> pd.DataFrame:
@@ -223,9 +183,7 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
     rows = []
     for name in measured["map"].values:
         for measure in MEASURES:
-            own = {
-                str(source): float(mean.sel(map=name, measure=measure, source=source)) for source in mean.source.values
-            }
+            own = {str(s): float(mean.sel(map=name, measure=measure, source=s)) for s in mean.source.values}
             own["chance"] = float(measured.chance.sel(map=name, measure=measure))
             if measure == "iou":
                 own["ceiling"] = float(measured.ceiling.sel(map=name))
@@ -237,53 +195,6 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _dots(title: str, table: pd.DataFrame, counts: Mapping[str, int]) -> Any:
-    """Draw a panel for each measure and a row for each map."""
-    names = list(dict.fromkeys(table["map"]))
-    figure = figures.canvas(title, 10.5, 0.42 * len(names) + 2.0)
-    axes = figures.panels(figure, 1, 4, left=2.15, top=1.05, bottom=0.85, wspace=0.12, share_y=True)
-    called = [
-        f"{_PRIORS[name] if name in _PRIORS else title_of(name).replace(chr(10), ' ')} (n = {counts[name]})"
-        for name in names
-    ]
-    style = {source: (words, marker, color) for source, words, marker, color in _SOURCES}
-    style |= {
-        "baseline": ("without a network", "D", figures.MARK),
-        "chance": ("chance", "|", "#9a9a9a"),
-        "ceiling": ("ceiling at this map size", "|", "black"),
-    }
-    for ax, measure in zip(axes, MEASURES, strict=True):
-        for source, (words, marker, color) in style.items():
-            part = table[(table.measure == measure) & (table.source == source)].dropna(subset=["value"])
-            y = np.array([names.index(name) for name in part["map"]], dtype=float)
-            size = 13 if marker == "|" else 6
-            ax.plot(
-                part.value, y, marker, color=color, markersize=size, markeredgewidth=1.6, label=words, clip_on=False
-            )
-            if "low" in part:
-                known = part.low.notna().to_numpy()
-                ax.hlines(y[known], part.low[known], part.high[known], color=color, linewidth=1.4)
-        ax.set_xlim(-0.02, 1.02)
-        ax.set_xticks([0, 0.5, 1])
-        ax.set_title(_MEASURED[measure], fontsize=9.5)
-        ax.grid(axis="x", color="#e5e5e5", linewidth=0.8)
-        ax.set_axisbelow(True)
-    axes[0].set_yticks(range(len(names)), called, fontsize=8.5)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
-    handles = {
-        text: handle
-        for ax in axes
-        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
-        if len(handle.get_xdata())
-    }
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="lower center",
-        ncols=len(handles),
-        fontsize=8,
-        frameon=False,
-        columnspacing=1.2,
-    )
-    figure.text(0.5, 0.42 / figure.get_figheight(), "share, mean over pictures", ha="center", fontsize=9)
-    return figure
+def _dots(title: str, table: pd.DataFrame, called: Mapping[str, str]) -> Figure:
+    label = "share, mean over pictures"
+    return dot_rows(title, table, _MEASURED, called, _MARKS, low=0, label=label, ticks=[0, 0.5, 1])

@@ -63,7 +63,7 @@ def layer_gradients(
             score depends on it.
     """
     batches = in_batches(pictures, batch_size)
-    classes = torch.from_numpy(np.asarray(target, dtype=np.int64)).split(batch_size)
+    classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
     with differentiable_from(scores.network, layer, batches[0][:1]) as leaves:
         for images, asked in zip(batches, classes, strict=True):
             leaves.clear()

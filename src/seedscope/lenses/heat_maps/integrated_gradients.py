@@ -34,7 +34,7 @@ def integrated_gradients(
 
     method = IntegratedGradients(scores)
     together = max(1, batch_size // steps)
-    classes = torch.from_numpy(np.asarray(target, dtype=np.int64)).split(together)
+    classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), together)
     maps = []
     for images, asked in zip(in_batches(pictures, together), classes, strict=True):
         attributed = method.attribute(images, baselines=mean_picture(images), target=asked, n_steps=steps)
@@ -43,7 +43,10 @@ def integrated_gradients(
 
 
 def lacking(scores: Scores, pictures: np.ndarray, target: np.ndarray, batch_size: int, maps: np.ndarray) -> float:
-    """Return how far maps are from adding up: Σ |score(x) − score(x0) − Σ map| ÷ Σ |score(x) − score(x0)|; NaN for 0/0."""
+    """Return how far maps are from adding up: Σ |score(x) − score(x0) − Σ map| ÷ Σ |score(x) − score(x0)|.
+
+    NaN where no picture differs from the even one in score.
+    """
     even = np.concatenate([mean_picture(images).numpy() for images in in_batches(pictures, batch_size)])
     rows = np.arange(len(pictures))
     whole = (scores.of(pictures, batch_size) - scores.of(even, batch_size))[rows, target]

@@ -37,7 +37,7 @@ def occlusion(
     stride = max(1, side // 2)
     method = Occlusion(scores)
     maps = []
-    classes = torch.from_numpy(np.asarray(target, dtype=np.int64)).split(batch_size)
+    classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
     with torch.no_grad():
         for images, asked in zip(in_batches(pictures, batch_size), classes, strict=True):
             fall = method.attribute(

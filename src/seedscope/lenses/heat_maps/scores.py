@@ -1,9 +1,10 @@
 """The score of a class, which a heat map explains.
 
     score[s, k] = logit[s, k]                                   as in Selvaraju et al. 2017
-    score[s, k] = logit[s, k] − mean over classes of logit[s]    centred: adding one number to all logits changes nothing
+    score[s, k] = logit[s, k] − mean over classes of logit[s]   centred: a number added to all logits changes nothing
 
-A network with one logit z scores its positive class with z and the other with −z; centring changes nothing there.
+A network with one logit z scores its positive class with z and the other with −z; centred, with half of that, so that
+they differ by z.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Scores:
         """Return the scores (sample, class) of pictures (sample, channel, y, x)."""
         logit: torch.Tensor = self.network(pictures)
         if logit.shape[1] == 1:
-            logit = torch.cat([-logit, logit], dim=1)
+            half = 0.5 if self.centred else 1.0
+            return torch.cat([-half * logit, half * logit], dim=1)
         return logit - logit.mean(1, keepdim=True) if self.centred else logit
 
     def of(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
@@ -50,7 +52,7 @@ def in_batches(pictures: np.ndarray, batch_size: int) -> list[torch.Tensor]:
 
 
 def probability(score: np.ndarray, *, one_logit: bool) -> np.ndarray:
-    """Return the probabilities (sample, class) that uncentred scores stand for: softmax, or the sigmoid of one logit."""
+    """Return the probabilities (sample, class) that uncentred scores stand for: softmax, or of one logit sigmoid."""
     if one_logit:
         return np.exp(-np.logaddexp(0, -score))
     power = np.exp(score - score.max(1, keepdims=True))
