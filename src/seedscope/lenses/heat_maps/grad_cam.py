@@ -4,8 +4,8 @@
     α[s, c]       = mean over y, x of G[s, c, y, x]      the weight of channel c for class k
     map[s, y, x]  = Σ_c α[s, c] · A[s, c, y, x]          heat = max(0, map)
 
-From a layer on which the score is linear (pooling to one number per channel and a dense head, or a dense head on all
-of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016).
+From a layer on which the score is linear (pooling to one number per channel and a dense head, or a dense head on
+all of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016).
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
 Departures: α is the mean over places as there, but map is kept with its sign (what speaks against the class); and A

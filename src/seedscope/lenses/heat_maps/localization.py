@@ -58,7 +58,7 @@ def localization(heat: np.ndarray, mask: np.ndarray) -> np.ndarray:
     total = pixels.sum(1, dtype=np.float64)
     share = area / inside.shape[1]
     mass = np.divide((pixels * inside).sum(1), total, out=share.copy(), where=total > 0)
-    covered = coverage(mask, (heat.shape[1], heat.shape[2])).reshape(n, -1)
+    covered = reduced(mask, (heat.shape[1], heat.shape[2])).reshape(n, -1)
     cell = inside.shape[1] / covered.shape[1]
     cells, _ = best_cells(covered, area, cell)
     found = _top_sum(scaled.reshape(n, -1), covered, cells)
@@ -74,14 +74,17 @@ def localization(heat: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def ceiling(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the largest IoU that cells of a map of this (height, width) can reach with each mask (sample, y, x)."""
-    covered = coverage(mask, size).reshape(len(mask), -1)
+    covered = reduced(mask, size).reshape(len(mask), -1)
     return best_cells(covered, covered.sum(1), mask[0].size / covered.shape[1])[1]
 
 
-def coverage(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return how many pixels of each mask (sample, y, x) lie in each cell of a map of this (height, width)."""
-    rows, columns = (_overlap(cells, pixels) for cells, pixels in zip(size, mask.shape[1:], strict=True))
-    return np.einsum("ay,syx,bx->sab", rows, mask.astype(np.float64), columns, optimize=True)
+def reduced(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return maps (sample, y, x) with this (height, width): a cell holds the sum of what lies in it.
+
+    Of a mask that is how many of the object's pixels lie in each cell.
+    """
+    rows, columns = (_overlap(cells, pixels) for cells, pixels in zip(size, maps.shape[1:], strict=True))
+    return np.einsum("ay,syx,bx->sab", rows, np.asarray(maps, dtype=np.float64), columns, optimize=True)
 
 
 def best_cells(covered: np.ndarray, area: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,14 @@ import torch
 from torch import nn
 
 
+def class_scores(logit: torch.Tensor, *, centred: bool) -> torch.Tensor:
+    """Return the scores (sample, class) that logits (sample, target) are."""
+    if logit.shape[1] == 1:
+        half = 0.5 if centred else 1.0
+        return torch.cat([-half * logit, half * logit], dim=1)
+    return logit - logit.mean(1, keepdim=True) if centred else logit
+
+
 class Scores:
     """The scores (sample, class) that a network gives to pictures.
 
@@ -28,11 +36,7 @@ class Scores:
 
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the scores (sample, class) of pictures (sample, channel, y, x)."""
-        logit: torch.Tensor = self.network(pictures)
-        if logit.shape[1] == 1:
-            half = 0.5 if self.centred else 1.0
-            return torch.cat([-half * logit, half * logit], dim=1)
-        return logit - logit.mean(1, keepdim=True) if self.centred else logit
+        return class_scores(self.network(pictures), centred=self.centred)
 
     def of(self, pictures: np.ndarray, batch_size: int) -> np.ndarray:
         """Return the scores (sample, class) of pictures (sample, channel, y, x), so many at a time."""
