@@ -49,7 +49,7 @@ def dot_rows(
         for source, (_, marker, color) in marks.items():
             part = table[(table["measure"] == measure) & (table["source"] == source)].dropna(subset=["value"])
             y = part["map"].map(places).to_numpy(dtype=float)
-            ax.plot(part["value"], y, linestyle="", color=color, zorder=3, **_shape(marker))
+            ax.plot(part["value"], y, linestyle="", color=color, zorder=3, clip_on=False, **_shape(marker))
             if "low" in part:
                 known = part["low"].notna().to_numpy()
                 ax.hlines(y[known], part["low"][known], part["high"][known], color=color, linewidth=1.4)

@@ -171,12 +171,9 @@ class HeatMaps:
         return integrated_gradients(scores, pictures, target, self.batch_size, steps=self.steps)
 
     def _scores(self, network: nn.Module) -> Scores:
-        import torch
+        from seedscope.lenses.heat_maps.scores import Scores, laid_out
 
-        from seedscope.lenses.heat_maps.scores import Scores
-
-        laid_out: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        return Scores(laid_out, centred=self.score == "centred")
+        return Scores(laid_out(network), centred=self.score == "centred")
 
     def _asked(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the classes (sample, rank) whose scores are explained."""
@@ -191,10 +188,9 @@ class HeatMaps:
         from seedscope.lenses.heat_maps.integrated_gradients import lacking
         from seedscope.lenses.heat_maps.scores import Scores, probability
 
-        label = replica.probe.label.sel(sample=replica.exhibits).values
-        chosen = balanced(label, self.shown)
-        sample, label = replica.exhibits[chosen], label[chosen]
-        pictures = replica.probe.image.sel(sample=sample).values
+        sample = shown_exhibits(replica, self.shown)
+        exhibits = replica.probe.sel(sample=sample)
+        pictures, label = exhibits.image.values, exhibits.label.values
         variables: dict[str, xr.Variable] = {}
         with replica.network() as network:
             scores = self._scores(network)
@@ -216,7 +212,7 @@ class HeatMaps:
             if "grad_cam" in self.methods:
                 variables["no_heat"] = xr.Variable(("layer", "explained"), self._no_heat(network, replica))
         if self.truth is not None:
-            boxes = Boxes.read(self.truth, replica.probe.sel(sample=sample))
+            boxes = Boxes.read(self.truth, exhibits)
             corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
             variables["box"] = xr.Variable(("exhibit", "side"), corners)
         rows = np.arange(len(sample))[:, None]
@@ -283,9 +279,8 @@ class HeatMaps:
                     if source == 0:
                         other = another_of_its_class(asked[which])
                         with_other = np.flatnonzero(other >= 0)
-                        inside[2, i][:, which[with_other]] = _measured(
-                            heat[other[with_other]], own.take(with_other), extent
-                        )
+                        moved = _measured(heat[other[with_other]], own.take(with_other), extent)
+                        inside[2, i][:, which[with_other]] = moved
                         chance[i] = _measured(np.ones_like(heat), own, extent).mean(1)
                         best[i] = ceiling(own.masks(extent), (heat.shape[1], heat.shape[2])).mean()
         middle = np.broadcast_to(centre_prior(extent), (n, *extent))
@@ -309,6 +304,13 @@ class HeatMaps:
         )
 
 
+def shown_exhibits(replica: Replica, count: int) -> np.ndarray:
+    """Return the samples of the exhibits that are shown: the first of each class, then the second, ordered by class."""
+    label = replica.probe.label.sel(sample=replica.exhibits).values
+    chosen = balanced(label, count)
+    return replica.exhibits[chosen[np.argsort(label[chosen], kind="stable")]]
+
+
 def another_of_its_class(group: np.ndarray) -> np.ndarray:
     """Return for each position the next one of its group, the first after the last; −1 where a group has one member."""
     other = np.full(len(group), -1)
@@ -321,5 +323,7 @@ def another_of_its_class(group: np.ndarray) -> np.ndarray:
 
 def _measured(heat: np.ndarray, boxes: Boxes, extent: tuple[int, int]) -> np.ndarray:
     """Return how well heat maps (sample, y, x) find their boxes, (measure, sample), a part of them at a time."""
+    if not len(heat):
+        return np.zeros((len(MEASURES), 0))
     parts = [np.arange(start, min(start + _TOGETHER, len(heat))) for start in range(0, len(heat), _TOGETHER)]
     return np.concatenate([localization(heat[part], boxes.take(part).masks(extent)) for part in parts], axis=1)

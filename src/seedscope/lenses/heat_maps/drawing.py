@@ -10,7 +10,7 @@ import numpy as np
 from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
-from seedscope.figures.rows import PictureRows, grey_or_rgb, outline
+from seedscope.figures.rows import PictureRows, grey_or_rgb
 from seedscope.lenses.heat_maps.localization import MEASURES, enlarged, normalised
 
 if TYPE_CHECKING:
@@ -59,28 +59,25 @@ def overlays(measured: xr.Dataset, opacity: float) -> Drawing:
         f"Where the network sees a class, by {len(names)} heat maps ({where})",
         ["picture", *map(title_of, names)],
         [_asked(measured, *which) for which in asked],
-        measured.sizes["y"] / measured.sizes["x"],
+        (measured.sizes["y"], measured.sizes["x"]),
     )
     colours = colormaps[figures.SEQUENTIAL]
     constant_maps = 0
-    for panels, (e, r) in zip(rows.axes, asked, strict=True):
+    for row, (e, r) in enumerate(asked):
         picture = grey_or_rgb(measured.image.values[e])
-        panels[0].imshow(picture, aspect="auto")
-        for ax, name in zip(panels[1:], names, strict=True):
+        rows.show(row, 0, picture)
+        for column, name in enumerate(names, start=1):
             heat = np.maximum(measured[name].values[e, r], 0)
             scaled, constant = normalised(heat[None])
             if constant[0]:
                 constant_maps += 1
-                ax.imshow(picture, aspect="auto")
-                words = "no heat" if heat.max() == 0 else "everywhere alike"
-                paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-                ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=8.5, bbox=paper)
+                rows.show(row, column, picture)
+                rows.say(row, column, "no heat" if heat.max() == 0 else "everywhere alike")
             else:
                 shown = colours(enlarged(scaled, (picture.shape[0], picture.shape[1]))[0])[..., :3]
-                ax.imshow((1 - opacity) * picture + opacity * shown, aspect="auto")
-        if "box" in measured:
-            for ax in panels:
-                outline(ax, measured.box.values[e])
+                rows.show(row, column, (1 - opacity) * picture + opacity * shown)
+        for column in range(len(names) + 1) if "box" in measured else ():
+            rows.outline(row, column, measured.box.values[e])
     rows.color_bar(ScalarMappable(Normalize(0, 1), colours), "heat ÷ the map's largest")
     framed = " The frame is where the object is." if "box" in measured else ""
     silent = ""

@@ -8,8 +8,8 @@ From a layer on which the score is linear (pooling to one number per channel and
 all of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016).
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
-Departures: α is the mean over places as there, but map is kept with its sign (what speaks against the class); and A
-is read behind the ReLU even where the network pools first, so that it is the tensor that :mod:`seedscope.capture` keeps.
+Departures: map is kept with its sign (what speaks against the class) beside the heat; and A is read behind the ReLU
+even where the network pools first, so that it is the tensor that :mod:`seedscope.capture` keeps.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ from annotated_types import Ge
 from seedscope.data import balanced
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses import Network, Replica
 from seedscope.lenses.dominance import cumulative_share
-from seedscope.lenses.heat_maps import another_of_its_class
+from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
 from seedscope.lenses.places import drawing
@@ -98,11 +98,14 @@ class Places:
         """
         import xarray as xr
 
+        from seedscope.lenses.heat_maps.scores import laid_out
+
         pictures, label = replica.probe.image.values, replica.probe.label.values
         sample = replica.probe.sample.values
-        shown = np.flatnonzero(np.isin(sample, replica.exhibits))
-        shown = shown[balanced(label[shown], self.shown)]
+        order = np.argsort(sample, kind="stable")
+        shown = order[np.searchsorted(sample, shown_exhibits(replica, self.shown), sorter=order)]
         with replica.network() as network:
+            laid_out(network)
             place, channel, rest, score = self._pushed_back(replica, network, pictures)
             answer = score.argmax(1)
             few = balanced(answer, self.pictures)
@@ -250,7 +253,7 @@ def _of_another_class(group: np.ndarray) -> np.ndarray:
 
 
 def _reaching(votes: np.ndarray) -> np.ndarray:
-    """Return how many of the largest votes (sample, item) hold 80 % of those for the class; NaN where none is for it."""
+    """Return how many of the largest votes (sample, item) hold 80 % of those for the class; NaN where none is."""
     share = cumulative_share(np.maximum(votes, 0))
     count = (share < 0.8 - 1e-12).sum(1) + 1.0
     return np.where(np.isnan(share[:, 0]), np.nan, count)

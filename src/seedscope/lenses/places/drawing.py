@@ -10,7 +10,7 @@ import numpy as np
 from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
-from seedscope.figures.rows import PictureRows, grey_or_rgb, outline
+from seedscope.figures.rows import PictureRows, grey_or_rgb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,27 +50,25 @@ def places(measured: xr.Dataset) -> Drawing:
         f"Which places of {layer} fed the answer? ({_where(measured)})",
         ["picture", "exact votes", *(_COMPARED[name] for name in compared)],
         words,
-        measured.sizes["y"] / measured.sizes["x"],
+        (measured.sizes["y"], measured.sizes["x"]),
     )
-    height, width = measured.sizes["y"], measured.sizes["x"]
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    for e, panels in enumerate(rows.axes):
-        panels[0].imshow(grey_or_rgb(measured.image.values[e]), aspect="auto")
-        maps = [measured.place.values[e], *(measured.heat.sel(compared=name).values[e] for name in compared)]
-        for ax, values in zip(panels[1:], maps, strict=True):
-            norm = figures.centred(values)
-            ax.imshow(values, norm=norm, cmap=figures.DIVERGING, interpolation="nearest", aspect="auto", extent=extent)
-        if "box" in measured:
-            for ax in panels:
-                outline(ax, measured.box.values[e])
+    for row in range(len(words)):
+        rows.show(row, 0, grey_or_rgb(measured.image.values[row]))
+        maps = [measured.place.values[row], *measured.heat.values[:, row]]
+        for column, values in enumerate(maps, start=1):
+            rows.show(
+                row, column, values, norm=figures.centred(values), cmap=figures.DIVERGING, interpolation="nearest"
+            )
+        for column in range(len(maps) + 1) if "box" in measured else ():
+            rows.outline(row, column, measured.box.values[row])
     rows.color_bar(ScalarMappable(Normalize(-1, 1), colormaps[figures.DIVERGING]), "value ÷ the map's largest, by size")
     framed = " The frame is where the object is." if "box" in measured else ""
     return Drawing(
         "places",
         rows.figure,
-        f"Each row is a picture and the network's answer. The second column is exact: how much each place of {layer} gave "
-        "to the centred logit, blue for, red against; with the biases it adds up to that logit. Beside it are heat maps, "
-        f"brought to the same cells. Each map has its own scale, 0 is white.{framed}",
+        "Each row is a picture and the network's answer. The second column is exact: how much each place of "
+        f"{layer} gave to the centred logit, blue for, red against; with the biases it adds up to that logit. Beside "
+        f"it are heat maps, brought to the same cells. Each map has its own scale, 0 is white.{framed}",
     )
 
 
@@ -95,8 +93,8 @@ def channels(measured: xr.Dataset) -> Drawing:
     return Drawing(
         "place_channels",
         figure,
-        f"The mean exact vote of each channel of {layer}, all places together, for the class that was the network's answer: "
-        f"blue for, red against; {silent} of {vote.shape[1]} channels give nothing."
+        f"The mean exact vote of each channel of {layer}, all places together, for the class that was the network's "
+        f"answer: blue for, red against; {silent} of {vote.shape[1]} channels give nothing."
         + (" A grey row is a class that was never the answer." if np.isnan(vote).any() else "")
         + figures.shared_cells(ax, vote.shape[1]),
     )
@@ -163,4 +161,4 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
 def _dots(title: str, table: pd.DataFrame) -> Figure:
     called = {name: words.replace("\n", " ") for name, words in _COMPARED.items()}
     label = "mean over pictures"
-    return dot_rows(title, table, _MEASURES, called, _MARKS, low=-0.5, label=label, ticks=[-0.5, 0, 0.5, 1])
+    return dot_rows(title, table, _MEASURES, called, _MARKS, low=-1, label=label, ticks=[-1, -0.5, 0, 0.5, 1])
