@@ -32,7 +32,7 @@ from seedscope.lenses.heat_maps.localization import reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
 from seedscope.lenses.places import drawing
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
-from seedscope.lenses.places.votes import DenseEnd
+from seedscope.lenses.places.votes import DenseEnd, dense_layers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,8 +51,7 @@ class Places:
 
     Attributes:
         maps: the layer with maps (channel, y, x) that the first dense layer takes.
-        hidden: that dense layer, followed by a ReLU; ``None`` where the head takes the maps.
-        head: the dense layer that gives the logits.
+        head: the dense layer that gives the logits; between the two are dense layers with a ReLU behind each, or none.
         pictures: how many pictures heat maps are compared on, the same number of each answer.
         shown: how many of the exhibits are shown.
         batch_size: pictures in the network at a time.
@@ -61,7 +60,6 @@ class Places:
 
     maps: str
     head: str
-    hidden: str | None = None
     pictures: Annotated[int, Ge(1)] = 90
     shown: Annotated[int, Ge(1)] = 9
     batch_size: Annotated[int, Ge(1)] = 128
@@ -75,18 +73,12 @@ class Places:
             raise SettingError("maps", f"there is no layer {self.maps!r}; {did_you_mean(self.maps, with_maps)}")
         if len(shape) != 3:
             raise SettingError("maps", f"layer {self.maps!r} has no maps: its output is {shape}, not (channel, y, x)")
-        first = self.head if self.hidden is None else self.hidden
-        weight = network.weights.get(f"{first}.weight")
-        key = "head" if self.hidden is None else "hidden"
-        if weight is None or len(weight) != 2:
-            raise SettingError(key, f"there is no dense layer {first!r}")
-        if weight[1] != np.prod(shape):
-            raise SettingError(key, f"{first!r} takes {weight[1]} numbers and {self.maps!r} gives {np.prod(shape)}")
-        head = network.weights.get(f"{self.head}.weight")
-        if head is None or network.layers.get(self.head) != network.layers["logit"]:
+        if f"{self.head}.weight" not in network.weights or network.layers.get(self.head) != network.layers["logit"]:
             raise SettingError("head", f"layer {self.head!r} is not a dense layer that gives the logits")
-        if self.hidden is not None and head[1] != weight[0]:
-            raise SettingError("head", f"{self.head!r} takes {head[1]} numbers and {self.hidden!r} gives {weight[0]}")
+        if dense_layers(network.weights, int(np.prod(shape)), self.head) is None:
+            raise SettingError(
+                "maps", f"from the {np.prod(shape)} numbers of {self.maps!r} no dense layers lead to {self.head!r}"
+            )
         if self.truth is not None:
             require_boxes(self.truth)
 
@@ -197,10 +189,15 @@ class Places:
         from seedscope.capture import activations
         from seedscope.lenses.heat_maps.scores import class_scores, in_batches
 
-        end = DenseEnd.of(dict(replica.weights), self.hidden, self.head)
+        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        end: DenseEnd | None = None
         parts = []
         for captured in activations(network, [self.maps], in_batches(pictures, self.batch_size)):
             score = class_scores(captured["logit"], centred=True).numpy().astype(np.float64)
+            if end is None:
+                layers = dense_layers(shapes, captured[self.maps][0].numel(), self.head)
+                assert layers is not None  # checked
+                end = DenseEnd.of(replica.weights, layers)
             votes, rest = end.votes(captured[self.maps].numpy(), score.argmax(1))
             parts.append((votes.sum(1), votes.sum((2, 3)), rest, score))
         place, channel, rest, score = (np.concatenate(values) for values in zip(*parts, strict=True))
@@ -208,7 +205,7 @@ class Places:
         if not error <= _ROUNDING:
             raise SeedscopeError(
                 f"{replica.experiment}: the votes of {self.maps!r} do not add up to the logits (off by {error:.2g} of "
-                f"the largest): {self.hidden or self.head!r} does not take them as they are, or another layer follows"
+                "the largest): something else than dense layers and ReLUs stands behind it"
             )
         return place, channel, rest, score
 

@@ -18,6 +18,8 @@ def agreement(exact: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return how well maps (sample, y, x) agree, (measure, sample) as ``AGREEMENTS``."""
     from scipy.stats import rankdata
 
+    if not len(exact):
+        return np.zeros((len(AGREEMENTS), 0))
     a, b = (np.asarray(maps, dtype=np.float64).reshape(len(maps), -1) for maps in (exact, other))
     ranks = [rankdata(values, axis=1) for values in (a, b)]
     top = [values == values.max(1, keepdims=True) for values in (a, b)]
