@@ -278,7 +278,7 @@ def test_heat_that_knows_nothing_of_the_object_is_at_chance():
 def test_the_brightest_window_is_the_square_where_contrast_is_high_and_chance_where_there_is_none():
     source = dataclasses.replace(Squares(), n_probe=180, noise=0.1, contrast=0.5)
     probe = source.probe()
-    boxes = Boxes.read({"top": "square_y", "left": "square_x", "height": 6, "width": 6}, probe)
+    boxes = Boxes.read({"top": "square_y", "left": "square_x", "height": "square_side", "width": 6}, probe)
     mask = boxes.masks((32, 32))
     found = brightest_window(probe.image.values, boxes)
     assert localization(found, mask).mean(1) == pytest.approx([1] * 4, abs=0.01)

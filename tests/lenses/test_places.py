@@ -153,7 +153,8 @@ def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
     seen = look(lens, replica_of_network(dead, random_pictures(6), np.arange(6) % 3))
     assert np.isnan(seen.summary["votes_on_object"])
     assert seen.summary["grad_cam_cosine"] == 0
-    look(LENS, replica_of_network(lambda: fill(relu_first((1, 16, 16), 3, hidden=())), random_pictures(1), [2]))
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    look(LENS, replica_of_network(make, random_pictures(1), [2]))
 
 
 def test_another_layer_between_the_maps_and_the_head_is_noticed():

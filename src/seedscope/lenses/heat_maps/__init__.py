@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from seedscope.data import balanced
 from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
@@ -257,6 +256,8 @@ class HeatMaps:
     def _inside(self, replica: Replica, boxes: Boxes) -> xr.Dataset:
         import xarray as xr
 
+        from seedscope.data import balanced
+
         pictures, label = replica.probe.image.values, replica.probe.label.values
         n, extent = len(pictures), (pictures.shape[2], pictures.shape[3])
         with replica.network() as network:
@@ -306,6 +307,8 @@ class HeatMaps:
 
 def shown_exhibits(replica: Replica, count: int) -> np.ndarray:
     """Return the samples of the exhibits that are shown: the first of each class, then the second, ordered by class."""
+    from seedscope.data import balanced
+
     label = replica.probe.label.sel(sample=replica.exhibits).values
     chosen = balanced(label, count)
     return replica.exhibits[chosen[np.argsort(label[chosen], kind="stable")]]

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.data import balanced
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica
@@ -90,6 +89,7 @@ class Places:
         """
         import xarray as xr
 
+        from seedscope.data import balanced
         from seedscope.lenses.heat_maps.scores import laid_out
 
         pictures, label = replica.probe.image.values, replica.probe.label.values
