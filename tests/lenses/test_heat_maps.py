@@ -15,7 +15,7 @@ from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gra
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
 from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, ceiling, localization, normalised, reduced
 from seedscope.lenses.heat_maps.occlusion import occlusion
-from seedscope.lenses.heat_maps.scores import Scores, probability
+from seedscope.lenses.heat_maps.scores import Scores, probabilities
 from seedscope.lenses.heat_maps.truth import Boxes
 from seedscope.models.convnet import ConvNet
 
@@ -95,6 +95,44 @@ class Reusing(nn.Module):
         return self.head(self.pool(self.relu(self.second(x))).flatten(1))
 
 
+class Fire(nn.Module):
+    """SqueezeNet's block: squeeze, then two expansions side by side, every ReLU in place."""
+
+    def __init__(self, before, squeezed, after):
+        super().__init__()
+        self.squeeze, self.squeeze_activation = nn.Conv2d(before, squeezed, 1), nn.ReLU(inplace=True)
+        self.expand1x1, self.expand1x1_activation = nn.Conv2d(squeezed, after, 1), nn.ReLU(inplace=True)
+        self.expand3x3, self.expand3x3_activation = nn.Conv2d(squeezed, after, 3, padding=1), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.squeeze_activation(self.squeeze(x))
+        return torch.cat(
+            [self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1
+        )
+
+
+def test_any_layer_of_squeezenets_blocks_has_the_map_that_captum_gives():
+    from captum.attr import LayerGradCam
+
+    model = fill(
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, ceil_mode=True), Fire(6, 4, 5),
+            Fire(10, 3, 6), nn.Dropout(0.5), nn.Conv2d(12, 7, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+    )  # fmt: skip
+    pictures, target = random_pictures(5, (3, 29, 23)), np.array([6, 0, 3, 2, 2])
+    for layer, module in (("3", model[3]), ("4", model[4]), ("2", model[2])):
+        wanted = LayerGradCam(model, module).attribute(torch.from_numpy(pictures), torch.from_numpy(target))
+        got = grad_cam(Scores(model), layer, pictures, target, 2)
+        np.testing.assert_allclose(got, wanted.detach().numpy()[:, 0], rtol=0, atol=1e-12)
+    for layer in ("0", "3.squeeze", "4.expand3x3", "6"):
+        relu = {"0": "1", "6": "7"}.get(layer, f"{layer}_activation")
+        maps = [grad_cam(Scores(model), name, pictures, target, 3) for name in (layer, relu)]
+        assert np.abs(maps[0]).max() > 0
+        np.testing.assert_allclose(maps[0], maps[1], rtol=0, atol=1e-12)
+
+
 def test_a_network_that_reuses_its_relu_gives_the_gradient_of_the_score():
     model, pictures, target = fill(Reusing()), random_pictures(5), np.arange(5) % 3
     for layer in ("first", "second"):
@@ -169,7 +207,7 @@ def test_one_logit_speaks_for_one_class_and_against_the_other():
     maps = [grad_cam(Scores(model), "3", pictures, np.full(5, k), 5) for k in (0, 1)]
     np.testing.assert_allclose(maps[0], -maps[1], rtol=0, atol=1e-12)
     logit = model(torch.from_numpy(pictures)).detach().numpy()
-    chance = probability(Scores(model).of(pictures, 2), one_logit=True)
+    chance = probabilities(model, pictures, 2)
     np.testing.assert_allclose(chance[:, 1], 1 / (1 + np.exp(-logit[:, 0])))
     np.testing.assert_allclose(chance.sum(1), 1)
 

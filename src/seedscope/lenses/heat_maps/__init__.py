@@ -185,7 +185,7 @@ class HeatMaps:
 
         from seedscope.lenses.heat_maps.grad_cam import closed_form_error
         from seedscope.lenses.heat_maps.integrated_gradients import lacking
-        from seedscope.lenses.heat_maps.scores import Scores, probability
+        from seedscope.lenses.heat_maps.scores import probabilities
 
         sample = shown_exhibits(replica, self.shown)
         exhibits = replica.probe.sel(sample=sample)
@@ -194,10 +194,7 @@ class HeatMaps:
         with replica.network() as network:
             scores = self._scores(network)
             score = scores.of(pictures, self.batch_size)
-            chance = probability(
-                Scores(network).of(pictures, self.batch_size),
-                one_logit=replica.activations["logit"].sizes["target"] == 1,
-            )
+            chance = probabilities(network, pictures, self.batch_size)
             target = self._asked(score, label)
             for name, method, layer in self._names():
                 maps = [self._map(scores, method, layer, pictures, asked) for asked in target.T]

@@ -108,7 +108,8 @@ def _asked(measured: xr.Dataset, exhibit: int, rank: int) -> str:
     called = [f"class {k}" if names[k] == str(k) else str(names[k]) for k in (asked, label)]
     score, chance = (float(values[exhibit, rank]) for values in (measured.score, measured.probability))
     words = f"{called[0]}: {_EXPLAINED[measured.attrs['score']]} {score:.2f}, p {chance:.2f}"
-    return f"{words}  (sample {int(measured.exhibit[exhibit])}{'' if asked == label else f', in truth {called[1]}'})"
+    truth = "" if label in (asked, -1) else f", in truth {called[1]}"  # −1: nobody has said what it is
+    return f"{words}  (sample {int(measured.exhibit[exhibit])}{truth})"
 
 
 def localization_figure(measured: xr.Dataset) -> Drawing:

@@ -61,9 +61,9 @@ def in_batches(pictures: np.ndarray, batch_size: int) -> list[torch.Tensor]:
     ]
 
 
-def probability(score: np.ndarray, *, one_logit: bool) -> np.ndarray:
-    """Return the probabilities (sample, class) that uncentred scores stand for: softmax, or of one logit sigmoid."""
-    if one_logit:
-        return np.exp(-np.logaddexp(0, -score))
-    power = np.exp(score - score.max(1, keepdims=True))
-    return power / power.sum(1, keepdims=True)
+def probabilities(network: nn.Module, pictures: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the probabilities (sample, class) that a network gives to pictures: softmax, or of one logit sigmoid."""
+    with torch.no_grad():
+        logit = torch.cat([network(batch) for batch in in_batches(pictures, batch_size)])
+    both = logit if logit.shape[1] > 1 else torch.cat([torch.zeros_like(logit), logit], dim=1)
+    return both.softmax(1).numpy()
