@@ -134,6 +134,11 @@ class _WatchReLU(TorchFunctionMode):
     def mark(self, layer: str, output: torch.Tensor) -> None:
         self._tag(output, self.origins.get(id(output), frozenset()) | {layer})
 
+    def forget(self) -> None:
+        """Forget the tensors of one forward pass, so that they can be freed."""
+        self.origins.clear()
+        self._alive.clear()
+
     def _tag(self, tensor: torch.Tensor, layers: frozenset[str]) -> None:
         self.origins[id(tensor)] = layers
         self._alive.append(tensor)
@@ -144,11 +149,27 @@ class _WatchReLU(TorchFunctionMode):
         name, options = getattr(func, "__name__", ""), dict(kwargs or {})
         layers = self.origins.get(id(args[0] if args else options.get("input")), frozenset())
         output = func(*args, **options)
-        if name in _RECTIFIERS or (name in _CLAMPS and _clamps_at_0(*args[1:], **options)):
+        if _is_relu(name, args, options):
             self.rectified |= layers
         elif layers and name.startswith(_COMMUTE) and isinstance(output, torch.Tensor):
             self._tag(output, self.origins.get(id(output), frozenset()) | layers)
         return output
+
+
+class _PassReLU(_WatchReLU):
+    """Leaves out the ReLU behind a marked tensor that went through one already: it would change nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = args[0] if args else (kwargs or {}).get("input")
+        if self.origins.get(id(given)) and _is_relu(getattr(func, "__name__", ""), args, kwargs or {}):
+            return given
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def _is_relu(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+    return name in _RECTIFIERS or (name in _CLAMPS and _clamps_at_0(*args[1:], **options))
 
 
 def _clamps_at_0(min: Any = None, max: Any = None, **_: Any) -> bool:  # torch's own names
@@ -161,6 +182,61 @@ def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.T
     with evaluating(model), hooked(model, layers, watch.mark), watch:
         model(example.clone())  # a clone: a network may change its input in place
     return frozenset(watch.rectified)
+
+
+@contextmanager
+def differentiable_from(model: nn.Module, layer: str, example: torch.Tensor) -> Iterator[list[torch.Tensor]]:
+    """Let gradients be taken with respect to a layer's activations, after their ReLU where it has one.
+
+    Each forward pass while this is entered appends to the list the tensor that the rest of the network is computed
+    from, the same that :func:`activations` returns: convolution → pool → ReLU is run as convolution → ReLU → pool,
+    which is the same function of the picture. The later ReLU is left out, since its gradient at 0 is not that of the
+    layer behind it. In-place operations work on a copy. ``example`` is one batch of pictures.
+
+    Raises:
+        SeedscopeError: an unknown layer, one that runs several times in one pass, or one that the network also uses
+            without its ReLU.
+    """
+    rectified = layer in followed_by_relu(model, [layer], example)
+    passing = _PassReLU()
+    leaves: list[torch.Tensor] = []
+    ran = False
+
+    def start(_module: nn.Module, _inputs: Any) -> None:
+        nonlocal ran
+        ran = False
+        passing.forget()
+
+    def branch(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        nonlocal ran
+        if ran:
+            raise SeedscopeError(f"layer {layer!r} runs several times in one forward pass: name one that runs once")
+        ran = True
+        leaf = (output.relu() if rectified else output).detach().requires_grad_()
+        leaves.append(leaf)
+        after = leaf.clone()  # an in-place operation may follow, which a leaf refuses
+        if rectified:
+            passing.mark(layer, after)
+        return after
+
+    with evaluating(model):
+        unchanged = model(example)
+    handles = [
+        model.register_forward_pre_hook(start),
+        dict(model.named_modules())[layer].register_forward_hook(branch),
+    ]
+    try:
+        with evaluating(model), torch.enable_grad(), passing:
+            moved = model(example).detach()
+            if not ran:
+                raise SeedscopeError(f"layer {layer!r} did not run in the forward pass")
+            if not torch.allclose(moved, unchanged, rtol=1e-4, atol=1e-4 * float(unchanged.abs().max())):
+                raise SeedscopeError(f"layer {layer!r} is used both with and without its ReLU: name a layer behind it")
+            leaves.clear()
+            yield leaves
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def layer_shapes(model: nn.Module, example: torch.Tensor) -> dict[str, tuple[int, ...]]:

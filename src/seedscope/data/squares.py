@@ -211,6 +211,7 @@ class Squares:
             split,
             square_y=places.y.astype(np.int16),
             square_x=places.x.astype(np.int16),
+            square_side=np.full(len(image), self.side, dtype=np.int16),
             square_sign=places.sign,
             **known,
         )

@@ -1,0 +1,114 @@
+"""Gradient-weighted class activation maps: where in a layer lies what speaks for a class?
+
+    G[s, c, y, x] = ∂ score[s, k] / ∂ A[s, c, y, x]      A: the layer's activations, after its ReLU where it has one
+    α[s, c]       = mean over y, x of G[s, c, y, x]      the weight of channel c for class k
+    map[s, y, x]  = Σ_c α[s, c] · A[s, c, y, x]          heat = max(0, map)
+
+From a layer on which the score is linear (pooling to one number per channel and a dense head, or a dense head on
+all of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016).
+
+Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
+Departures: map is kept with its sign (what speaks against the class) beside the heat; and A is read behind the ReLU
+even where the network pools first, so that it is the tensor that :mod:`seedscope.capture` keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from seedscope.capture import differentiable_from
+from seedscope.errors import SeedscopeError
+from seedscope.lenses.heat_maps.scores import Scores, in_batches
+
+
+@dataclass(frozen=True)
+class LayerGradients:
+    """A batch's activations of a layer and the gradients of its scores, each (sample, channel, y, x)."""
+
+    activation: torch.Tensor
+    gradient: torch.Tensor
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """Return the weight of each channel, (sample, channel)."""
+        return self.gradient.mean((2, 3))
+
+    @property
+    def map(self) -> torch.Tensor:
+        """Return the signed map, (sample, y, x)."""
+        return torch.einsum("sc,scyx->syx", self.weight, self.activation)
+
+
+def layer_gradients(
+    scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarray, batch_size: int
+) -> Iterator[LayerGradients]:
+    """Yield, batch by batch, a layer's activations and the gradients of one class's score for each picture.
+
+    The pictures of a batch share a forward and a backward pass: in evaluation mode none depends on another, so the
+    gradient of the sum of their scores holds each one's own.
+
+    Args:
+        scores: the network and its scores.
+        layer: a module whose output is (channel, y, x).
+        pictures: (sample, channel, y, x).
+        target: the class of each picture.
+        batch_size: pictures at a time.
+
+    Raises:
+        SeedscopeError: the layer cannot be looked at (see :func:`seedscope.capture.differentiable_from`), or no
+            score depends on it.
+    """
+    batches = in_batches(pictures, batch_size)
+    classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
+    with differentiable_from(scores.network, layer, batches[0][:1]) as leaves:
+        for images, asked in zip(batches, classes, strict=True):
+            leaves.clear()
+            score = scores(images)
+            if not score.requires_grad:
+                raise SeedscopeError(f"no score depends on layer {layer!r}: name one on the way to the logits")
+            chosen = score.gather(1, asked[:, None])
+            (gradient,) = torch.autograd.grad(chosen.sum(), leaves)
+            yield LayerGradients(leaves[0].detach(), gradient)
+
+
+def grad_cam(scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return the signed map of each picture for its class, (sample, y, x), in the layer's own resolution."""
+    batches = layer_gradients(scores, layer, pictures, target, batch_size)
+    return np.concatenate([batch.map.numpy() for batch in batches])
+
+
+def closed_form(scores: Scores, layer: str, pictures: np.ndarray, classes: np.ndarray) -> dict[int, np.ndarray] | None:
+    """Return α (channel) of each class where the score is linear in the layer, so that one α serves all pictures.
+
+    Whether it is, is seen from the gradients of these pictures: those of a linear function are all the same. With a
+    single picture that cannot be seen. ``None`` where it is not linear.
+    """
+    weights = {}
+    for k in np.unique(classes) if len(pictures) > 1 else ():
+        (batch,) = layer_gradients(scores, layer, pictures, np.full(len(pictures), k), len(pictures))
+        reach = float(batch.gradient[0].abs().max())
+        if not torch.allclose(batch.gradient, batch.gradient[:1], rtol=0, atol=1e-6 * reach):
+            return None
+        weights[int(k)] = batch.weight[0].numpy()
+    return weights or None
+
+
+def closed_form_error(
+    scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarray, batch_size: int, maps: np.ndarray
+) -> float | None:
+    """Return the largest difference between ``maps`` and those of :func:`closed_form`, share of the largest value.
+
+    ``None`` where the score is not linear in the layer.
+    """
+    weights = closed_form(scores, layer, pictures, target)
+    if weights is None:
+        return None
+    alpha = np.stack([weights[int(k)] for k in target])
+    batches = layer_gradients(scores, layer, pictures, target, batch_size)
+    activation = np.concatenate([batch.activation.numpy() for batch in batches])
+    difference = np.abs(np.einsum("sc,scyx->syx", alpha, activation) - maps).max()
+    return float(difference / (np.abs(maps).max() or 1))

@@ -1,0 +1,263 @@
+"""Which places and channels of the last maps fed the winning vote, and do heat maps show those places?
+
+    place[s, y, x]   = Σ_c R[s, c, y, x]       R: the exact share of each place and channel in the centred logit of the
+    channel[s, c]    = Σ_{y, x} R[s, c, y, x]  network's answer (``votes.py``); with ``rest`` it adds up to that logit
+    places for 80 %  how many places, largest first, hold 80 % of Σ max(0, place); channels alike
+    on the object    Σ place over the cells that the object covers in part ÷ Σ place; ``near``: their neighbours too
+
+Then heat maps (:mod:`seedscope.lenses.heat_maps`), brought to the cells of the exact map, are held against it by rank
+correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
+answer, and of a picture with another answer. Grad-CAM stands there twice, of the centred logit and of the logit.
+
+Sources: the exact votes follow from the weights; the methods' papers stand in their files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.figures import Drawing
+from seedscope.lenses import Network, Replica
+from seedscope.lenses.dominance import cumulative_share
+from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
+from seedscope.lenses.heat_maps.localization import reduced
+from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
+from seedscope.lenses.places import drawing
+from seedscope.lenses.places.agreement import AGREEMENTS, agreement
+from seedscope.lenses.places.votes import DenseEnd, dense_layers
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import nn
+
+    from seedscope.across import Comparison
+
+COMPARED = ("grad_cam", "grad_cam_of_logit", "occlusion", "integrated_gradients")
+SOURCES = ("own", "same_answer", "other_answer")
+_ROUNDING = 1e-3  # of the largest score: what float32 may leave of the sum rule
+
+
+@dataclass(frozen=True)
+class Places:
+    """The lens.
+
+    Attributes:
+        maps: the layer with maps (channel, y, x) that the first dense layer takes.
+        head: the dense layer that gives the logits; between the two are dense layers with a ReLU behind each, or none.
+        pictures: how many pictures heat maps are compared on, the same number of each answer.
+        shown: how many of the exhibits are shown.
+        batch_size: pictures in the network at a time.
+        truth: where each picture's object is, as for the ``heat_maps`` lens; ``None`` where nobody knows.
+    """
+
+    maps: str
+    head: str
+    pictures: Annotated[int, Ge(1)] = 90
+    shown: Annotated[int, Ge(1)] = 9
+    batch_size: Annotated[int, Ge(1)] = 128
+    truth: Mapping[Side, str | int] | None = None
+
+    def check(self, network: Network) -> None:
+        """Refuse a network in which the dense layers do not follow each other behind the maps."""
+        shape = network.layers.get(self.maps)
+        with_maps = [name for name, inner in network.layers.items() if len(inner) == 3]
+        if shape is None:
+            raise SettingError("maps", f"there is no layer {self.maps!r}; {did_you_mean(self.maps, with_maps)}")
+        if len(shape) != 3:
+            raise SettingError("maps", f"layer {self.maps!r} has no maps: its output is {shape}, not (channel, y, x)")
+        if f"{self.head}.weight" not in network.weights or network.layers.get(self.head) != network.layers["logit"]:
+            raise SettingError("head", f"layer {self.head!r} is not a dense layer that gives the logits")
+        if dense_layers(network.weights, int(np.prod(shape)), self.head) is None:
+            raise SettingError(
+                "maps", f"from the {np.prod(shape)} numbers of {self.maps!r} no dense layers lead to {self.head!r}"
+            )
+        if self.truth is not None:
+            require_boxes(self.truth)
+
+    def measure(self, replica: Replica) -> xr.Dataset:
+        """Return the places and channels that fed each picture's answer, and how well heat maps agree with them.
+
+        Raises:
+            SeedscopeError: the places do not add up to the network's score: something else lies between the layers.
+        """
+        import xarray as xr
+
+        from seedscope.data import balanced
+        from seedscope.lenses.heat_maps.scores import laid_out
+
+        pictures, label = replica.probe.image.values, replica.probe.label.values
+        sample = replica.probe.sample.values
+        order = np.argsort(sample, kind="stable")
+        shown = order[np.searchsorted(sample, shown_exhibits(replica, self.shown), sorter=order)]
+        with replica.network() as network:
+            laid_out(network)
+            place, channel, rest, score = self._pushed_back(replica, network, pictures)
+            answer = score.argmax(1)
+            few = balanced(answer, self.pictures)
+            size = (place.shape[1], place.shape[2])
+            both = np.union1d(few, shown)
+            heat = {
+                name: reduced(maps, size) for name, maps in self._heat(network, pictures[both], answer[both]).items()
+            }
+        at_few, at_shown = np.searchsorted(both, few), np.searchsorted(both, shown)
+        classes = np.arange(score.shape[1])
+        by_class = np.stack(
+            [
+                channel[answer == k].mean(0) if (answer == k).any() else np.full(channel.shape[1], np.nan)
+                for k in classes
+            ]
+        )
+        own_score = score[np.arange(len(score)), answer]
+        variables = {
+            "image": (("exhibit", "channel", "y", "x"), pictures[shown]),
+            "label": ("exhibit", label[shown]),
+            "answer": ("exhibit", answer[shown]),
+            "score": ("exhibit", own_score[shown]),
+            "place": (("exhibit", "place_y", "place_x"), place[shown]),
+            "heat": (("compared", "exhibit", "place_y", "place_x"), np.stack([heat[c][at_shown] for c in COMPARED])),
+            "channel_vote": (("target", "map_channel"), by_class),
+            "rest": ("sample", rest),
+            "completeness_error": ((), self._error(place, rest, own_score)),
+            "places_for_80_percent": ("sample", _reaching(place.reshape(len(place), -1))),
+            "channels_for_80_percent": ("sample", _reaching(channel)),
+            "agreement": (
+                ("compared", "source", "agreement_measure", "compared_sample"),
+                np.stack([_agreements(place[few], heat[c][at_few], answer[few]) for c in COMPARED]),
+            ),
+        }
+        if self.truth is not None:
+            boxes = Boxes.read(self.truth, replica.probe)
+            covered = reduced(boxes.masks((pictures.shape[2], pictures.shape[3])), size) > 0
+            cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
+            total = place.sum((1, 2))
+            for name, which in cells.items():
+                variables[f"votes_{name}"] = ("sample", (place * which).sum((1, 2)) / np.where(total, total, np.nan))
+                variables[f"cells_{name}"] = ("sample", which.mean((1, 2)))
+            corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
+            variables["box"] = (("exhibit", "side"), corners[shown])
+        return xr.Dataset(
+            variables,
+            coords={
+                "exhibit": sample[shown],
+                "sample": sample,
+                "compared": list(COMPARED),
+                "source": list(SOURCES),
+                "agreement_measure": list(AGREEMENTS),
+                "compared_sample": sample[few],
+            },
+            attrs={
+                "experiment": replica.experiment,
+                "seed": replica.seed,
+                "class_names": list(replica.class_names),
+                "maps": self.maps,
+            },
+        )
+
+    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+        """Yield the places of a few pictures beside their heat maps, the channels by class, and the agreement."""
+        measured = measured.load()
+        yield drawing.places(measured)
+        yield drawing.channels(measured)
+        yield drawing.agreement_figure(measured)
+
+    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        """Return how concentrated the votes are, whether they come from the object, and how well heat maps agree."""
+        summary = {"completeness_error": float(measured.completeness_error)}
+        for name in ("places_for_80_percent", "channels_for_80_percent", "votes_on_object", "votes_near_object"):
+            if name in measured:
+                summary[name] = float(measured[name].mean())
+        mean = measured.agreement.sel(source="own").mean("compared_sample")
+        for name, measure in product(COMPARED, AGREEMENTS):
+            summary[f"{name}_{measure}"] = float(mean.sel(compared=name, agreement_measure=measure))
+        return summary
+
+    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        """Put the agreement of heat maps with the exact places together, with means and intervals over seeds."""
+        return drawing.agreement_across_seeds([measured[seed] for seed in sorted(measured)])
+
+    def _pushed_back(
+        self, replica: Replica, network: nn.Module, pictures: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return place (sample, y, x), channel (sample, channel), rest (sample) and the centred scores of all."""
+        from seedscope.capture import activations
+        from seedscope.lenses.heat_maps.scores import class_scores, in_batches
+
+        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        end: DenseEnd | None = None
+        parts = []
+        for captured in activations(network, [self.maps], in_batches(pictures, self.batch_size)):
+            score = class_scores(captured["logit"], centred=True).numpy().astype(np.float64)
+            if end is None:
+                layers = dense_layers(shapes, captured[self.maps][0].numel(), self.head)
+                assert layers is not None  # checked
+                end = DenseEnd.of(replica.weights, layers)
+            votes, rest = end.votes(captured[self.maps].numpy(), score.argmax(1))
+            parts.append((votes.sum(1), votes.sum((2, 3)), rest, score))
+        place, channel, rest, score = (np.concatenate(values) for values in zip(*parts, strict=True))
+        error = self._error(place, rest, score.max(1))
+        if not error <= _ROUNDING:
+            raise SeedscopeError(
+                f"{replica.experiment}: the votes of {self.maps!r} do not add up to the logits (off by {error:.2g} of "
+                "the largest): something else than dense layers and ReLUs stands behind it"
+            )
+        return place, channel, rest, score
+
+    def _error(self, place: np.ndarray, rest: np.ndarray, score: np.ndarray) -> float:
+        return float(np.abs(place.sum((1, 2)) + rest - score).max() / (np.abs(score).max() or 1))
+
+    def _heat(self, network: nn.Module, pictures: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
+        from seedscope.lenses.heat_maps.grad_cam import grad_cam
+        from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients
+        from seedscope.lenses.heat_maps.occlusion import occlusion
+        from seedscope.lenses.heat_maps.scores import Scores
+
+        centred, raw = Scores(network, centred=True), Scores(network)
+        return {
+            "grad_cam": grad_cam(centred, self.maps, pictures, answer, self.batch_size),
+            "grad_cam_of_logit": grad_cam(raw, self.maps, pictures, answer, self.batch_size),
+            "occlusion": occlusion(centred, pictures, answer, self.batch_size),
+            "integrated_gradients": integrated_gradients(centred, pictures, answer, self.batch_size),
+        }
+
+
+def _agreements(place: np.ndarray, heat: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Return the agreement of exact places with heat maps and with the two nulls, (source, measure, sample)."""
+    n = len(answer)
+    result = np.full((len(SOURCES), len(AGREEMENTS), n), np.nan)
+    result[0] = agreement(place, heat)
+    for source, partner in ((1, another_of_its_class(answer)), (2, _of_another_class(answer))):
+        known = np.flatnonzero(partner >= 0)
+        result[source][:, known] = agreement(place[known], heat[partner[known]])
+    return result
+
+
+def _of_another_class(group: np.ndarray) -> np.ndarray:
+    """Return for each position one of another group, drawn with a fixed seed; −1 where there is no other group."""
+    rng = np.random.default_rng(0)
+    other = np.full(len(group), -1)
+    for s, own in enumerate(group):
+        strangers = np.flatnonzero(group != own)
+        if len(strangers):
+            other[s] = rng.choice(strangers)
+    return other
+
+
+def _reaching(votes: np.ndarray) -> np.ndarray:
+    """Return how many of the largest votes (sample, item) hold 80 % of those for the class; NaN where none is."""
+    share = cumulative_share(np.maximum(votes, 0))
+    count = (share < 0.8 - 1e-12).sum(1) + 1.0
+    return np.where(np.isnan(share[:, 0]), np.nan, count)
+
+
+def _with_neighbours(cells: np.ndarray) -> np.ndarray:
+    """Return cells (sample, y, x) with the eight around each."""
+    from scipy.ndimage import maximum_filter
+
+    return np.asarray(maximum_filter(cells, size=(1, 3, 3), mode="constant"))

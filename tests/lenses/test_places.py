@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from seedscope.errors import SeedscopeError, SettingError
+from seedscope.lenses import Network
+from seedscope.lenses.heat_maps.scores import Scores
+from seedscope.lenses.places import AGREEMENTS, COMPARED, Places
+from seedscope.lenses.places.agreement import agreement
+from seedscope.lenses.places.votes import DenseEnd, dense_layers
+
+from .networks import fill, random_pictures, relu_first, replica_of_network
+
+LENS = Places("5", "7", pictures=8, batch_size=5)
+
+
+def ending(model):
+    """Return the pooled maps of a network, which is a sequence, its dense layers and its weights."""
+    flatten = next(i for i, module in enumerate(model) if isinstance(module, nn.Flatten))
+    dense = [str(i) for i, module in enumerate(model) if isinstance(module, nn.Linear)]
+    return model[:flatten], dense, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("hidden", [(), (10,), (12, 7)])
+@pytest.mark.parametrize("classes", [1, 5])
+def test_places_and_rest_add_up_to_the_centred_logit(hidden, classes):
+    model = fill(relu_first((2, 16, 12), classes, hidden=hidden))
+    front, dense, weights = ending(model)
+    pictures = random_pictures(9, (2, 16, 12))
+    maps = front(torch.from_numpy(pictures)).detach().numpy()
+    score = Scores(model, centred=True).of(pictures, 4)
+    end = DenseEnd.of(weights, dense)
+    for k in range(score.shape[1]):
+        votes, rest = end.votes(maps, np.full(9, k))
+        assert votes.shape == maps.shape
+        np.testing.assert_allclose(votes.sum((1, 2, 3)) + rest, score[:, k], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("hidden", [(), (10,), (12, 7)])
+def test_the_exact_votes_are_captums_gradient_times_activation(hidden):
+    from captum.attr import LayerGradientXActivation
+
+    model = fill(relu_first((1, 16, 16), 5, hidden=hidden))
+    front, dense, weights = ending(model)
+    pictures, target = random_pictures(6), np.arange(6) % 5
+    maps = front(torch.from_numpy(pictures)).detach().numpy()
+    votes, _ = DenseEnd.of(weights, dense).votes(maps, target)
+    method = LayerGradientXActivation(Scores(model, centred=True), model[5])
+    wanted = method.attribute(torch.from_numpy(pictures), torch.from_numpy(target)).detach().numpy()
+    assert np.abs(wanted).max() > 1e-3
+    np.testing.assert_allclose(votes, wanted, rtol=0, atol=1e-9)
+
+
+def test_the_votes_by_hand():
+    weights = {
+        "fc1.weight": np.array([[1.0, 2, 0, 0], [0, 0, -1, 1], [1, 1, 1, 1]]),
+        "fc1.bias": np.array([0.5, -9.0, 0]),  # the second is not active
+        "fc2.weight": np.array([[1.0, 5, 0], [-1, 7, 2]]),
+        "fc2.bias": np.array([3.0, 1]),
+    }
+    maps = np.array([1.0, 2, 3, 4]).reshape(1, 1, 2, 2)
+    votes, rest = DenseEnd.of(weights, ["fc1", "fc2"]).votes(maps, np.array([0]))
+    # Centred weights of class 0: 1, −1, −1; back: (1, 2, 0, 0) − (1, 1, 1, 1).
+    np.testing.assert_allclose(votes[0, 0], [[0, 2], [-3, -4]])
+    assert rest[0] == pytest.approx(0.5 + 1)
+
+
+def test_the_dense_layers_between_maps_and_head_are_found():
+    shapes = {"conv1.weight": (4, 1, 3, 3), "fc1.weight": (8, 64), "fc1.bias": (8,), "fc2.weight": (3, 8)}
+    assert dense_layers(shapes, 64, "fc2") == ("fc1", "fc2")
+    assert dense_layers(shapes, 8, "fc2") == ("fc2",)
+    assert dense_layers(shapes, 65, "fc2") is None
+    assert dense_layers(shapes, 64, "fc3") is None
+
+
+def test_agreement_against_scipy_and_by_hand():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 5, 3, 4)).round(1)
+    got = dict(zip(AGREEMENTS, agreement(a, b), strict=True))
+    for s in range(5):
+        assert got["rank_correlation"][s] == pytest.approx(spearmanr(a[s].ravel(), b[s].ravel()).statistic)
+        cosine = (a[s] * b[s]).sum() / np.sqrt((a[s] ** 2).sum() * (b[s] ** 2).sum())
+        assert got["cosine"][s] == pytest.approx(cosine)
+    np.testing.assert_allclose(agreement(a, 3 * a), 1)
+    np.testing.assert_allclose(agreement(a, -a)[:2], -1)
+    assert (agreement(a, np.zeros_like(a))[:2] == 0).all()
+    np.testing.assert_allclose(agreement(a, np.ones_like(a))[2], 1 / 12)  # of twelve that tie one is right
+
+
+class OnePlace(nn.Module):
+    """Hand-made: one pooled cell alone decides, of maps that pass the picture on."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.pool1 = nn.Conv2d(1, 1, 1), nn.MaxPool2d(4)
+        self.fc1, self.fc2 = nn.Linear(16, 2), nn.Linear(2, 2)
+        with torch.no_grad():
+            for tensor in self.parameters():
+                tensor.zero_()
+            self.conv1.weight.fill_(1)
+            self.fc1.weight[0, 6] = 2  # the cell in row 1, column 2
+            self.fc1.bias[1] = 0.8
+            self.fc2.weight.copy_(torch.tensor([[-1.0, 1], [1, -1]]))
+
+    def forward(self, x):
+        return self.fc2(torch.relu(self.fc1(self.pool1(torch.relu(self.conv1(x))).flatten(1))))
+
+
+def test_the_place_that_decides_is_found(look):
+    rng = np.random.default_rng(0)
+    image = rng.random((20, 1, 16, 16)) * 0.2
+    label = np.arange(20) % 2
+    image[label == 1, :, 5, 9] = 1
+    lens = Places("pool1", "fc2", pictures=16, truth={"top": 4, "left": 8, "height": 4, "width": 4})
+    seen = look(lens, replica_of_network(OnePlace, image, label))
+    assert set(seen.drawings) == {"places", "place_channels", "places_agreement"}
+    bright = seen.measured.label.values == 1
+    assert (seen.measured.answer == seen.measured.label).all()
+    place = seen.measured.place.values[bright]
+    assert (place[:, 1, 2] > 1).all()
+    assert (np.delete(place.reshape(len(place), -1), 6, axis=1) == 0).all()
+    assert seen.summary["votes_on_object"] == pytest.approx(1)
+    assert seen.summary["completeness_error"] < 1e-6
+    same = seen.measured.agreement.sel(source="own", agreement_measure="same_place")
+    answer = label[seen.measured.compared_sample.values - 100]
+    assert (same.sel(compared="integrated_gradients").values[answer == 1] == 1).all()
+    assert (same.sel(compared="occlusion").values[answer == 1] > 0).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"hidden": ()}, {"classes": 1}, {"classes": 12}])
+def test_random_networks_are_drawn_with_and_without_hidden_layers(look, options):
+    classes, hidden = options.get("classes", 4), options.get("hidden", (10,))
+    make = lambda: fill(relu_first((3, 16, 20), classes, hidden=hidden), dtype=torch.float32)  # noqa: E731
+    label = np.arange(15) % max(2, classes)
+    lens = Places("5", "9" if hidden else "7", pictures=8, batch_size=6)
+    seen = look(lens, replica_of_network(make, random_pictures(15, (3, 16, 20)), label))
+    assert seen.summary["completeness_error"] < 1e-5
+    assert seen.measured.agreement.shape == (len(COMPARED), 3, 3, 8)
+    assert "votes_on_object" not in seen.summary
+
+
+def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
+    def dead():
+        model = fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)
+        with torch.no_grad():
+            model[3].bias.fill_(-99)
+        return model
+
+    box = {"top": 0, "left": 0, "height": 3, "width": 3}
+    lens = Places("5", "7", truth=box)
+    seen = look(lens, replica_of_network(dead, random_pictures(6), np.arange(6) % 3))
+    assert np.isnan(seen.summary["votes_on_object"])
+    assert seen.summary["grad_cam_cosine"] == 0
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    look(LENS, replica_of_network(make, random_pictures(1), [2]))
+
+
+def test_another_layer_between_the_maps_and_the_head_is_noticed():
+    class Doubling(nn.Sequential):
+        def forward(self, x):
+            for i, module in enumerate(self):
+                x = module(x) * (2 if i == 6 else 1)
+            return x
+
+    make = lambda: Doubling(*fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32))  # noqa: E731
+    with pytest.raises(SeedscopeError, match="the votes of '5' do not add up to the logits"):
+        LENS.measure(replica_of_network(make, random_pictures(6), np.arange(6) % 3))
+
+
+def test_seeds_are_put_together_with_their_nulls(readable):
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    measured = LENS.measure(replica_of_network(make, random_pictures(12), np.arange(12) % 3))
+    parts = {seed: measured.assign_attrs(seed=seed) for seed in range(3)}
+    comparison = LENS.compare(parts)
+    assert readable(lambda: comparison.drawings) == ["places_agreement"]
+    assert comparison.metrics["occlusion_cosine_other_answer"]["n"] == 3
+    assert len(comparison.tables["places_agreement"]) == len(COMPARED) * 3 * 3
+
+
+NETWORK = Network(
+    {"conv1": (4, 4, 4), "fc1": (64,), "fc2": (3,), "logit": (3,)},
+    {"conv1.weight": (4, 1, 3, 3), "fc1.weight": (64, 64), "fc2.weight": (3, 64)},
+    {},
+    3,
+)
+
+
+@pytest.mark.parametrize(
+    ("maps", "head", "key", "words"),
+    [
+        ("conv2", "fc2", "maps", "no layer 'conv2'; did you mean 'conv1'"),
+        ("fc1", "fc2", "maps", "'fc1' has no maps"),
+        ("conv1", "fc1", "head", "'fc1' is not a dense layer that gives the logits"),
+    ],
+)
+def test_what_has_no_dense_end_is_refused_by_name(maps, head, key, words):
+    Places("conv1", "fc2").check(NETWORK)
+    with pytest.raises(SettingError, match=words) as refused:
+        Places(maps, head).check(NETWORK)
+    assert refused.value.key == key
+    larger = Network({**NETWORK.layers, "conv1": (4, 8, 8)}, NETWORK.weights, {}, 3)
+    with pytest.raises(SettingError, match="from the 256 numbers of 'conv1' no dense layers lead to 'fc2'"):
+        Places("conv1", "fc2").check(larger)
