@@ -119,10 +119,11 @@ def test_a_layer_without_dumped_maps_is_refused_by_name(layer, words):
     assert layer in refused.value.problem
 
 
+@pytest.mark.parametrize("per_row", [8, 16])
 @pytest.mark.parametrize("channels", [1, 5, 8, 9, 16, 128, 129, 512])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (32, 20), (150, 150)])
-def test_every_map_is_seen_whole_and_apart_from_its_neighbours(channels, height, width):
-    grid = MapGrid(channels, height, width)
+def test_every_map_is_seen_whole_and_apart_from_its_neighbours(channels, height, width, per_row):
+    grid = MapGrid(channels, height, width, per_row)
     maps = np.broadcast_to(np.arange(1.0, channels + 1)[:, None, None], (channels, height, width))
     tiled = grid.tile(maps)
     x, y = grid.ticks()
@@ -133,7 +134,7 @@ def test_every_map_is_seen_whole_and_apart_from_its_neighbours(channels, height,
     assert np.unique(tiled[~np.isnan(tiled)], return_counts=True)[1].tolist() == [cells] * channels
     touching = [(tiled[1:], tiled[:-1]), (tiled[:, 1:], tiled[:, :-1])]
     assert not any(((a != b) & ~np.isnan(a) & ~np.isnan(b)).any() for a, b in touching)
-    assert grid.columns == min(channels, 8) or channels > 128
+    assert grid.columns == min(channels, per_row) or channels > 16 * per_row
 
 
 def test_pixels_that_share_a_cell_show_the_largest_by_size():
@@ -168,3 +169,25 @@ def test_where_no_class_is_known_every_exhibit_is_shown(look, replica_with):
     title = seen.drawings[f"conv1_maps_sample{shown[1]}"].figure.get_suptitle()
     assert title == f"Maps of conv1 for picture {shown[1]} (toy, given weights)"
     np.testing.assert_array_equal(seen.measured.conv1, replica.activations["conv1"].sel(sample=shown))
+
+
+def test_a_channel_alone_is_drawn_for_every_picture_on_the_scale_of_its_layer(look, replica_with):
+    maps = random_maps()
+    maps[2, 0, 0, 0] = 40  # in a picture that no figure shows
+    replica = replica_with(maps)
+    seen = look(dataclasses.replace(LENS, alone={"conv1": [3]}), replica)
+    drawn = [image for ax in seen.drawings["conv1_channel3"].figure.axes for image in ax.images]
+    drawn = [image for image in drawn if image.get_array().shape == (6, 6)]
+    shown = [replica.activations["conv1"].sel(sample=sample)[3] for sample in seen.measured.exhibit]
+    assert len(drawn) == len(shown) == 3
+    for image, expected in zip(drawn, shown, strict=True):
+        np.testing.assert_array_equal(image.get_array(), expected)
+        assert (image.norm.vmin, image.norm.vmax) == (0, 40)
+
+
+@pytest.mark.parametrize(("alone", "words"), [({"conv2": [0]}, "none of the layers conv1"), ({"conv1": [5]}, "0 to 4")])
+def test_a_channel_alone_that_there_is_not_is_refused(alone, words):
+    network = Network({"conv1": (5, 6, 6), "logit": (3,)}, {}, {"conv1": "exhibits"}, 3)
+    with pytest.raises(SettingError, match=words) as refused:
+        FeatureMaps(["conv1"], alone=alone).check(network)
+    assert refused.value.key == "alone"

@@ -1,7 +1,7 @@
 """Many small maps as one image: a layer's feature maps in a grid, beside the picture that they answer.
 
-The grid is one array with gaps, drawn by one ``imshow``: 32 panels would take ten times as long. Maps lie row by row, 8
-to a row, and more where they are so many that the grid would be too high to read. Where a map has more pixels than
+The grid is one array with gaps, drawn by one ``imshow``: 32 panels would take ten times as long. Maps lie row by row,
+and more of them in a row where they are so many that the grid would be too high to read. Where a map has more pixels than
 it gets on the page, neighbours share a cell that shows the largest of them, by size.
 """
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from seedscope import figures
 
-_COLUMNS, _ROWS = 8, 16
+_ROWS = 16
 _WIDEST, _LARGEST = 8.6, 1.7  # of a grid and of one map, inches
 _HIGHEST = 14.0
 _SLENDER = 4.0  # of longer maps the pixels are not square: else they would be lines
@@ -24,18 +24,19 @@ _SLENDER = 4.0  # of longer maps the pixels are not square: else they would be l
 
 @dataclass(frozen=True)
 class MapGrid:
-    """Where each of ``count`` maps of ``height × width`` pixels lies."""
+    """Where each of ``count`` maps of ``height × width`` pixels lies, ``per_row`` of them in a row."""
 
     count: int
     height: int
     width: int
+    per_row: int = 8
 
     @property
     def columns(self) -> int:
         """Return how many maps stand in a row."""
-        if self.count <= _COLUMNS * _ROWS:
-            return min(self.count, _COLUMNS)
-        return _COLUMNS * int(np.ceil(np.sqrt(self.count) / _COLUMNS))
+        if self.count <= self.per_row * _ROWS:
+            return min(self.count, self.per_row)
+        return self.per_row * int(np.ceil(np.sqrt(self.count) / self.per_row))
 
     @property
     def rows(self) -> int:

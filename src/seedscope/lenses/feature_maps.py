@@ -12,12 +12,12 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from annotated_types import MinLen
+from annotated_types import Ge, MinLen
 
 from seedscope import figures
 from seedscope.errors import SettingError, did_you_mean
@@ -29,6 +29,8 @@ from seedscope.replica_name import in_a_sentence
 if TYPE_CHECKING:
     import xarray as xr
 
+_BESIDE = 5  # pictures beside each other in the figure of one channel
+
 
 @dataclass(frozen=True)
 class FeatureMaps:
@@ -36,13 +38,24 @@ class FeatureMaps:
 
     Attributes:
         layers: the layers whose maps are shown, each with an output (channel, y, x).
+        per_row: how many maps stand in a row.
+        alone: by layer, the channels that have a large figure of their own besides.
     """
 
     layers: Annotated[Sequence[str], MinLen(1)]
+    per_row: Annotated[int, Ge(1)] = 8
+    alone: Mapping[str, Sequence[Annotated[int, Ge(0)]]] = field(default_factory=dict)
 
     def check(self, network: Network) -> None:
-        """Refuse a layer that is not there, that has no maps, or whose maps are not dumped."""
+        """Refuse a layer that is not there, that has no maps, or whose maps are not dumped; so a channel."""
         require_maps(network, self.layers)
+        for layer, channels in self.alone.items():
+            if layer not in self.layers:
+                raise SettingError("alone", f"{layer!r} is none of the layers {', '.join(self.layers)}")
+            count = network.layers[layer][0]
+            for channel in channels:
+                if channel >= count:
+                    raise SettingError("alone", f"channel {channel}: {layer!r} has channels 0 to {count - 1}")
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return the maps of the exhibits that are shown, and of each layer its range, silent channels and zeros.
@@ -97,7 +110,10 @@ class FeatureMaps:
         """Yield, of each layer, the maps of one picture of each class, or of every exhibit if no class is known."""
         for layer in self.layers:
             for exhibit in range(measured.sizes["exhibit"]):
-                yield _maps(measured, layer, exhibit)
+                yield _maps(measured, layer, exhibit, self.per_row)
+        for layer, channels in self.alone.items():
+            for channel in channels:
+                yield _alone(measured, layer, channel)
 
 
 def require_maps(network: Network, layers: Sequence[str]) -> None:
@@ -124,12 +140,12 @@ def _class(measured: xr.Dataset, k: int) -> str:
     return f"class {k}" if name == str(k) else f"class {k} ({name})"
 
 
-def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
+def _maps(measured: xr.Dataset, layer: str, exhibit: int, per_row: int) -> Drawing:
     maps, silent = measured[layer].values[exhibit], measured[f"{layer}_silent"].values
     low, high = measured[f"{layer}_range"].values
     k, sample = int(measured.label[exhibit]), int(measured.exhibit[exhibit])
     called = f"one picture of {_class(measured, k)}" if k >= 0 else f"picture {sample}"
-    grid = MapGrid(*maps.shape)
+    grid = MapGrid(*maps.shape, per_row)
     figure, _ = maps_figure(
         f"Maps of {layer} for {called} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})",
         measured.image.values[exhibit],
@@ -151,4 +167,37 @@ def _maps(measured: xr.Dataset, layer: str, exhibit: int) -> Drawing:
         figure,
         f"The output of each channel of {layer} for sample {sample}, on the scale of all figures of {layer}; {words}."
         + grid.shared_words(),
+    )
+
+
+def _alone(measured: xr.Dataset, layer: str, channel: int) -> Drawing:
+    """Draw one channel's map of every shown exhibit, the picture above it."""
+    maps = measured[layer].values[:, channel]
+    low, high = measured[f"{layer}_range"].values
+    norm, colours = figures.scale_of(low, high)
+    columns = min(len(maps), _BESIDE)
+    rows = -(-len(maps) // columns)
+    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
+    figure = figures.canvas(f"Channel {channel} of {layer} ({where})", 2.1 * columns + 1.5, 4.5 * rows + 0.8)
+    axes = figures.panels(
+        figure, 2 * rows, columns, left=0.4, right=1.1, top=0.75, bottom=0.35, wspace=0.18, hspace=0.22
+    )
+    image = None
+    for place, ax in enumerate(axes):
+        row, column = divmod(place, columns)
+        exhibit = row // 2 * columns + column
+        if exhibit >= len(maps):
+            ax.set_visible(False)
+        elif row % 2 == 0:
+            k = int(measured.label[exhibit])
+            figures.show_picture(ax, measured.image.values[exhibit])
+            ax.set_title(_class(measured, k) if k >= 0 else f"picture {int(measured.exhibit[exhibit])}", fontsize=9)
+        else:
+            image = ax.imshow(maps[exhibit], norm=norm, cmap=colours, interpolation="nearest")
+    figures.color_bar(figure, image, (1 - 0.8 / figure.get_figwidth(), 0.2, 0.02, 0.5), "activation")
+    return Drawing(
+        f"{layer}_channel{channel}",
+        figure,
+        f"What channel {channel} of {layer} answers to each picture, on the scale of all figures of {layer}; places "
+        "are counted in pixels of the map.",
     )
