@@ -80,7 +80,7 @@ def measure() -> list[Row]:
         rows.append(Row("size of runs/ and reports/", _size(project / "runs") + _size(project / "reports"), "MB"))
         rows.append(Row("size of the DVC cache", _size(project / ".dvc" / "cache"), "MB"))
         all_of_it = ("runs", "reports", ".replicas", ".dvc/cache", "mlartifacts", "mlflow.db")
-        rows.append(Row("disk use of a default run, all in all", sum(_size(project / one) for one in all_of_it), "MB"))
+        rows.append(Row("disk use of squares, all in all", sum(_size(project / one) for one in all_of_it), "MB"))
         rows.append(Row("size of .replicas", _size(project / ".replicas"), "MB"))
         quick = seconds(lambda: _run_quick(project))
         rows.append(Row("make quick, environment set up", quick, "s", "≤ 60"))

@@ -158,7 +158,7 @@ def test_tables_and_figures_lie_where_they_are_looked_for(compared):
     assert names == {
         "learning_curves.png",
         "learning_curves.csv",
-        *(f"{lens}_over_seeds.png" for lens in ("training", "contribution", "dominance", "errors")),
+        *(f"numbers_of_{lens}.png" for lens in ("training", "contribution", "dominance", "errors")),
         "dominance_heatmap.png",
         "top2_overlap.png",
         "top2_overlap.csv",

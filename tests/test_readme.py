@@ -146,7 +146,7 @@ def test_the_verdicts_are_the_committed_ones(experiment, layer):
         ("slp", "templates", "fc1_winner_is_cosine_winner", "for {mean:.0%} of the pictures in `slp`"),
         ("mlp", "templates", "fc1_winner_is_cosine_winner", "for {mean:.0%} among the hidden units"),
         ("slp", "templates", "fc1_losers_size", "is {mean:.2f} of the winners'"),
-        ("slp", "learning_rule", "own_part_over_change", "{mean:.1f} times what the row keeps"),
+        ("slp", "learning_rule", "own_part_over_change", "{mean:.1f} times the size of the whole change"),
         ("digits", "tuning", "conv1_orientation_selectivity_untrained", "conv1 ({mean:.2f} to"),
         ("digits", "tuning", "conv1_orientation_selectivity", "to {mean:.2f}, change"),
         ("digits", "tuning", "conv1_orientation_selectivity_change", "change {mean:.2f} [{low:.2f}, {high:.2f}])"),

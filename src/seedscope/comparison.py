@@ -246,7 +246,7 @@ def _metrics_figure(experiment: str, lens: str, by_seed: Metrics, metrics: Mappi
         ax.ticklabel_format(axis="y", useOffset=False)
         ax.yaxis.get_offset_text().set(fontsize=7, x=-0.25)  # a power of ten, beside the title
     return Drawing(
-        f"{lens}_over_seeds",
+        f"numbers_of_{lens}",
         figure,
         "Each number by seed (dots), its mean (line) and 95 % t interval over seeds (band).",
     )
