@@ -21,8 +21,7 @@ setup: .venv/.complete
 
 .venv/.complete: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f"Seedscope is locked to Python 3.11, and $(PYTHON) is {v[0]}.{v[1]}: say make PYTHON=/path/to/python3.11")'
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
+	base=$$($(PYTHON) -c 'import sys; print(sys.base_prefix)')/bin/python3.11 && rm -rf .venv && $$base -m venv .venv # $(PYTHON) may lie in .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
