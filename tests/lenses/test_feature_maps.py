@@ -34,13 +34,11 @@ def random_maps(channels=5, height=6, width=6, exhibits=9, low=0.0):
     return np.clip(np.random.default_rng(1).normal(0, 1, (exhibits, channels, height, width)), low, None)
 
 
-def test_silent_channels_and_zeros_by_hand(look, replica_with):
+def test_a_channel_is_silent_that_answers_to_no_exhibit(look, replica_with):
     maps = random_maps(low=0.1)
     maps[:, 3] = 0
-    maps[:-1, 1] = 0  # answers to a single exhibit: not silent
-    summary = look(LENS, replica_with(maps), draw=None).summary
-    zeros = (9 + 8) * 36
-    assert summary == {"conv1_silent_channels": 1.0, "conv1_sparsity": pytest.approx(zeros / (9 * 5 * 36))}
+    maps[:-1, 1] = 0  # answers to a single exhibit
+    assert look(LENS, replica_with(maps), draw=None).summary == {"conv1_silent_channels": 1.0}
 
 
 def test_each_class_shows_the_maps_and_the_picture_of_its_first_exhibit(look, replica_with):
@@ -70,9 +68,31 @@ def test_negative_values_put_0_at_the_centre_of_a_diverging_map(look, replica_wi
         assert image.cmap.name == figures.DIVERGING
 
 
+def test_with_a_scale_for_each_channel_its_largest_on_any_exhibit_is_1(look, replica_with):
+    maps = random_maps()
+    maps[:, 1] *= 1000
+    maps[:, 2] = 0
+    maps[2, 0, 0, 0] = 40  # in a picture that no figure shows
+    replica = replica_with(maps)
+    seen = look(FeatureMaps(["conv1"], scale="channel", alone={"conv1": [0]}), replica)
+    x, y = MapGrid(5, 6, 6).ticks()
+    for k in range(3):
+        sample = int(seen.measured.exhibit[k])
+        drawn = seen.drawings[f"conv1_maps_class{k}"].figure.axes[1].images[0]
+        assert drawn.get_clim() == (0, 1)
+        cells = drawn.get_array()
+        own = replica.activations["conv1"].sel(sample=sample).values
+        for channel, largest in ((0, 40), (1, maps[:, 1].max()), (4, maps[:, 4].max())):
+            left, top = round(x[channel] - 2.5), round(y[0] - 2.5)
+            np.testing.assert_allclose(cells[top : top + 6, left : left + 6], own[channel] / largest, rtol=1e-6)
+        assert drawn.cmap(drawn.norm(cells))[int(y[0]), int(x[2])][:3] == pytest.approx([0.788] * 3, abs=0.01)
+    alone = [image for ax in seen.drawings["conv1_channel0"].figure.axes for image in ax.images]
+    np.testing.assert_allclose(alone[3].get_array(), seen.measured.conv1[0, 0] / 40, rtol=1e-6)
+
+
 def test_a_layer_that_is_silent_has_no_scale_and_says_so(look, replica_with):
     seen = look(LENS, replica_with(np.zeros((9, 5, 6, 6))))
-    assert seen.summary == {"conv1_silent_channels": 5.0, "conv1_sparsity": 1.0}
+    assert seen.summary == {"conv1_silent_channels": 5.0}
     for drawing in seen.drawings.values():
         assert len(drawing.figure.axes) == 2  # the picture and the maps, no colour bar
         assert "conv1 is silent" in drawing.description
@@ -119,7 +139,7 @@ def test_a_layer_without_dumped_maps_is_refused_by_name(layer, words):
     assert layer in refused.value.problem
 
 
-@pytest.mark.parametrize("per_row", [8, 16])
+@pytest.mark.parametrize("per_row", [None, 8, 16])
 @pytest.mark.parametrize("channels", [1, 5, 8, 9, 16, 128, 129, 512])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 3), (32, 20), (150, 150)])
 def test_every_map_is_seen_whole_and_apart_from_its_neighbours(channels, height, width, per_row):
@@ -134,7 +154,7 @@ def test_every_map_is_seen_whole_and_apart_from_its_neighbours(channels, height,
     assert np.unique(tiled[~np.isnan(tiled)], return_counts=True)[1].tolist() == [cells] * channels
     touching = [(tiled[1:], tiled[:-1]), (tiled[:, 1:], tiled[:, :-1])]
     assert not any(((a != b) & ~np.isnan(a) & ~np.isnan(b)).any() for a, b in touching)
-    assert grid.columns == min(channels, per_row) or channels > 16 * per_row
+    assert grid.columns == min(channels, per_row or 8) or (per_row is None and channels > 128)
 
 
 def test_pixels_that_share_a_cell_show_the_largest_by_size():

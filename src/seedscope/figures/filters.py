@@ -46,7 +46,7 @@ def filters_figure(measured: xr.Dataset, layer: str, *, trained: bool) -> Drawin
     left += (width - left - grid_width - right) / 2
     ax = figure.add_axes((left / width, bottom / height, grid_width / width, grid_height / height))
     ax.imshow(np.nan_to_num(tiled, nan=1.0), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    _name(ax, grid, kind)
+    grid.label(ax, kind)
 
     colours = pictures.shape[1]
     description = (
@@ -85,21 +85,6 @@ def _cells(pictures: np.ndarray, bounded: bool) -> tuple[np.ndarray, float]:
         coarse = [np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX)) for one in flat]
         pictures = np.reshape(coarse, (n, -1, size[1], size[0]))
     return np.broadcast_to(pictures, (n, 3, *pictures.shape[2:])), side
-
-
-def _name(ax: Axes, grid: MapGrid, kind: str) -> None:
-    columns, rows = grid.ticks()
-    ax.tick_params(labelsize=8, length=0)
-    ax.spines[:].set_visible(False)
-    every = max(1, round(0.16 / (grid.size[1] / grid.rows)))  # as many labels as there is room for
-    first = "" if grid.rows == 1 else "+"
-    ax.set_xticks(columns, [f"{first}{column}" for column in range(grid.columns)])
-    ax.set_yticks(rows[::every], [str(row * grid.columns) for row in range(0, grid.rows, every)])
-    ax.set_xlabel(kind if grid.rows == 1 else f"{kind}: the number at the left plus the number below", fontsize=9)
-    if grid.rows == 1:
-        ax.set_yticks([])
-    else:
-        ax.set_ylabel(kind, fontsize=9)
 
 
 def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:

@@ -1,8 +1,8 @@
 """Many small maps as one image: a layer's feature maps in a grid, beside the picture that they answer.
 
 The grid is one array with gaps, drawn by one ``imshow``: 32 panels would take ten times as long. Maps lie row by row,
-and more of them in a row where they are so many that the grid would be too high to read. Where a map has more pixels than
-it gets on the page, neighbours share a cell that shows the largest of them, by size.
+by default eight, and more where they are so many that the grid would be too high to read. Where a map has more pixels
+than it gets on the page, neighbours share a cell that shows the largest of them, by size.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from seedscope import figures
 
-_ROWS = 16
+_PER_ROW, _ROWS = 8, 16
 _WIDEST, _LARGEST = 8.6, 1.7  # of a grid and of one map, inches
 _HIGHEST = 14.0
 _SLENDER = 4.0  # of longer maps the pixels are not square: else they would be lines
@@ -24,19 +25,19 @@ _SLENDER = 4.0  # of longer maps the pixels are not square: else they would be l
 
 @dataclass(frozen=True)
 class MapGrid:
-    """Where each of ``count`` maps of ``height × width`` pixels lies, ``per_row`` of them in a row."""
+    """Where each of ``count`` maps of ``height × width`` pixels lies, ``per_row`` of them in a row if it is given."""
 
     count: int
     height: int
     width: int
-    per_row: int = 8
+    per_row: int | None = None
 
     @property
     def columns(self) -> int:
         """Return how many maps stand in a row."""
-        if self.count <= self.per_row * _ROWS:
-            return min(self.count, self.per_row)
-        return self.per_row * int(np.ceil(np.sqrt(self.count) / self.per_row))
+        if self.per_row is not None or self.count <= _PER_ROW * _ROWS:
+            return min(self.count, self.per_row or _PER_ROW)
+        return _PER_ROW * int(np.ceil(np.sqrt(self.count) / _PER_ROW))
 
     @property
     def rows(self) -> int:
@@ -81,6 +82,23 @@ class MapGrid:
         x = np.arange(self.columns) * (width + beside) + (width - 1) / 2
         return x, np.arange(self.rows) * (height + below) + (height - 1) / 2
 
+    def label(self, ax: Axes, kind: str) -> None:
+        """Name the maps of the drawn array: ``kind`` says what each stands for."""
+        columns, rows = self.ticks()
+        ax.tick_params(labelsize=8, length=0)
+        ax.spines[:].set_visible(False)
+        if self.rows == 1:
+            ax.set_yticks([])
+            ax.set_xticks(columns, [str(column) for column in range(self.columns)])
+            ax.set_xlabel(kind, fontsize=9)
+            return
+        every = max(1, round(0.16 / (self.size[1] / self.rows)))  # as many labels as there is room for
+        ax.set_yticks(rows[::every], [str(row * self.columns) for row in range(0, self.rows, every)])
+        ax.set_xticks(columns, [f"+{column}" for column in range(self.columns)])
+        whole = f"{kind}: the number at the left plus the number below"
+        ax.set_xlabel(whole if self.size[0] > 3.5 else f"{kind}: left + below", fontsize=9)
+        ax.set_ylabel(kind, fontsize=9)
+
 
 def _largest(maps: np.ndarray, shared: int) -> np.ndarray:
     """Return the largest value, by size, of each ``shared × shared`` block of (channel, y, x)."""
@@ -100,12 +118,19 @@ def shown(maps: np.ndarray, silent: np.ndarray, norm: Normalize) -> np.ndarray:
 
 
 def maps_figure(
-    title: str, picture: np.ndarray, words: str, grid: MapGrid, maps: np.ndarray, low: float, high: float
+    title: str,
+    picture: np.ndarray,
+    words: str,
+    grid: MapGrid,
+    maps: np.ndarray,
+    low: float,
+    high: float,
+    unit: str = "activation",
 ) -> tuple[Figure, Any]:
     """Draw maps (channel, y, x), see :func:`shown`, beside the picture (channel, y, x); return figure and image.
 
-    ``words`` stand above the picture; values run from ``low`` to ``high`` over all figures to compare. Where both are
-    0 there is no scale.
+    ``words`` stand above the picture; values, in ``unit``, run from ``low`` to ``high`` over all figures to compare.
+    Where both are 0 there is no scale.
     """
     grid_width, grid_height = grid.size
     side, left, top, bottom = 1.9, 0.2, 1.0, 0.55
@@ -127,21 +152,9 @@ def maps_figure(
         interpolation="nearest",
         aspect="auto",
     )
-    columns, rows = grid.ticks()
-    ax.tick_params(labelsize=8, length=0)
-    ax.spines[:].set_visible(False)
-    if grid.rows == 1:
-        ax.set_yticks([])
-        ax.set_xticks(columns, [str(column) for column in range(grid.columns)])
-        ax.set_xlabel("channel", fontsize=9)
-    else:
-        every = max(1, round(0.16 / (grid_height / grid.rows)))  # as many labels as there is room for
-        ax.set_yticks(rows[::every], [str(row * grid.columns) for row in range(0, grid.rows, every)])
-        ax.set_xticks(columns, [f"+{column}" for column in range(grid.columns)])
-        ax.set_xlabel("channel: the number at the left plus the number below", fontsize=9)
-        ax.set_ylabel("channel", fontsize=9)
+    grid.label(ax, "channel")
     if low < 0 or high > 0:
         reach = max(grid_height, 1.2)  # a bar for a single row would have no room for its numbers
         box = ((grid_left + grid_width + 0.15) / width, 1 - (top + reach) / height, 0.12 / width, reach / height)
-        figures.color_bar(figure, image, box, "activation")
+        figures.color_bar(figure, image, box, unit)
     return figure, image

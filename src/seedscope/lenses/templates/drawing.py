@@ -110,18 +110,7 @@ def rows(measured: xr.Dataset, layer: str, source: str) -> Drawing:
     image = ax.imshow(
         grid.tile(maps), norm=figures.centred(maps), cmap=figures.DIVERGING, interpolation="nearest", aspect="auto"
     )
-    columns, lines = grid.ticks()
-    ax.tick_params(labelsize=8, length=0)
-    ax.spines[:].set_visible(False)
-    if grid.rows == 1:
-        ax.set_yticks([])
-        ax.set_xticks(columns, [str(column) for column in range(grid.columns)])
-        ax.set_xlabel("unit", fontsize=9)
-    else:
-        every = max(1, round(0.16 / (height / grid.rows)))
-        ax.set_yticks(lines[::every], [str(line * grid.columns) for line in range(0, grid.rows, every)])
-        ax.set_xticks(columns, [f"+{column}" for column in range(grid.columns)])
-        ax.set_xlabel("unit: left + below", fontsize=9)
+    grid.label(ax, "unit")
     reach = max(height, 1.2)
     box = ((0.65 + width + 0.15) / wide, (0.6 + height - reach) / high, 0.12 / wide, reach / high)
     figures.color_bar(figure, image, box, "weight")

@@ -14,13 +14,13 @@ import numpy as np
 
 from seedscope import figures
 from seedscope.across import Comparison
+from seedscope.across.before_after import KEY, before_and_after, in_words
 from seedscope.across.statistics import holm, mean_interval
 from seedscope.figures import Drawing
 from seedscope.lenses.tuning.layers import CLASS, MEASURES, ORIENTATION, summarize
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
 
 _WORDS = {
     "orientation_selectivity": "orientation selectivity",
@@ -49,25 +49,17 @@ def _changes(values: Mapping[str, np.ndarray], layers: list[str], about: str) ->
     figure = figures.canvas(f"What training changes in each layer {about}", 11, 6.6)
     axes = figures.panels(figure, 2, 3, top=0.95, bottom=0.75, left=0.45, wspace=0.2, hspace=0.55)
     for ax, name in zip(axes, MEASURES, strict=True):
+        before, after = (np.stack([values[f"{layer}_{name}{when}"] for layer in layers]) for when in ("_untrained", ""))
+        before_and_after(ax, layers, before, after)
         for index, layer in enumerate(layers):
-            before, after = values[f"{layer}_{name}_untrained"], values[f"{layer}_{name}"]
-            at = np.array([index - 0.22, index + 0.22])
-            ax.plot(at, [before, after], color=figures.SILENT, linewidth=0.9)
-            _points(ax, at[0], before, figures.NEUTRAL)
-            _points(ax, at[1], after, figures.FOR)
-            words = _with_interval(values[f"{layer}_{name}_change"])
+            words = in_words(values[f"{layer}_{name}_change"])
             ax.annotate(words, (index, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7.5)
         ax.set_title(_WORDS[name].replace("\n", " "), fontsize=9, pad=16)
-        ax.set_xticks(range(len(layers)), layers, fontsize=9)
-        ax.set_xlim(-0.5, len(layers) - 0.5)
         ax.set_ylim(bottom=0)
-        if not any(
-            np.isfinite(values[f"{layer}_{name}{when}"]).any() for layer in layers for when in ("", "_untrained")
-        ):
+        if not (np.isfinite(before).any() or np.isfinite(after).any()):
             figures.say(ax, "no seed has a value")
             ax.set_xticks(range(len(layers)), layers, fontsize=9)
-    words = "grey: untrained, blue: trained, a line for each seed; bars: mean and 95 % interval; above: mean change"
-    figure.text(0.5, 0.3 / 6.6, words, ha="center", va="center", fontsize=9)
+    figure.text(0.5, 0.3 / 6.6, f"{KEY}; above: mean change", ha="center", va="center", fontsize=9)
     return Drawing(
         "what_training_changes",
         figure,
@@ -96,7 +88,7 @@ def _steps(values: Mapping[str, np.ndarray], first: str, last: str, about: str) 
                 ax.plot(interval.mean, row + 0.12, "D", color="black", markersize=4)
             if interval.low is not None and interval.high is not None:
                 ax.plot([interval.low, interval.high], [row + 0.12] * 2, color="black", linewidth=1.2)
-            words = _with_interval(one)
+            words = in_words(one)
             if ax is axes[1] and np.isfinite(tests[row]):
                 words += f", p {tests[row]:.2g}"
             ax.annotate(
@@ -134,28 +126,9 @@ def _steps(values: Mapping[str, np.ndarray], first: str, last: str, about: str) 
     )
 
 
-def _points(ax: Axes, at: float, values: np.ndarray, color: str) -> None:
-    ax.plot(np.full(len(values), at), values, "o", color=color, markersize=3.5, markeredgewidth=0)
-    interval = mean_interval(values)
-    if interval.mean is not None:
-        ax.plot([at - 0.09, at + 0.09], [interval.mean] * 2, color=color, linewidth=2.2)
-    if interval.low is not None and interval.high is not None:
-        ax.plot([at, at], [interval.low, interval.high], color=color, linewidth=1.6)
-
-
 def _edges(values: np.ndarray) -> list[float]:
     interval = mean_interval(values)
     return [] if interval.low is None or interval.high is None else [interval.low, interval.high]
-
-
-def _with_interval(values: np.ndarray) -> str:
-    interval = mean_interval(values)
-    if interval.mean is None:
-        return "no value"
-    words = f"{interval.mean:+.2f}"
-    if interval.low is not None and interval.high is not None:
-        words += f" [{interval.low:+.2f}, {interval.high:+.2f}]"
-    return words.replace("-", "−")
 
 
 def _no_change(rows: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,139 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedscope.errors import SettingError
+from seedscope.lenses import Network
+from seedscope.lenses.sparsity import Sparsity
+
+from .trained import data_of, trained_replica
+
+LENS = Sparsity(["conv1", "conv2"])
+
+
+class TwoConvolutions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3, padding=1)
+        self.conv2 = nn.Conv2d(4, 6, 3)
+        self.fc1 = nn.Linear(6 * 36, 3)
+
+    def forward(self, x):
+        return self.fc1(torch.relu(self.conv2(torch.relu(self.conv1(x)))).flatten(1))
+
+
+@pytest.fixture(scope="module")
+def replica():
+    return trained_replica(network=TwoConvolutions, data=data_of(shape=(1, 8, 8)))
+
+
+def planted(replica, *, conv1=(), conv2=(), frame0=False):
+    """Return the replica with channels that can answer to nothing: weights 0 and a negative bias."""
+    weights = {name: values.copy() for name, values in replica.weights.items()}
+    for layer, channels in (("conv1", conv1), ("conv2", conv2)):
+        for channel in channels:
+            weights[f"{layer}.weight"][channel], weights[f"{layer}.bias"][channel] = 0, -1
+    frames = replica.frames
+    if frame0:
+        first = {name: (("frame", *frames[name].dims[1:]), values[None]) for name, values in weights.items()}
+        frames = frames.isel(frame=[0]).assign(first)
+    return dataclasses.replace(replica, weights=weights, frames=frames)
+
+
+def slow(weights, picture):
+    """Return the maps of both layers of one picture (y, x), after their ReLU, by loops."""
+    maps = []
+    values = np.pad(picture[None], ((0, 0), (1, 1), (1, 1)))
+    for layer in ("conv1", "conv2"):
+        kernel, bias = weights[f"{layer}.weight"], weights[f"{layer}.bias"]
+        side = values.shape[1] - 2
+        out = np.zeros((len(kernel), side, side))
+        for c in range(len(kernel)):
+            for y in range(side):
+                for x in range(side):
+                    out[c, y, x] = max(0, (kernel[c] * values[:, y : y + 3, x : x + 3]).sum() + bias[c])
+        maps.append(out)
+        values = out
+    return maps
+
+
+def test_silent_channels_and_zeros_are_those_of_a_slow_loop(look, replica):
+    measured = look(LENS, planted(replica, conv1=[1]), draw=None).measured
+    for sample in measured.sample.values[:5]:
+        picture = replica.probe.image.sel(sample=sample).values[0]
+        for layer, maps in zip(("conv1", "conv2"), slow(planted(replica, conv1=[1]).weights, picture), strict=True):
+            own = measured.sel(network="trained", layer=layer, sample=sample)
+            assert own.silent == pytest.approx((maps == 0).all((1, 2)).mean())
+            assert own.zeros == pytest.approx((maps == 0).mean())
+
+
+def test_planted_silent_channels_are_counted_in_their_layer_and_network(look, replica):
+    before = look(LENS, replica, draw=None).summary
+    after = look(LENS, planted(replica, conv2=[0, 1, 2, 3, 4, 5]), draw=None).summary
+    assert after["conv2_silent"] == after["conv2_zeros"] == after["conv2_dead"] == 1
+    assert after["conv1_silent"] == before["conv1_silent"]
+    assert after["conv1_to_conv2_silent"] == pytest.approx(1 - before["conv1_silent"])
+    assert after["conv2_silent_untrained"] == before["conv2_silent_untrained"] < 1
+    assert after["conv2_silent_change"] == pytest.approx(1 - before["conv2_silent_untrained"])
+    step = after["conv1_to_conv2_silent"] - after["conv1_to_conv2_silent_untrained"]
+    assert after["conv1_to_conv2_silent_change"] == pytest.approx(step)
+
+
+def test_a_channel_that_some_pictures_wake_is_silent_but_not_dead(look, replica):
+    weights = planted(replica, conv1=[0, 1, 2, 3]).weights
+    weights["conv1.weight"][2, 0, 1, 1], weights["conv1.bias"][2] = 1, -0.95  # the brightest pixels pass
+    summary = look(LENS, dataclasses.replace(replica, weights=weights), draw=None).summary
+    brightest = replica.probe.image.values.max((1, 2, 3))
+    assert 0 < (brightest > 0.95).mean() < 1
+    assert summary["conv1_silent"] == pytest.approx(0.75 + 0.25 * (brightest <= 0.95).mean())
+    assert summary["conv1_dead"] == 0.75
+
+
+def test_a_network_that_did_not_change_has_no_change(look, replica):
+    summary = look(LENS, planted(replica, frame0=True), draw=None).summary
+    changes = [value for name, value in summary.items() if name.endswith("_change")]
+    assert len(changes) == 6
+    assert changes == [0.0] * 6
+
+
+def test_given_weights_are_looked_at_without_an_untrained_network(look, replica):
+    seen = look(LENS, dataclasses.replace(replica, frames=None, learning=None, seed="given"))
+    assert not [name for name in seen.summary if "untrained" in name or "change" in name]
+    assert "given weights" in seen.drawings["sparsity"].figure.get_suptitle()
+
+
+def test_the_table_holds_the_means_that_are_drawn(look, replica):
+    seen = look(LENS, replica)
+    table = seen.drawings["sparsity"].table.set_index(["measure", "network", "layer"])["mean"]
+    assert table["silent", "trained", "conv2"] == seen.summary["conv2_silent"]
+    assert table["zeros", "untrained", "conv1"] == seen.summary["conv1_zeros_untrained"]
+
+
+@pytest.mark.parametrize("layers", [["conv1"], ["conv1", "conv2"]])
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_seeds_are_compared_readably(readable, replica, layers, seeds):
+    lens = Sparsity(layers)
+    measured = {seed: lens.measure(planted(replica, conv1=range(seed), conv2=range(seed))) for seed in range(seeds)}
+    assert readable(lambda: lens.compare(measured).drawings) == ["sparsity"]
+
+
+def test_no_more_pictures_are_looked_at_than_sixty(look):
+    replica = trained_replica(network=TwoConvolutions, data=data_of(shape=(1, 8, 8), probe=150, n=12), epochs=1)
+    assert look(LENS, replica, draw=None).measured.sizes["sample"] == 60
+
+
+def test_the_size_of_a_batch_changes_nothing(replica):
+    whole, parts = (Sparsity(["conv1", "conv2"], size).measure(replica) for size in (16, 5))
+    assert whole.identical(parts)
+
+
+@pytest.mark.parametrize(("layer", "words"), [("conv3", "did you mean 'conv"), ("fc1", "no maps")])
+def test_a_layer_without_maps_is_refused_by_name(layer, words):
+    network = Network({"conv1": (4, 8, 8), "fc1": (3,), "logit": (3,)}, {}, {}, 3)
+    Sparsity(["conv1"]).check(network)
+    with pytest.raises(SettingError, match=words) as refused:
+        Sparsity(["conv1", layer]).check(network)
+    assert refused.value.key == "layers"
