@@ -34,7 +34,7 @@ from annotated_types import Ge, Gt, Interval, MinLen
 
 from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.localization import MEASURES, ceiling, localization, normalised
@@ -87,7 +87,8 @@ class HeatMaps:
     truth: Mapping[Side, str | int] | None = None
 
     def check(self, network: Network) -> None:
-        """Refuse a layer without maps, a class that there is not, and a truth that is not whole."""
+        """Refuse a network without logits, a layer without maps, a class that there is not, or half a truth."""
+        require_logits(network)
         with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
         for layer in self.layers:
             if not with_maps:
@@ -99,6 +100,8 @@ class HeatMaps:
                 raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
         if isinstance(self.target, int) and self.target >= network.n_classes:
             raise SettingError("target", f"there is no class {self.target}: the last is {network.n_classes - 1}")
+        if self.target == "label" and not network.labelled:
+            raise SettingError("target", "the data set does not say of which class its pictures are: set it to answer")
         if self.ranks > network.n_classes:
             raise SettingError("ranks", f"there are {network.n_classes} classes")
         if self.ranks > 1 and self.target != "answer":

@@ -24,7 +24,7 @@ from annotated_types import Ge
 
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
@@ -66,6 +66,7 @@ class Places:
 
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""
+        require_logits(network)
         shape = network.layers.get(self.maps)
         with_maps = [name for name, inner in network.layers.items() if len(inner) == 3]
         if shape is None:
