@@ -466,6 +466,12 @@ def test_one_logit_is_shown_for_and_against(look):
     np.testing.assert_allclose(seen.measured.score.sum("rank"), 0, atol=1e-6)
 
 
+def test_titles_say_that_weights_are_given(look, seeker):
+    drawings = look(SEEK, dataclasses.replace(seeker, seed="given")).drawings.values()
+    assert len(drawings) == 2
+    assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+
+
 def test_the_same_replica_gives_the_same_numbers(seeker):
     first, second = SEEK.measure(seeker), SEEK.measure(seeker)
     assert first.identical(second)
@@ -503,3 +509,15 @@ def test_what_cannot_be_looked_at_is_refused_by_name(options, network, key, word
     with pytest.raises(SettingError, match=words) as refused:
         HeatMaps(**{"layers": ["conv1"], **options}).check(network)
     assert refused.value.key == key
+
+
+def test_a_network_without_logits_and_pictures_without_classes_are_refused():
+    with pytest.raises(
+        SeedscopeError, match="the network gives no logits, which this lens needs: it ends with 'conv1'"
+    ):
+        HeatMaps(["conv1"]).check(Network({"conv1": (4, 8, 8)}, {}, {}, 3))
+    unlabelled = dataclasses.replace(NETWORK, labelled=False)
+    HeatMaps(["conv1"]).check(unlabelled)
+    with pytest.raises(SettingError, match="does not say of which class") as refused:
+        HeatMaps(["conv1"], target="label").check(unlabelled)
+    assert refused.value.key == "target"

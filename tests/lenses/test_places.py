@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -141,6 +143,14 @@ def test_random_networks_are_drawn_with_and_without_hidden_layers(look, options)
     assert "votes_on_object" not in seen.summary
 
 
+def test_titles_say_that_weights_are_given(look):
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    replica = dataclasses.replace(replica_of_network(make, random_pictures(4), np.arange(4) % 3), seed="given")
+    drawings = look(LENS, replica).drawings.values()
+    assert len(drawings) == 3
+    assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+
+
 def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
     def dead():
         model = fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)
@@ -200,6 +210,9 @@ def test_what_has_no_dense_end_is_refused_by_name(maps, head, key, words):
     with pytest.raises(SettingError, match=words) as refused:
         Places(maps, head).check(NETWORK)
     assert refused.value.key == key
+    cut = Network({"conv1": (4, 4, 4), "fc1": (64,)}, NETWORK.weights, {}, 3)
+    with pytest.raises(SeedscopeError, match="the network gives no logits, which this lens needs: it ends with 'fc1'"):
+        Places("conv1", "fc1").check(cut)
     larger = Network({**NETWORK.layers, "conv1": (4, 8, 8)}, NETWORK.weights, {}, 3)
     with pytest.raises(SettingError, match="from the 256 numbers of 'conv1' no dense layers lead to 'fc2'"):
         Places("conv1", "fc2").check(larger)

@@ -12,6 +12,7 @@ from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
 from seedscope.figures.rows import PictureRows, grey_or_rgb
 from seedscope.lenses.heat_maps.localization import MEASURES, enlarged, normalised
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def overlays(measured: xr.Dataset, opacity: float) -> Drawing:
 
     names = [str(name) for name in measured["map"].values]
     asked = [(e, r) for e in range(measured.sizes["exhibit"]) for r in range(measured.sizes["rank"])]
-    where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
     rows = PictureRows(
         f"Where the network sees a class, by {len(names)} heat maps ({where})",
         ["picture", *map(title_of, names)],
@@ -115,7 +116,7 @@ def _asked(measured: xr.Dataset, exhibit: int, rank: int) -> str:
 def localization_figure(measured: xr.Dataset) -> Drawing:
     """Draw how well each map finds the object in one replica, beside what it has to beat."""
     table = _table(measured)
-    where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
     return Drawing(
         "localization",
         _dots(f"Does the heat lie on the object? ({where})", table, _called(measured)),

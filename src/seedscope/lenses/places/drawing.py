@@ -11,6 +11,7 @@ from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
 from seedscope.figures.rows import PictureRows, grey_or_rgb
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
 
 
 def _where(measured: xr.Dataset) -> str:
-    return f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    return f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
 
 
 def _asked(measured: xr.Dataset, exhibit: int) -> str:
