@@ -124,11 +124,24 @@ def test_the_place_that_decides_is_found(look):
     assert (place[:, 1, 2] > 1).all()
     assert (np.delete(place.reshape(len(place), -1), 6, axis=1) == 0).all()
     assert seen.summary["votes_on_object"] == pytest.approx(1)
+    assert seen.summary["cells_on_object"] == pytest.approx(1 / 16)
     assert seen.summary["completeness_error"] < 1e-6
     same = seen.measured.agreement.sel(source="own", agreement_measure="same_place")
     answer = label[seen.measured.compared_sample.values - 100]
     assert (same.sel(compared="integrated_gradients").values[answer == 1] == 1).all()
     assert (same.sel(compared="occlusion").values[answer == 1] > 0).all()
+
+
+def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_same_answer(look):
+    """The place that decides is one for all pictures, and the object of every second one lies elsewhere."""
+    image = np.full((8, 1, 16, 16), 0.1)
+    image[:, :, 5, 9] = 1
+    top, left = np.array([4, 12] * 4), np.array([8, 0] * 4)
+    lens = Places("pool1", "fc2", pictures=4, truth={"top": "top", "left": "left", "height": 4, "width": 4})
+    seen = look(lens, replica_of_network(OnePlace, image, np.ones(8, dtype=int), top=top, left=left), draw=None)
+    np.testing.assert_allclose(seen.measured.votes_on_object, [1, 0] * 4)
+    np.testing.assert_allclose(seen.measured.votes_on_object_same_answer, [1, 0] * 4)
+    assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_same_answer"] == 0.5
 
 
 @pytest.mark.parametrize("options", [{}, {"hidden": ()}, {"classes": 1}, {"classes": 12}])
