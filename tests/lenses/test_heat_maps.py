@@ -13,7 +13,7 @@ from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
-from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, ceiling, localization, normalised, reduced
+from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, localization, normalised, reduced
 from seedscope.lenses.heat_maps.occlusion import occlusion
 from seedscope.lenses.heat_maps.scores import Scores, probabilities
 from seedscope.lenses.heat_maps.truth import Boxes
@@ -259,6 +259,12 @@ def all_masks(size=32, side=6):
     return Boxes(places[:, 0], places[:, 1], *(np.full(len(places), side) for _ in range(2))).masks((size, size))
 
 
+def ceiling(mask, size):
+    """Return the largest IoU that cells of a map of this size can reach with each mask."""
+    covered = reduced(mask, size).reshape(len(mask), -1)
+    return best_cells(covered, covered.sum(1), mask[0].size / covered.shape[1])[1]
+
+
 @pytest.mark.parametrize(("cells", "wanted"), [(8, 0.57), (16, 0.79), (32, 1.0)])
 def test_the_ceiling_of_a_coarse_map_of_squares(cells, wanted):
     assert ceiling(all_masks(), (cells, cells)).mean() == pytest.approx(wanted, abs=0.0051)
@@ -274,6 +280,12 @@ def test_the_best_cells_are_those_of_all_subsets():
         iou = [covered[s, subset].sum() / (9 + len(subset) * 49 / 6 - covered[s, subset].sum()) for subset in subsets]
         assert best[s] == pytest.approx(max(iou))
         assert len(subsets[int(np.argmax(iou))]) == count[s] or max(iou) == pytest.approx(sorted(iou)[-2])
+
+
+@pytest.mark.parametrize(("cells", "wanted"), [(8, [0.98, 0.55, 0.89]), (16, [1, 0.77, 0.98]), (32, [1, 1, 1])])
+def test_the_object_itself_as_heat_says_what_a_coarse_map_can_be_asked_for(cells, wanted):
+    mask = all_masks()
+    assert localization(reduced(mask, (cells, cells)), mask)[:3].mean(1) == pytest.approx(wanted, abs=0.0055)
 
 
 @pytest.mark.parametrize("cells", [8, 16, 32])
@@ -399,6 +411,7 @@ def test_the_heat_of_a_hand_made_network_lies_where_its_weights_say(look, seeker
     assert seen.measured.baseline.sel(prior="brightest_window", measure="pointing") == pytest.approx(0.5, abs=0.05)
     assert seen.measured["count"].values.tolist() == [24, 12, 12]
     assert seen.measured.inside.notnull().sum("sample").min() == 12
+    assert (seen.measured.ceiling == 1).all()  # these maps are as fine as the picture
     assert seen.summary["grad_cam_conv1_closed_form_error"] < 1e-6
     assert "the network is linear" in seen.drawings["heat_maps"].description
 
@@ -484,7 +497,8 @@ def test_seeds_are_put_together_with_their_nulls(readable, seeker):
     assert comparison.metrics["occlusion_mass_untrained"]["n"] == 3
     table = comparison.tables["localization"].set_index(["map", "source", "measure"])
     assert table.loc[("grad_cam_conv1", "trained", "pointing"), "mean"] == 1
-    assert set(table.reset_index().measure) == set(MEASURES)
+    for source in ("trained", "same_class", "chance", "ceiling"):
+        assert set(table.xs(source, level="source").reset_index().measure) == set(MEASURES)
     without = dataclasses.replace(SEEK, truth=None)
     assert without.compare({0: without.measure(seeker)}).drawings == ()
 

@@ -17,6 +17,7 @@ heat lies on it (``localization.py``), against
     same class  the map of another picture for which the same class was asked: what is left if a map shows where
                 objects of the class usually are, and nothing of its picture
     chance      a constant map
+    ceiling     the object itself as heat, in cells of the map's size: coarse maps cannot be sharp
     baselines   the middle of the picture; the brightest window, without any network         ``baselines.py``
 
 Grad-CAM is measured on all probe pictures, the other two on ``pictures`` of them, the same number of each class.
@@ -37,7 +38,7 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
-from seedscope.lenses.heat_maps.localization import MEASURES, ceiling, localization, normalised
+from seedscope.lenses.heat_maps.localization import MEASURES, localization, normalised, reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class HeatMaps:
         inside = np.full((len(SOURCES), len(names), len(MEASURES), n), np.nan, dtype=np.float32)
         constant = np.full((len(SOURCES), len(names)), np.nan)
         chance = np.zeros((len(names), len(MEASURES)))
-        best = np.zeros(len(names))
+        best = np.zeros((len(names), len(MEASURES)))
         for source, frame in enumerate([None, 0] if replica.frames is not None else [None]):
             with replica.network(frame) as network:
                 scores = self._scores(network)
@@ -283,7 +284,8 @@ class HeatMaps:
                         moved = _measured(heat[other[with_other]], own.take(with_other), extent)
                         inside[2, i][:, which[with_other]] = moved
                         chance[i] = _measured(np.ones_like(heat), own, extent).mean(1)
-                        best[i] = ceiling(own.masks(extent), (heat.shape[1], heat.shape[2])).mean()
+                        itself = reduced(own.masks(extent), (heat.shape[1], heat.shape[2]))
+                        best[i] = _measured(itself, own, extent).mean(1)
         middle = np.broadcast_to(centre_prior(extent), (n, *extent))
         baseline = [_measured(heat, boxes, extent) for heat in (middle, brightest_window(pictures, boxes))]
         return xr.Dataset(
@@ -291,7 +293,7 @@ class HeatMaps:
                 "inside": (("source", "map", "measure", "sample"), inside),
                 "constant_share": (("source", "map"), constant),
                 "chance": (("map", "measure"), chance),
-                "ceiling": ("map", best),
+                "ceiling": (("map", "measure"), best),
                 "baseline": (("prior", "measure"), np.stack(baseline).mean(-1)),
                 "count": ("map", [n if method == "grad_cam" else len(few) for _, method, _ in names]),
             },

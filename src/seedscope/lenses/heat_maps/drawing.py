@@ -36,7 +36,7 @@ _MARKS = {
     "same_class": ("map of another picture, same class", "x", figures.AGAINST),
     "baseline": ("without a network", "D", figures.MARK),
     "chance": ("chance", "|", "#9a9a9a"),
-    "ceiling": ("ceiling at this map size", "|", "black"),
+    "ceiling": ("the object itself at this map size", "|", "black"),
 }
 
 
@@ -154,7 +154,8 @@ _DESCRIPTION = (
     "How well the heat maps of the probe pictures find the object, by four measures, larger is better. Filled: this "
     "network. Squares: the same network before training, asked for the same class. Crosses: the map of another picture "
     "of the same class, which shows what merely knowing the class gives. The grey tick is chance, a constant map; the "
-    "black tick is the best that a map with so few cells can reach. The rows below are maps made without any network."
+    "black tick is what the object itself gives as heat in cells of the map's size, for the IoU the best that can be. "
+    "The rows below are maps made without any network, pixel by pixel."
 )
 
 
@@ -183,9 +184,8 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
     for name in measured["map"].values:
         for measure in MEASURES:
             own = {str(s): float(mean.sel(map=name, measure=measure, source=s)) for s in mean.source.values}
-            own["chance"] = float(measured.chance.sel(map=name, measure=measure))
-            if measure == "iou":
-                own["ceiling"] = float(measured.ceiling.sel(map=name))
+            for bound in ("chance", "ceiling"):
+                own[bound] = float(measured[bound].sel(map=name, measure=measure))
             rows += [{"map": str(name), "source": s, "measure": measure, "value": v} for s, v in own.items()]
     for prior in measured.prior.values:
         for measure in MEASURES:
