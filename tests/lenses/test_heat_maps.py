@@ -215,14 +215,17 @@ def test_one_logit_speaks_for_one_class_and_against_the_other():
 # --- the other two ----------------------------------------------------------------------------------------------
 
 
-def test_occlusion_by_hand():
-    model, pictures, target = fill(relu_first((2, 10, 12), 3)), random_pictures(3, (2, 10, 12)), np.array([0, 2, 1])
+@pytest.mark.parametrize(("height", "width"), [(10, 12), (11, 13)])
+def test_occlusion_by_hand(height, width):
+    """Also where the last window of a row or column is narrower."""
+    shape = (2, height, width)
+    model, pictures, target = fill(relu_first(shape, 3)), random_pictures(3, shape), np.array([0, 2, 1])
     got = occlusion(Scores(model), pictures, target, 5, window=0.4)
     side, stride = 4, 2
     for s in range(3):
         plain = model(torch.from_numpy(pictures[s : s + 1]))[0, target[s]].item()
-        falls, held = np.zeros((10, 12)), np.zeros((10, 12))
-        for top, left in itertools.product(range(0, 7, stride), range(0, 9, stride)):
+        falls, held = np.zeros((height, width)), np.zeros((height, width))
+        for top, left in itertools.product(range(0, height - stride, stride), range(0, width - stride, stride)):
             covered = pictures[s].copy()
             here = np.s_[top : top + side, left : left + side]
             for c in range(2):
@@ -495,6 +498,7 @@ def test_seeds_are_put_together_with_their_nulls(readable, seeker):
     comparison = SEEK.compare(measured)
     assert readable(lambda: comparison.drawings) == ["localization"]
     assert comparison.metrics["occlusion_mass_untrained"]["n"] == 3
+    assert comparison.metrics["occlusion_mass_above_untrained"]["low"] > 0.2
     table = comparison.tables["localization"].set_index(["map", "source", "measure"])
     assert table.loc[("grad_cam_conv1", "trained", "pointing"), "mean"] == 1
     for source in ("trained", "same_class", "chance", "ceiling"):

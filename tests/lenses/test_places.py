@@ -199,6 +199,7 @@ def test_seeds_are_put_together_with_their_nulls(readable):
     comparison = LENS.compare(parts)
     assert readable(lambda: comparison.drawings) == ["places_agreement"]
     assert comparison.metrics["occlusion_cosine_other_answer"]["n"] == 3
+    assert comparison.metrics["occlusion_cosine_above_other_answer"]["n"] == 3
     assert len(comparison.tables["places_agreement"]) == len(COMPARED) * 3 * 3
 
 

@@ -127,20 +127,11 @@ def localization_figure(measured: xr.Dataset) -> Drawing:
 
 def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return how well each map finds the object over seeds: figure, table and metrics of what it has to beat."""
-    import pandas as pd
-
     from seedscope.across import Comparison
-    from seedscope.across.statistics import mean_interval
+    from seedscope.across.beside_nulls import beside_nulls
 
-    tables = pd.concat([_table(part).assign(seed=part.attrs["seed"]) for part in parts])
-    rows, metrics = [], {}
-    for (name, source, measure), group in tables.groupby(["map", "source", "measure"], sort=False):
-        interval = mean_interval(group.value.to_numpy()).as_dict()
-        rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
-        if source in ("untrained", "same_class"):
-            metrics[f"{name}_{measure}_{source}"] = interval
+    table, metrics = beside_nulls([_table(part) for part in parts], "trained", ["untrained", "same_class"])
     experiment = parts[0].attrs["experiment"]
-    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
     figure = _dots(
         f"Does the heat lie on the object? (mean and 95 % interval over {len(parts)} seeds of {experiment})",
         table,

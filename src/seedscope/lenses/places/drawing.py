@@ -110,19 +110,10 @@ def agreement_figure(measured: xr.Dataset) -> Drawing:
 
 def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return the agreement over seeds: figure, table, and metrics of its nulls."""
-    import pandas as pd
-
     from seedscope.across import Comparison
-    from seedscope.across.statistics import mean_interval
+    from seedscope.across.beside_nulls import beside_nulls
 
-    tables = pd.concat([_table(part) for part in parts])
-    rows, metrics = [], {}
-    for (name, source, measure), group in tables.groupby(["map", "source", "measure"], sort=False):
-        interval = mean_interval(group["value"].to_numpy()).as_dict()
-        rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
-        if source != "own":
-            metrics[f"{name}_{measure}_{source}"] = interval
-    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
+    table, metrics = beside_nulls([_table(part) for part in parts], "own", ["same_answer", "other_answer"])
     title = (
         f"Do heat maps show the places of {parts[0].attrs['maps']} that fed the answer? "
         f"(mean and 95 % interval over {len(parts)} seeds of {parts[0].attrs['experiment']})"
