@@ -33,13 +33,13 @@ def beside_nulls(
     import pandas as pd
 
     parts = [table.set_index(["map", "source", "measure"])["value"] for table in by_seed]
-    values = pd.concat(parts, axis=1)  # a row for each number, a column for each seed
+    together = pd.concat(parts, axis=1)  # a row for each number, a column for each seed
+    values = dict(zip(together.index, together.to_numpy(dtype=float), strict=True))
     rows, metrics = [], {}
-    for (name, source, measure), row in zip(values.index, values.to_numpy(dtype=float), strict=True):
+    for (name, source, measure), row in values.items():
         interval = mean_interval(row).as_dict()
         rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
         if source in nulls:
-            gain = values.loc[(name, own, measure)].to_numpy(dtype=float) - row
             metrics[f"{name}_{measure}_{source}"] = interval
-            metrics[f"{name}_{measure}_above_{source}"] = mean_interval(gain).as_dict()
+            metrics[f"{name}_{measure}_above_{source}"] = mean_interval(values[name, own, measure] - row).as_dict()
     return pd.DataFrame(rows).astype({"value": float, "low": float, "high": float}), metrics
