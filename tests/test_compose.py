@@ -1006,6 +1006,33 @@ def test_a_lens_on_logits_is_refused_where_the_network_ends_before(given: Projec
     assert given.composed()["model"]["last"] is None
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_weights_of_all_convolutions_and_no_dense_layer_are_taken(given: Project, named: bool) -> None:
+    import torch
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    from seedscope.models.vgg16 import Vgg16
+
+    (given.folder / "album").mkdir()
+    Image.new("RGB", (40, 40)).save(given.folder / "album" / "a.png")
+    (given.folder / "names.txt").write_text("".join(f"class {k}\n" for k in range(1000)))
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in Vgg16(last="features.28").state_dict().items()}
+    save_file(
+        {name: torch.zeros(1).expand(shape).clone() for name, shape in shapes.items()}, given.folder / "v.safetensors"
+    )
+    classes = "classes: names.txt" if named else "classes: null"
+    text = (
+        GIVEN.replace("digits_mlp", "vgg16").replace("digits", "album").replace("{fc1: probe}", "{features.5: probe}")
+    )
+    text = text.replace("toy.", "v.").replace(
+        "space: null", "space: null, errors: null, dominance: null, contribution: null"
+    )
+    given.write(EXPERIMENT, text + f"data: {{folder: album, size: 32, resize: 32, {classes}}}\n")
+    assert given.composed()["weights"]["file"] == "v.safetensors"
+
+
 def test_pictures_of_unknown_classes_cannot_be_learned_from(project: Project) -> None:
     from PIL import Image
 

@@ -80,6 +80,7 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
 
     from seedscope.capture import layer_shapes, untrained_layers
     from seedscope.determinism import deterministic
+    from seedscope.models.chain import gives_logits
     from seedscope.weights import load_weights
 
     dump: Dump = experiment.component("dump")
@@ -107,7 +108,7 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
         untrained = untrained_layers(model, dump.layers, blank)
         for name, shape in layer_shapes(model, blank).items():
             which = "probe" if name == "logit" else dump.layers.get(name)
-            if which is None or (name == "logit" and len(shape) != 1):  # a network that ends before it decides
+            if which is None or (name == "logit" and seed == GIVEN and not gives_logits(model, shape)):
                 continue
             flat = ("target",) if name == "logit" else ("unit",)
             inner = flat if len(shape) == 1 else _DIMENSIONS.get(len(shape), _unnamed(shape))

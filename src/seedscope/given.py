@@ -1,6 +1,7 @@
 """Networks with given weights, ``train: null``: one replica, ``given``, that nobody trained here.
 
-    weights file → the network, which ends where the weights do if it can (a :class:`Cuttable`) → replicas/given/
+    weights file → the network, which ends where they do if it can (:class:`~seedscope.models.chain.Cuttable`)
+                 → replicas/given/
 
 ``replicas/given/`` holds ``model.safetensors``, the tensors that the network uses, and ``identity.json``. There is no
 history and there are no frames, for there was no training.
@@ -17,10 +18,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from seedscope.artifacts import digest, digest_of, write_json
-from seedscope.components import build
+from seedscope.components import build, find
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.experiment import Experiment
 from seedscope.replica_name import ReplicaName
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     import torch
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-@runtime_checkable
-class Cuttable(Protocol):
-    """A network that can end early: its class takes ``last``, the name of the last part that is kept."""
-
-    def last_given(self, given: Collection[str]) -> str | None:
-        """Return the part to end with where only the tensors ``given`` are there; ``None`` if none is the network's."""
 
 
 @dataclass(frozen=True)
@@ -143,17 +136,20 @@ def fitted(spec: Mapping[str, Any], given: Shapes) -> dict[str, Any]:
     """
     import torch
 
+    from seedscope.models.chain import Cuttable
     from seedscope.weights import require_fit, shapes_of
 
-    model = build(spec)
-    own = shapes_of(model)
-    if isinstance(model, Cuttable):
-        with torch.device("meta"):  # for the names alone: no memory is taken
-            whole = shapes_of(build({**spec, "last": None}))
+    made_by = find(spec["_target_"])
+    if not (isinstance(made_by, type) and issubclass(made_by, Cuttable)):
+        require_fit(shapes_of(build(spec)), given)
+        return dict(spec)
+    with torch.device("meta"):  # names and shapes alone: the whole network may be half a gigabyte
+        model = build(spec)
+        own, whole = shapes_of(model), shapes_of(build({**spec, "last": None}))
         if own.keys() - given.keys() and (last := model.last_given(given)) is not None:
             spec = {**spec, "last": last}
             own = shapes_of(build(spec))
-        given = {name: shape for name, shape in given.items() if name in own or name not in whole}
+    given = {name: shape for name, shape in given.items() if name in own or name not in whole}
     require_fit(own, given)
     return dict(spec)
 

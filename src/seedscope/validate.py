@@ -142,6 +142,7 @@ def _validate_network(composed: Composed) -> None:
     from seedscope.capture import activations, layer_shapes, unknown_layer
     from seedscope.data import VariedSource, is_labelled
     from seedscope.lenses import Network
+    from seedscope.models.chain import gives_logits
 
     settings = composed.settings
     source, dump = build(settings["data"]), build(settings["dump"])
@@ -170,7 +171,7 @@ def _validate_network(composed: Composed) -> None:
             "learned from it: give weights instead, with `train: null`"
         )
     n_classes = len(source.class_names)
-    if settings["train"] is None and len(layers["logit"]) != 1:  # a network that ends before it decides
+    if settings["train"] is None and not gives_logits(model, layers["logit"]):
         del layers["logit"]
     elif layers["logit"] != (n_classes,) and not (layers["logit"] == (1,) and n_classes == 2):
         raise SeedscopeError(

@@ -243,6 +243,12 @@ def test_pictures_of_any_size_and_colours_are_drawn_readably(look, replica_with,
     assert ("Colours are those that the network saw" in seen.drawings["conv1_filters"].description) == bounded
 
 
+def test_titles_say_that_weights_are_given(look, replica_with):
+    drawings = look(LENS, dataclasses.replace(replica_with(), seed="given")).drawings.values()
+    assert len(drawings) == 2
+    assert all("given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+
+
 @pytest.mark.parametrize("channels", [1, 9, 128, 300])
 def test_any_number_of_filters_is_drawn_readably(look, replica_with, channels):
     replica = replica_with(shape=(3, 32, 32), channels=(channels, 2), n=4)

@@ -13,7 +13,7 @@ from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
-from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, ceiling, localization, normalised, reduced
+from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, localization, normalised, reduced
 from seedscope.lenses.heat_maps.occlusion import occlusion
 from seedscope.lenses.heat_maps.scores import Scores, probabilities
 from seedscope.lenses.heat_maps.truth import Boxes
@@ -215,14 +215,17 @@ def test_one_logit_speaks_for_one_class_and_against_the_other():
 # --- the other two ----------------------------------------------------------------------------------------------
 
 
-def test_occlusion_by_hand():
-    model, pictures, target = fill(relu_first((2, 10, 12), 3)), random_pictures(3, (2, 10, 12)), np.array([0, 2, 1])
+@pytest.mark.parametrize(("height", "width"), [(10, 12), (11, 13)])
+def test_occlusion_by_hand(height, width):
+    """Also where the last window of a row or column is narrower."""
+    shape = (2, height, width)
+    model, pictures, target = fill(relu_first(shape, 3)), random_pictures(3, shape), np.array([0, 2, 1])
     got = occlusion(Scores(model), pictures, target, 5, window=0.4)
     side, stride = 4, 2
     for s in range(3):
         plain = model(torch.from_numpy(pictures[s : s + 1]))[0, target[s]].item()
-        falls, held = np.zeros((10, 12)), np.zeros((10, 12))
-        for top, left in itertools.product(range(0, 7, stride), range(0, 9, stride)):
+        falls, held = np.zeros((height, width)), np.zeros((height, width))
+        for top, left in itertools.product(range(0, height - stride, stride), range(0, width - stride, stride)):
             covered = pictures[s].copy()
             here = np.s_[top : top + side, left : left + side]
             for c in range(2):
@@ -259,6 +262,12 @@ def all_masks(size=32, side=6):
     return Boxes(places[:, 0], places[:, 1], *(np.full(len(places), side) for _ in range(2))).masks((size, size))
 
 
+def ceiling(mask, size):
+    """Return the largest IoU that cells of a map of this size can reach with each mask."""
+    covered = reduced(mask, size).reshape(len(mask), -1)
+    return best_cells(covered, covered.sum(1), mask[0].size / covered.shape[1])[1]
+
+
 @pytest.mark.parametrize(("cells", "wanted"), [(8, 0.57), (16, 0.79), (32, 1.0)])
 def test_the_ceiling_of_a_coarse_map_of_squares(cells, wanted):
     assert ceiling(all_masks(), (cells, cells)).mean() == pytest.approx(wanted, abs=0.0051)
@@ -274,6 +283,12 @@ def test_the_best_cells_are_those_of_all_subsets():
         iou = [covered[s, subset].sum() / (9 + len(subset) * 49 / 6 - covered[s, subset].sum()) for subset in subsets]
         assert best[s] == pytest.approx(max(iou))
         assert len(subsets[int(np.argmax(iou))]) == count[s] or max(iou) == pytest.approx(sorted(iou)[-2])
+
+
+@pytest.mark.parametrize(("cells", "wanted"), [(8, [0.98, 0.55, 0.89]), (16, [1, 0.77, 0.98]), (32, [1, 1, 1])])
+def test_the_object_itself_as_heat_says_what_a_coarse_map_can_be_asked_for(cells, wanted):
+    mask = all_masks()
+    assert localization(reduced(mask, (cells, cells)), mask)[:3].mean(1) == pytest.approx(wanted, abs=0.0055)
 
 
 @pytest.mark.parametrize("cells", [8, 16, 32])
@@ -399,6 +414,7 @@ def test_the_heat_of_a_hand_made_network_lies_where_its_weights_say(look, seeker
     assert seen.measured.baseline.sel(prior="brightest_window", measure="pointing") == pytest.approx(0.5, abs=0.05)
     assert seen.measured["count"].values.tolist() == [24, 12, 12]
     assert seen.measured.inside.notnull().sum("sample").min() == 12
+    assert (seen.measured.ceiling == 1).all()  # these maps are as fine as the picture
     assert seen.summary["grad_cam_conv1_closed_form_error"] < 1e-6
     assert "the network is linear" in seen.drawings["heat_maps"].description
 
@@ -466,6 +482,12 @@ def test_one_logit_is_shown_for_and_against(look):
     np.testing.assert_allclose(seen.measured.score.sum("rank"), 0, atol=1e-6)
 
 
+def test_titles_say_that_weights_are_given(look, seeker):
+    drawings = look(SEEK, dataclasses.replace(seeker, seed="given")).drawings.values()
+    assert len(drawings) == 2
+    assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+
+
 def test_the_same_replica_gives_the_same_numbers(seeker):
     first, second = SEEK.measure(seeker), SEEK.measure(seeker)
     assert first.identical(second)
@@ -476,9 +498,11 @@ def test_seeds_are_put_together_with_their_nulls(readable, seeker):
     comparison = SEEK.compare(measured)
     assert readable(lambda: comparison.drawings) == ["localization"]
     assert comparison.metrics["occlusion_mass_untrained"]["n"] == 3
+    assert comparison.metrics["occlusion_mass_above_untrained"]["low"] > 0.2
     table = comparison.tables["localization"].set_index(["map", "source", "measure"])
     assert table.loc[("grad_cam_conv1", "trained", "pointing"), "mean"] == 1
-    assert set(table.reset_index().measure) == set(MEASURES)
+    for source in ("trained", "same_class", "chance", "ceiling"):
+        assert set(table.xs(source, level="source").reset_index().measure) == set(MEASURES)
     without = dataclasses.replace(SEEK, truth=None)
     assert without.compare({0: without.measure(seeker)}).drawings == ()
 
@@ -503,3 +527,15 @@ def test_what_cannot_be_looked_at_is_refused_by_name(options, network, key, word
     with pytest.raises(SettingError, match=words) as refused:
         HeatMaps(**{"layers": ["conv1"], **options}).check(network)
     assert refused.value.key == key
+
+
+def test_a_network_without_logits_and_pictures_without_classes_are_refused():
+    with pytest.raises(
+        SeedscopeError, match="the network gives no logits, which this lens needs: it ends with 'conv1'"
+    ):
+        HeatMaps(["conv1"]).check(Network({"conv1": (4, 8, 8)}, {}, {}, 3))
+    unlabelled = dataclasses.replace(NETWORK, labelled=False)
+    HeatMaps(["conv1"]).check(unlabelled)
+    with pytest.raises(SettingError, match="does not say of which class") as refused:
+        HeatMaps(["conv1"], target="label").check(unlabelled)
+    assert refused.value.key == "target"

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -122,11 +124,24 @@ def test_the_place_that_decides_is_found(look):
     assert (place[:, 1, 2] > 1).all()
     assert (np.delete(place.reshape(len(place), -1), 6, axis=1) == 0).all()
     assert seen.summary["votes_on_object"] == pytest.approx(1)
+    assert seen.summary["cells_on_object"] == pytest.approx(1 / 16)
     assert seen.summary["completeness_error"] < 1e-6
     same = seen.measured.agreement.sel(source="own", agreement_measure="same_place")
     answer = label[seen.measured.compared_sample.values - 100]
     assert (same.sel(compared="integrated_gradients").values[answer == 1] == 1).all()
     assert (same.sel(compared="occlusion").values[answer == 1] > 0).all()
+
+
+def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_same_answer(look):
+    """The place that decides is one for all pictures, and the object of every second one lies elsewhere."""
+    image = np.full((8, 1, 16, 16), 0.1)
+    image[:, :, 5, 9] = 1
+    top, left = np.array([4, 12] * 4), np.array([8, 0] * 4)
+    lens = Places("pool1", "fc2", pictures=4, truth={"top": "top", "left": "left", "height": 4, "width": 4})
+    seen = look(lens, replica_of_network(OnePlace, image, np.ones(8, dtype=int), top=top, left=left), draw=None)
+    np.testing.assert_allclose(seen.measured.votes_on_object, [1, 0] * 4)
+    np.testing.assert_allclose(seen.measured.votes_on_object_same_answer, [1, 0] * 4)
+    assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_same_answer"] == 0.5
 
 
 @pytest.mark.parametrize("options", [{}, {"hidden": ()}, {"classes": 1}, {"classes": 12}])
@@ -139,6 +154,14 @@ def test_random_networks_are_drawn_with_and_without_hidden_layers(look, options)
     assert seen.summary["completeness_error"] < 1e-5
     assert seen.measured.agreement.shape == (len(COMPARED), 3, 3, 8)
     assert "votes_on_object" not in seen.summary
+
+
+def test_titles_say_that_weights_are_given(look):
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    replica = dataclasses.replace(replica_of_network(make, random_pictures(4), np.arange(4) % 3), seed="given")
+    drawings = look(LENS, replica).drawings.values()
+    assert len(drawings) == 3
+    assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
 
 
 def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
@@ -176,6 +199,7 @@ def test_seeds_are_put_together_with_their_nulls(readable):
     comparison = LENS.compare(parts)
     assert readable(lambda: comparison.drawings) == ["places_agreement"]
     assert comparison.metrics["occlusion_cosine_other_answer"]["n"] == 3
+    assert comparison.metrics["occlusion_cosine_above_other_answer"]["n"] == 3
     assert len(comparison.tables["places_agreement"]) == len(COMPARED) * 3 * 3
 
 
@@ -200,6 +224,9 @@ def test_what_has_no_dense_end_is_refused_by_name(maps, head, key, words):
     with pytest.raises(SettingError, match=words) as refused:
         Places(maps, head).check(NETWORK)
     assert refused.value.key == key
+    cut = Network({"conv1": (4, 4, 4), "fc1": (64,)}, NETWORK.weights, {}, 3)
+    with pytest.raises(SeedscopeError, match="the network gives no logits, which this lens needs: it ends with 'fc1'"):
+        Places("conv1", "fc1").check(cut)
     larger = Network({**NETWORK.layers, "conv1": (4, 8, 8)}, NETWORK.weights, {}, 3)
     with pytest.raises(SettingError, match="from the 256 numbers of 'conv1' no dense layers lead to 'fc2'"):
         Places("conv1", "fc2").check(larger)

@@ -11,6 +11,7 @@ from torch import nn
 from seedscope.data.folders import Album
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.given import GivenWeights, fitted
+from seedscope.models.chain import gives_logits
 from seedscope.models.squeezenet import SqueezeNet
 from seedscope.models.vgg16 import Vgg16
 from seedscope.weights import shapes_of
@@ -115,6 +116,22 @@ def first(upto):
 )
 def test_a_network_is_cut_before_the_first_part_without_weights(upto, last):
     assert fitted(VGG, first(upto))["last"] == last
+
+
+def test_names_and_shapes_are_compared_without_weights_of_the_network(monkeypatch):
+    made = []
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda tensor, *_, **__: made.append(tensor))
+    fitted(VGG, first("features.14"))
+    assert sum(tensor.numel() for tensor in made) > 2 * 10**8
+    assert all(tensor.is_meta for tensor in made)
+
+
+def test_a_network_that_ends_early_gives_no_logits():
+    assert gives_logits(SqueezeNet(), (1000,))
+    assert not gives_logits(SqueezeNet(last="features.12"), (512, 13, 13))
+    assert not gives_logits(meta(Vgg16, last="flatten"), (25088,))
+    assert gives_logits(nn.Linear(4, 3), (3,))
+    assert not gives_logits(nn.Conv2d(1, 2, 3), (2, 6, 6))
 
 
 def test_with_all_its_weights_a_network_stays_whole():

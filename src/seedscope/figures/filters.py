@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.figures.mosaic import MapGrid
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,4 +186,4 @@ def _silent_words(layer: str, kind: str, silent: np.ndarray) -> str:
 
 
 def _whose(measured: xr.Dataset) -> str:
-    return f"({measured.attrs['experiment']}, seed {measured.attrs['seed']})"
+    return f"({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"

@@ -234,6 +234,15 @@ def require_labels(network: Network) -> None:
         )
 
 
+def require_logits(network: Network) -> None:
+    """Refuse a network that ends before it decides."""
+    if "logit" not in network.layers:
+        raise SeedscopeError(
+            f"the network gives no logits, which this lens needs: it ends with {list(network.layers)[-1]!r}; take the "
+            "lens out of the experiment"
+        )
+
+
 def require_kept(network: Network, features: str) -> None:
     """Refuse a layer that there is not, or whose activations are not kept for all probe pictures."""
     _require_layer(network, features)

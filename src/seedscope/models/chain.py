@@ -11,6 +11,7 @@ is kept. So weights of the first layers alone make a network too, one that gives
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -19,6 +20,22 @@ from seedscope.errors import SettingError, did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # of torchvision's weights
 IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@runtime_checkable
+class Cuttable(Protocol):
+    """A network that can end early: its class takes ``last``, the name of the last part that is kept."""
+
+    def ends_early(self) -> bool:
+        """Return whether parts are left out, so that what it gives are no logits."""
+
+    def last_given(self, given: Collection[str]) -> str | None:
+        """Return the part to end with where only the tensors ``given`` are there; ``None`` if none is the network's."""
+
+
+def gives_logits(network: nn.Module, shape: Sequence[int]) -> bool:
+    """Return whether a network decides, whose output for one picture has this shape, or ends before."""
+    return len(shape) == 1 and not (isinstance(network, Cuttable) and network.ends_early())
 
 
 class Chain(nn.Module):
@@ -50,6 +67,7 @@ class Chain(nn.Module):
         if min(std) <= 0:
             raise SettingError("std", "it must be above 0 in every channel")
         self.kept = names if last is None else names[: names.index(last) + 1]
+        self._left_out = len(names) - len(self.kept)
         for name in self.kept:  # what lies behind the last is not made: its weights may be most of the network
             *above, own = name.split(".")
             parent: nn.Module = self
@@ -69,6 +87,10 @@ class Chain(nn.Module):
         for name in self.kept:
             x = self.get_submodule(name)(x)
         return x
+
+    def ends_early(self) -> bool:
+        """Return whether parts are left out, so that what it gives are no logits."""
+        return self._left_out > 0
 
     def last_given(self, given: Collection[str]) -> str | None:
         """Return the part to end with where only some tensors are given; ``None`` where none of them is the network's.

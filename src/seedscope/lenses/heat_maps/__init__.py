@@ -17,6 +17,7 @@ heat lies on it (``localization.py``), against
     same class  the map of another picture for which the same class was asked: what is left if a map shows where
                 objects of the class usually are, and nothing of its picture
     chance      a constant map
+    ceiling     the object itself as heat, in cells of the map's size: coarse maps cannot be sharp
     baselines   the middle of the picture; the brightest window, without any network         ``baselines.py``
 
 Grad-CAM is measured on all probe pictures, the other two on ``pictures`` of them, the same number of each class.
@@ -34,10 +35,10 @@ from annotated_types import Ge, Gt, Interval, MinLen
 
 from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
-from seedscope.lenses.heat_maps.localization import MEASURES, ceiling, localization, normalised
+from seedscope.lenses.heat_maps.localization import MEASURES, localization, normalised, reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class HeatMaps:
     truth: Mapping[Side, str | int] | None = None
 
     def check(self, network: Network) -> None:
-        """Refuse a layer without maps, a class that there is not, and a truth that is not whole."""
+        """Refuse a network without logits, a layer without maps, a class that there is not, or half a truth."""
+        require_logits(network)
         with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
         for layer in self.layers:
             if not with_maps:
@@ -99,6 +101,8 @@ class HeatMaps:
                 raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
         if isinstance(self.target, int) and self.target >= network.n_classes:
             raise SettingError("target", f"there is no class {self.target}: the last is {network.n_classes - 1}")
+        if self.target == "label" and not network.labelled:
+            raise SettingError("target", "the data set does not say of which class its pictures are: set it to answer")
         if self.ranks > network.n_classes:
             raise SettingError("ranks", f"there are {network.n_classes} classes")
         if self.ranks > 1 and self.target != "answer":
@@ -264,7 +268,7 @@ class HeatMaps:
         inside = np.full((len(SOURCES), len(names), len(MEASURES), n), np.nan, dtype=np.float32)
         constant = np.full((len(SOURCES), len(names)), np.nan)
         chance = np.zeros((len(names), len(MEASURES)))
-        best = np.zeros(len(names))
+        best = np.zeros((len(names), len(MEASURES)))
         for source, frame in enumerate([None, 0] if replica.frames is not None else [None]):
             with replica.network(frame) as network:
                 scores = self._scores(network)
@@ -280,7 +284,8 @@ class HeatMaps:
                         moved = _measured(heat[other[with_other]], own.take(with_other), extent)
                         inside[2, i][:, which[with_other]] = moved
                         chance[i] = _measured(np.ones_like(heat), own, extent).mean(1)
-                        best[i] = ceiling(own.masks(extent), (heat.shape[1], heat.shape[2])).mean()
+                        itself = reduced(own.masks(extent), (heat.shape[1], heat.shape[2]))
+                        best[i] = _measured(itself, own, extent).mean(1)
         middle = np.broadcast_to(centre_prior(extent), (n, *extent))
         baseline = [_measured(heat, boxes, extent) for heat in (middle, brightest_window(pictures, boxes))]
         return xr.Dataset(
@@ -288,7 +293,7 @@ class HeatMaps:
                 "inside": (("source", "map", "measure", "sample"), inside),
                 "constant_share": (("source", "map"), constant),
                 "chance": (("map", "measure"), chance),
-                "ceiling": ("map", best),
+                "ceiling": (("map", "measure"), best),
                 "baseline": (("prior", "measure"), np.stack(baseline).mean(-1)),
                 "count": ("map", [n if method == "grad_cam" else len(few) for _, method, _ in names]),
             },

@@ -12,6 +12,7 @@ from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
 from seedscope.figures.rows import PictureRows, grey_or_rgb
 from seedscope.lenses.heat_maps.localization import MEASURES, enlarged, normalised
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ _MARKS = {
     "same_class": ("map of another picture, same class", "x", figures.AGAINST),
     "baseline": ("without a network", "D", figures.MARK),
     "chance": ("chance", "|", "#9a9a9a"),
-    "ceiling": ("ceiling at this map size", "|", "black"),
+    "ceiling": ("the object itself at this map size", "|", "black"),
 }
 
 
@@ -54,7 +55,7 @@ def overlays(measured: xr.Dataset, opacity: float) -> Drawing:
 
     names = [str(name) for name in measured["map"].values]
     asked = [(e, r) for e in range(measured.sizes["exhibit"]) for r in range(measured.sizes["rank"])]
-    where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
     rows = PictureRows(
         f"Where the network sees a class, by {len(names)} heat maps ({where})",
         ["picture", *map(title_of, names)],
@@ -115,7 +116,7 @@ def _asked(measured: xr.Dataset, exhibit: int, rank: int) -> str:
 def localization_figure(measured: xr.Dataset) -> Drawing:
     """Draw how well each map finds the object in one replica, beside what it has to beat."""
     table = _table(measured)
-    where = f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
     return Drawing(
         "localization",
         _dots(f"Does the heat lie on the object? ({where})", table, _called(measured)),
@@ -126,20 +127,11 @@ def localization_figure(measured: xr.Dataset) -> Drawing:
 
 def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return how well each map finds the object over seeds: figure, table and metrics of what it has to beat."""
-    import pandas as pd
-
     from seedscope.across import Comparison
-    from seedscope.across.statistics import mean_interval
+    from seedscope.across.beside_nulls import beside_nulls
 
-    tables = pd.concat([_table(part).assign(seed=part.attrs["seed"]) for part in parts])
-    rows, metrics = [], {}
-    for (name, source, measure), group in tables.groupby(["map", "source", "measure"], sort=False):
-        interval = mean_interval(group.value.to_numpy()).as_dict()
-        rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
-        if source in ("untrained", "same_class"):
-            metrics[f"{name}_{measure}_{source}"] = interval
+    table, metrics = beside_nulls([_table(part) for part in parts], "trained", ["untrained", "same_class"])
     experiment = parts[0].attrs["experiment"]
-    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
     figure = _dots(
         f"Does the heat lie on the object? (mean and 95 % interval over {len(parts)} seeds of {experiment})",
         table,
@@ -153,7 +145,8 @@ _DESCRIPTION = (
     "How well the heat maps of the probe pictures find the object, by four measures, larger is better. Filled: this "
     "network. Squares: the same network before training, asked for the same class. Crosses: the map of another picture "
     "of the same class, which shows what merely knowing the class gives. The grey tick is chance, a constant map; the "
-    "black tick is the best that a map with so few cells can reach. The rows below are maps made without any network."
+    "black tick is what the object itself gives as heat in cells of the map's size, for the IoU the best that can be. "
+    "The rows below are maps made without any network, pixel by pixel."
 )
 
 
@@ -182,9 +175,8 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
     for name in measured["map"].values:
         for measure in MEASURES:
             own = {str(s): float(mean.sel(map=name, measure=measure, source=s)) for s in mean.source.values}
-            own["chance"] = float(measured.chance.sel(map=name, measure=measure))
-            if measure == "iou":
-                own["ceiling"] = float(measured.ceiling.sel(map=name))
+            for bound in ("chance", "ceiling"):
+                own[bound] = float(measured[bound].sel(map=name, measure=measure))
             rows += [{"map": str(name), "source": s, "measure": measure, "value": v} for s, v in own.items()]
     for prior in measured.prior.values:
         for measure in MEASURES:

@@ -3,7 +3,8 @@
     place[s, y, x]   = Σ_c R[s, c, y, x]       R: the exact share of each place and channel in the centred logit of the
     channel[s, c]    = Σ_{y, x} R[s, c, y, x]  network's answer (``votes.py``); with ``rest`` it adds up to that logit
     places for 80 %  how many places, largest first, hold 80 % of Σ max(0, place); channels alike
-    on the object    Σ place over the cells that the object covers in part ÷ Σ place; ``near``: their neighbours too
+    on the object    Σ place over the cells that the object covers in part ÷ Σ place; ``near``: their neighbours too.
+                     Held against the votes of another picture with the same answer, and against even votes
 
 Then heat maps (:mod:`seedscope.lenses.heat_maps`), brought to the cells of the exact map, are held against it by rank
 correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
@@ -24,7 +25,7 @@ from annotated_types import Ge
 
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
@@ -66,6 +67,7 @@ class Places:
 
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""
+        require_logits(network)
         shape = network.layers.get(self.maps)
         with_maps = [name for name, inner in network.layers.items() if len(inner) == 3]
         if shape is None:
@@ -136,9 +138,11 @@ class Places:
             boxes = Boxes.read(self.truth, replica.probe)
             covered = reduced(boxes.masks((pictures.shape[2], pictures.shape[3])), size) > 0
             cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
-            total = place.sum((1, 2))
+            partner = another_of_its_class(answer)
             for name, which in cells.items():
-                variables[f"votes_{name}"] = ("sample", (place * which).sum((1, 2)) / np.where(total, total, np.nan))
+                same_answer = np.where(partner >= 0, _share_of(place[partner], which), np.nan)
+                variables[f"votes_{name}"] = ("sample", _share_of(place, which))
+                variables[f"votes_{name}_same_answer"] = ("sample", same_answer)
                 variables[f"cells_{name}"] = ("sample", which.mean((1, 2)))
             corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
             variables["box"] = (("exhibit", "side"), corners[shown])
@@ -170,7 +174,9 @@ class Places:
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
         """Return how concentrated the votes are, whether they come from the object, and how well heat maps agree."""
         summary = {"completeness_error": float(measured.completeness_error)}
-        for name in ("places_for_80_percent", "channels_for_80_percent", "votes_on_object", "votes_near_object"):
+        on_object = [f"{what}_object" for what in ("votes_on", "votes_near", "cells_on", "cells_near")]
+        nulls = [f"{name}_same_answer" for name in on_object[:2]]
+        for name in ("places_for_80_percent", "channels_for_80_percent", *on_object, *nulls):
             if name in measured:
                 summary[name] = float(measured[name].mean())
         mean = measured.agreement.sel(source="own").mean("compared_sample")
@@ -254,6 +260,12 @@ def _reaching(votes: np.ndarray) -> np.ndarray:
     share = cumulative_share(np.maximum(votes, 0))
     count = (share < 0.8 - 1e-12).sum(1) + 1.0
     return np.where(np.isnan(share[:, 0]), np.nan, count)
+
+
+def _share_of(votes: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return which share of the votes (sample, y, x) these cells have, signs included; NaN where all add up to 0."""
+    total = votes.sum((1, 2))
+    return np.asarray((votes * cells).sum((1, 2)) / np.where(total, total, np.nan))
 
 
 def _with_neighbours(cells: np.ndarray) -> np.ndarray:

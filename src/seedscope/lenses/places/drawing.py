@@ -11,6 +11,7 @@ from seedscope import figures
 from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
 from seedscope.figures.rows import PictureRows, grey_or_rgb
+from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,19 +110,10 @@ def agreement_figure(measured: xr.Dataset) -> Drawing:
 
 def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return the agreement over seeds: figure, table, and metrics of its nulls."""
-    import pandas as pd
-
     from seedscope.across import Comparison
-    from seedscope.across.statistics import mean_interval
+    from seedscope.across.beside_nulls import beside_nulls
 
-    tables = pd.concat([_table(part) for part in parts])
-    rows, metrics = [], {}
-    for (name, source, measure), group in tables.groupby(["map", "source", "measure"], sort=False):
-        interval = mean_interval(group["value"].to_numpy()).as_dict()
-        rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
-        if source != "own":
-            metrics[f"{name}_{measure}_{source}"] = interval
-    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
+    table, metrics = beside_nulls([_table(part) for part in parts], "own", ["same_answer", "other_answer"])
     title = (
         f"Do heat maps show the places of {parts[0].attrs['maps']} that fed the answer? "
         f"(mean and 95 % interval over {len(parts)} seeds of {parts[0].attrs['experiment']})"
@@ -131,7 +123,7 @@ def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
 
 
 def _where(measured: xr.Dataset) -> str:
-    return f"{measured.attrs['experiment']}, seed {measured.attrs['seed']}"
+    return f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
 
 
 def _asked(measured: xr.Dataset, exhibit: int) -> str:
