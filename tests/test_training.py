@@ -251,6 +251,24 @@ def test_evaluation_counts_every_picture_once_and_switches_dropout_off(monkeypat
     assert accuracy == (logits.argmax(1) == split.label).sum().item() / 10
 
 
+def test_large_pictures_are_evaluated_a_few_at_a_time_and_none_is_left_out():
+    seen: list[int] = []
+
+    class Counts(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x.numel())
+            return x[:, :1, 0, 0]
+
+    image = torch.zeros(20, 3, 300, 300)
+    image[:13] = 1  # decided for class 1
+    label = torch.tensor([1] * 16 + [0] * 4)
+    loss, accuracy = evaluate(Counts(), Split(image, label))
+    assert sum(seen) == image.numel()
+    assert max(seen) <= 2**19
+    assert accuracy == pytest.approx(17 / 20)
+    assert loss == pytest.approx((13 * math.log1p(math.exp(-1)) + 7 * math.log(2)) / 20)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mixed", [False, True])
 def test_a_batch_is_its_pictures_in_the_layout_of_all(channels: int, mixed: bool) -> None:

@@ -40,7 +40,8 @@ from seedscope.weights import plain
 if TYPE_CHECKING:
     import xarray as xr
 
-_EVALUATED_AT_ONCE = 512
+_EVALUATED_AT_ONCE = 512  # pictures, or fewer …
+_VALUES_AT_ONCE = 2**19  # … where they are large: the first maps of 512 pictures of 150×150 would take 1.4 GB
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,9 @@ def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=split.label.device)
     correct = torch.zeros((), dtype=torch.int64, device=split.label.device)
-    for start in range(0, len(split), _EVALUATED_AT_ONCE):
-        batch = slice(start, start + _EVALUATED_AT_ONCE)
+    at_once = min(_EVALUATED_AT_ONCE, max(1, _VALUES_AT_ONCE // split.image[:1].numel()))
+    for start in range(0, len(split), at_once):
+        batch = slice(start, start + at_once)
         logits, label = model(split.image[batch]), split.label[batch]
         loss += loss_of(logits, label).sum(dtype=torch.float64)
         correct += (decision(logits) == label).sum()
