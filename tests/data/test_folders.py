@@ -193,6 +193,30 @@ def test_a_split_of_the_users_own_is_kept(here):
     assert whole.split.values.tolist() == ["train"] * 5 + ["probe"] * 2
 
 
+def test_unreadable_files_of_all_classes_and_splits_are_named_together_or_skipped_once(here, capsys):
+    for split in ("train", "probe"):
+        make_classes(here, {"cat": 2, "dog": 2}, split)
+    broken = ("train/cat/01.png", "train/dog/00.png", "probe/dog/01.png")
+    for name in broken:
+        path = here / "own" / name
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(SeedscopeError) as refused:
+        assemble(ClassFolders("own", size=16, resize=16))
+    for name in broken:
+        assert f"own/{name} cannot be read as a picture" in str(refused.value)
+    capsys.readouterr()
+    whole = assemble(ClassFolders("own", size=16, resize=16, unreadable="skip"))
+    assert whole.file.values.tolist() == [
+        *("train/cat/00.png", "train/dog/01.png", "probe/cat/00.png", "probe/cat/01.png", "probe/dog/00.png")
+    ]
+    assert whole.label.values.tolist() == [0, 1, 0, 0, 1]
+    said = capsys.readouterr().err
+    assert [said.count(name) for name in broken] == [1, 1, 1]
+    (here / "own/probe/dog/00.png").write_bytes(b"")
+    with pytest.raises(SettingError, match="own has no readable picture of 'dog' for probe"):
+        assemble(ClassFolders("own", size=16, resize=16, unreadable="skip"))
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [

@@ -24,7 +24,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from seedscope.data import pictures
-from seedscope.data.decoding import Fit, Unreadable, decode, picture_files, truth_of
+from seedscope.data.decoding import Decoded, Fit, Unreadable, decode, picture_files, truth_of
 from seedscope.errors import SettingError
 
 if TYPE_CHECKING:
@@ -117,20 +117,29 @@ class ClassFolders:
         chosen = order[:count] if split == "probe" else order[count:]
         return [files[index] for index in sorted(chosen)]
 
+    @cached_property
+    def _decoded(self) -> Decoded:
+        """Return the pictures of all classes and both splits: of files that cannot be read none is told of alone."""
+        files = [file for split in _SPLITS for name in self.class_names for file in self._files(split, name)]
+        decoded = decode(files, self.size, self.resize, self.fit, self.unreadable)
+        _tell(decoded.skipped)
+        return decoded
+
     def _read(self, split: str) -> xr.Dataset:
         import xarray as xr
 
+        place = {file: index for index, file in enumerate(self._decoded.files)}
+        truth = truth_of(self._decoded, _found(self.folder))
         parts = []
         for k, name in enumerate(self.class_names):
-            decoded = decode(self._files(split, name), self.size, self.resize, self.fit, self.unreadable)
-            _tell(decoded.skipped)
-            n = len(decoded.files)
+            own = np.array([place[file] for file in self._files(split, name) if file in place], dtype=np.int64)
+            n = len(own)
             if not n:
                 raise SettingError("folder", f"{self.folder} has no readable picture of {name!r} for {split}")
             held_back = min(n - 1, round(self.validation * n)) if split == "train" else 0
             splits = np.repeat([split, "validation"], [n - held_back, held_back])
-            truth = truth_of(decoded, _found(self.folder))
-            parts.append(pictures(decoded.image, np.full(n, k), splits, **truth))
+            known = {variable: values[own] for variable, values in truth.items()}
+            parts.append(pictures(self._decoded.image[own], np.full(n, k), splits, **known))
         return xr.concat(parts, dim="sample")
 
 
