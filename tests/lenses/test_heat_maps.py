@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from seedscope.data.squares import Squares
+from seedscope.data.textures import Textures
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
@@ -354,6 +355,25 @@ def test_a_truth_that_the_data_lacks_is_named():
         Boxes.read({"top": "square_z", "left": "square_x", "height": 6, "width": 6}, probe)
     with pytest.raises(SeedscopeError, match="9 pictures hold no pixel of their object"):
         Boxes.read({"top": 40, "left": 0, "height": 6, "width": 6}, probe).masks((32, 32))
+
+
+def test_a_round_object_is_its_own_pixels_and_its_box_is_the_smallest_around_them():
+    probe = Textures(n_train=1, n_probe=12, size=40, object_size=(9, 20)).probe()
+    boxes = Boxes.read("object", probe)
+    np.testing.assert_array_equal(boxes.masks((40, 40)), probe.object.values == 1)
+    for sample in range(12):
+        rows, columns = np.nonzero(probe.object.values[sample])
+        assert (boxes.top[sample], boxes.left[sample]) == (rows.min(), columns.min())
+        assert (boxes.height[sample], boxes.width[sample]) == (np.ptp(rows) + 1, np.ptp(columns) + 1)
+    some = np.array([7, 2])
+    np.testing.assert_array_equal(boxes.take(some).masks((40, 40)), probe.object.values[some] == 1)
+    nowhere = probe.assign(object=probe.object * (probe.sample != 3))
+    with pytest.raises(SeedscopeError, match="1 pictures hold no pixel of their object, the first at 3"):
+        Boxes.read("object", nowhere).masks((40, 40))
+    with pytest.raises(SeedscopeError, match=r"'hue' of the data cannot say where objects are: it is \('sample',\)"):
+        Boxes.read("hue", probe)
+    with pytest.raises(SeedscopeError, match="no variable 'objects' to say where objects are; did you mean 'object'"):
+        Boxes.read("objects", probe)
 
 
 def test_the_partner_is_another_of_the_same_class():

@@ -39,7 +39,7 @@ from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.localization import MEASURES, localization, normalised, reduced
-from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
+from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,7 +71,7 @@ class HeatMaps:
         steps: points at which integrated gradients take the gradient.
         batch_size: pictures in the network at a time.
         truth: where each picture's object is: variables of the data, or pixels, for ``top``, ``left``, ``height`` and
-            ``width``; ``None`` where nobody knows.
+            ``width``, or the name of a variable (sample, y, x) that is not 0 on it; ``None`` where nobody knows.
     """
 
     layers: Annotated[Sequence[str], MinLen(1)]
@@ -85,7 +85,7 @@ class HeatMaps:
     window: Annotated[float, Interval(gt=0, le=1)] = 0.1875
     steps: Annotated[int, Gt(1)] = 32
     batch_size: Annotated[int, Ge(1)] = 128
-    truth: Mapping[Side, str | int] | None = None
+    truth: Truth | None = None
 
     def check(self, network: Network) -> None:
         """Refuse a network without logits, a layer without maps, a class that there is not, or half a truth."""
