@@ -152,7 +152,11 @@ def test_random_networks_are_drawn_with_and_without_hidden_layers(look, options)
     lens = Places("5", "9" if hidden else "7", pictures=8, batch_size=6)
     seen = look(lens, replica_of_network(make, random_pictures(15, (3, 16, 20)), label))
     assert seen.summary["completeness_error"] < 1e-5
-    assert seen.measured.agreement.shape == (len(COMPARED), 3, 3, 8)
+    # Of one logit, Grad-CAM of the centred score and of the logit would be the same map twice.
+    compared = [name for name in COMPARED if classes > 1 or name != "grad_cam_of_logit"]
+    assert seen.measured.compared.values.tolist() == compared
+    assert seen.measured.agreement.shape == (len(compared), 3, 3, 8)
+    assert any(name.startswith("grad_cam_of_logit") for name in seen.summary) == (classes > 1)
     assert "votes_on_object" not in seen.summary
 
 

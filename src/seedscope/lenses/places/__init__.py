@@ -8,7 +8,8 @@
 
 Then heat maps (:mod:`seedscope.lenses.heat_maps`), brought to the cells of the exact map, are held against it by rank
 correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
-answer, and of a picture with another answer. Grad-CAM stands there twice, of the centred logit and of the logit.
+answer, and of a picture with another answer. Grad-CAM stands there twice, of the centred logit and of the logit;
+of a network with one logit these are the same map, and it stands there once.
 
 Sources: the exact votes follow from the weights; the methods' papers stand in their files.
 """
@@ -29,7 +30,7 @@ from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
-from seedscope.lenses.heat_maps.truth import Boxes, Side, require_boxes
+from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes
 from seedscope.lenses.places import drawing
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
 from seedscope.lenses.places.votes import DenseEnd, dense_layers
@@ -63,7 +64,7 @@ class Places:
     pictures: Annotated[int, Ge(1)] = 90
     shown: Annotated[int, Ge(1)] = 9
     batch_size: Annotated[int, Ge(1)] = 128
-    truth: Mapping[Side, str | int] | None = None
+    truth: Truth | None = None
 
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""
@@ -105,9 +106,9 @@ class Places:
             few = balanced(answer, self.pictures)
             size = (place.shape[1], place.shape[2])
             both = np.union1d(few, shown)
-            heat = {
-                name: reduced(maps, size) for name, maps in self._heat(network, pictures[both], answer[both]).items()
-            }
+            logits = len(replica.weights[f"{self.head}.weight"])
+            maps = self._heat(network, logits, pictures[both], answer[both])
+            heat = {name: reduced(values, size) for name, values in maps.items()}
         at_few, at_shown = np.searchsorted(both, few), np.searchsorted(both, shown)
         classes = np.arange(score.shape[1])
         by_class = np.stack(
@@ -123,7 +124,10 @@ class Places:
             "answer": ("exhibit", answer[shown]),
             "score": ("exhibit", own_score[shown]),
             "place": (("exhibit", "place_y", "place_x"), place[shown]),
-            "heat": (("compared", "exhibit", "place_y", "place_x"), np.stack([heat[c][at_shown] for c in COMPARED])),
+            "heat": (
+                ("compared", "exhibit", "place_y", "place_x"),
+                np.stack([values[at_shown] for values in heat.values()]),
+            ),
             "channel_vote": (("target", "map_channel"), by_class),
             "rest": ("sample", rest),
             "completeness_error": ((), self._error(place, rest, own_score)),
@@ -131,7 +135,7 @@ class Places:
             "channels_for_80_percent": ("sample", _reaching(channel)),
             "agreement": (
                 ("compared", "source", "agreement_measure", "compared_sample"),
-                np.stack([_agreements(place[few], heat[c][at_few], answer[few]) for c in COMPARED]),
+                np.stack([_agreements(place[few], values[at_few], answer[few]) for values in heat.values()]),
             ),
         }
         if self.truth is not None:
@@ -151,7 +155,7 @@ class Places:
             coords={
                 "exhibit": sample[shown],
                 "sample": sample,
-                "compared": list(COMPARED),
+                "compared": list(heat),
                 "source": list(SOURCES),
                 "agreement_measure": list(AGREEMENTS),
                 "compared_sample": sample[few],
@@ -180,7 +184,7 @@ class Places:
             if name in measured:
                 summary[name] = float(measured[name].mean())
         mean = measured.agreement.sel(source="own").mean("compared_sample")
-        for name, measure in product(COMPARED, AGREEMENTS):
+        for name, measure in product(measured.compared.values, AGREEMENTS):
             summary[f"{name}_{measure}"] = float(mean.sel(compared=name, agreement_measure=measure))
         return summary
 
@@ -218,19 +222,20 @@ class Places:
     def _error(self, place: np.ndarray, rest: np.ndarray, score: np.ndarray) -> float:
         return float(np.abs(place.sum((1, 2)) + rest - score).max() / (np.abs(score).max() or 1))
 
-    def _heat(self, network: nn.Module, pictures: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
+    def _heat(self, network: nn.Module, logits: int, pictures: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
         from seedscope.lenses.heat_maps.grad_cam import grad_cam
         from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients
         from seedscope.lenses.heat_maps.occlusion import occlusion
         from seedscope.lenses.heat_maps.scores import Scores
 
-        centred, raw = Scores(network, centred=True), Scores(network)
-        return {
-            "grad_cam": grad_cam(centred, self.maps, pictures, answer, self.batch_size),
-            "grad_cam_of_logit": grad_cam(raw, self.maps, pictures, answer, self.batch_size),
-            "occlusion": occlusion(centred, pictures, answer, self.batch_size),
-            "integrated_gradients": integrated_gradients(centred, pictures, answer, self.batch_size),
-        }
+        centred = Scores(network, centred=True)
+        maps = {"grad_cam": grad_cam(centred, self.maps, pictures, answer, self.batch_size)}
+        if logits > 1:
+            raw = Scores(network)
+            maps["grad_cam_of_logit"] = grad_cam(raw, self.maps, pictures, answer, self.batch_size)
+        maps["occlusion"] = occlusion(centred, pictures, answer, self.batch_size)
+        maps["integrated_gradients"] = integrated_gradients(centred, pictures, answer, self.batch_size)
+        return maps
 
 
 def _agreements(place: np.ndarray, heat: np.ndarray, answer: np.ndarray) -> np.ndarray:

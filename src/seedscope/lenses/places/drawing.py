@@ -151,6 +151,7 @@ def _table(measured: xr.Dataset) -> pd.DataFrame:
 
 
 def _dots(title: str, table: pd.DataFrame) -> Figure:
-    called = {name: words.replace("\n", " ") for name, words in _COMPARED.items()}
+    present = set(table["map"])
+    called = {name: words.replace("\n", " ") for name, words in _COMPARED.items() if name in present}
     label = "mean over pictures"
     return dot_rows(title, table, _MEASURES, called, _MARKS, low=-1, label=label, ticks=[-1, -0.5, 0, 0.5, 1])
