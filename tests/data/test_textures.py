@@ -80,6 +80,16 @@ def test_neither_brightness_nor_colour_nor_place_tells_the_class():
         assert abs(gap) < 4 * values.std() * np.sqrt(1 / 200 + 1 / 200)
 
 
+def test_hues_stay_within_their_range():
+    some = Textures(n_train=1, n_probe=300, size=16, object_size=(8, 12), hues=(0.2, 0.5)).probe().hue.values
+    assert 0.2 <= some.min() < 0.22
+    assert 0.48 < some.max() <= 0.5
+    every = Textures(n_train=1, n_probe=300, size=16, object_size=(8, 12), hues=(0, 1)).probe().hue.values
+    np.testing.assert_allclose(some, 0.2 + 0.3 * every, atol=1e-12)  # the same draws, in another range
+    assert 0 <= every.min() < 0.02
+    assert 0.98 < every.max() < 1
+
+
 def test_the_same_settings_give_the_same_bytes_and_draws_differ():
     source = Textures(**SMALL)
     assert source.training(0).image.values.tobytes() == Textures(**SMALL).training(0).image.values.tobytes()
@@ -97,11 +107,22 @@ def test_colour_is_that_of_the_standard_library():
 
 def test_the_background_is_grey_without_clutter_and_never_leaves_the_range():
     rng = np.random.default_rng(0)
-    np.testing.assert_allclose(background(rng, 2, 9, 0.0), 0.5, atol=1e-6)
+    grey = background(rng, 2, 9, 0.0)
+    np.testing.assert_allclose(grey, grey[0, 0, 0, 0], atol=1e-6)
     field = background(rng, 5, 33, 1.0)
     assert field.shape == (5, 3, 33, 33)
-    assert 0 <= field.min() < 0.2
-    assert 0.8 < field.max() <= 1
+    assert 0 <= field.min() < 0.1
+    assert 0.5 < field.max() <= 1
+
+
+@pytest.mark.parametrize("hues", [(0, 1), (0, 0.15)])
+def test_objects_are_on_the_mean_as_bright_as_the_background(hues):
+    whole = Textures(n_train=1, n_probe=200, size=64, object_size=(30, 44), periods=(5, 8), hues=hues).probe()
+    brightness, inside = whole.image.values.mean(1), whole.object.values == 1
+    within, without = (
+        np.array([b[m].mean() for b, m in zip(brightness, part, strict=True)]) for part in (inside, ~inside)
+    )
+    assert abs(within.mean() - without.mean()) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -110,6 +131,8 @@ def test_the_background_is_grey_without_clutter_and_never_leaves_the_range():
         ({"object_size": (50, 40)}, "object_size"),
         ({"object_size": (30, 65)}, "object_size"),
         ({"periods": (1.0, 8.0)}, "periods"),
+        ({"hues": (0.5, 0.2)}, "hues"),
+        ({"hues": (0.5, 1.2)}, "hues"),
         ({"validation": 0.001}, "validation"),
     ],
 )

@@ -9,8 +9,9 @@ For a picture of side S, with pixel centres p = (y, x), colours in RGB and brigh
     picture       = m · (t · bright(hue) + (1 − t) · dark(hue)) + (1 − m) · background + noise · z,  clipped to [0, 1]
 
 Both textures cover the same share s of the object, so its mean colour says nothing of the class: only shape does. The
-background is a coarse grid of random colours, interpolated bilinearly; z is standard normal, for every channel of
-every pixel. A place where nothing but background is seen holds no information on the class, so a heat map can be
+background is a coarse grid of random colours, interpolated bilinearly, on the mean as bright as objects are: neither
+a brightest nor a darkest part of the picture is where the object is. z is standard normal, for every channel of every
+pixel. A place where nothing but background is seen holds no information on the class, so a heat map can be
 held against the object's place. Class 0 is dots, class 1 stripes.
 """
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.28  # of the object that the bright part of a texture covers
 _SATURATION, _BRIGHT, _DARK = 0.7, 0.95, 0.3
+_GREY = (_SHARE * _BRIGHT + (1 - _SHARE) * _DARK) * (1 - _SATURATION / 2)  # mean brightness of objects of all hues
 _GRID = 6  # colours along each side of the background
 _AT_ONCE = 64  # pictures; bounds the memory
 _PROBE, _TRAINING = 0, 1
@@ -47,7 +49,8 @@ class Textures:
         size: side of a picture, pixels.
         object_size: smallest and largest side of the object's box, pixels.
         periods: shortest and longest period of a texture, pixels.
-        clutter: how far the background's colours lie from grey; 0 is plain grey.
+        hues: lowest and highest hue of an object, in turns of the colour circle from red; [0, 1] is all of them.
+        clutter: how far the background's colours lie from grey, as a share of that grey; 0 is plain grey.
         noise: standard deviation of the noise.
         validation: share of the training pictures that is held back from learning.
         seed: chooses the pictures; a replica's seed does not change it.
@@ -56,12 +59,13 @@ class Textures:
         SettingError: the object is larger than the picture, a range is empty, or the share leaves a split empty.
     """
 
-    n_train: Annotated[int, Ge(1)] = 240
-    n_probe: Annotated[int, Ge(1)] = 60
+    n_train: Annotated[int, Ge(1)] = 512
+    n_probe: Annotated[int, Ge(1)] = 100
     size: Annotated[int, Ge(16)] = 150
-    object_size: tuple[int, int] = (100, 140)
+    object_size: tuple[int, int] = (80, 120)
     periods: tuple[float, float] = (9.0, 14.0)
-    clutter: Annotated[float, Interval(ge=0, le=1)] = 0.4
+    hues: tuple[float, float] = (0.0, 0.15)
+    clutter: Annotated[float, Interval(ge=0, le=1)] = 0.8
     noise: Annotated[float, Ge(0)] = 0.05
     validation: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Ge(0)] = 0
@@ -72,6 +76,8 @@ class Textures:
         for key, (low, high), least in (("object_size", self.object_size, 4), ("periods", self.periods, 2)):
             if not least <= low <= high:
                 raise SettingError(key, f"{low:g} to {high:g} is no range from {least} on")
+        if not 0 <= self.hues[0] <= self.hues[1] <= 1:
+            raise SettingError("hues", f"{self.hues[0]:g} to {self.hues[1]:g} is no range within 0 to 1")
         if self.object_size[1] > self.size:
             raise SettingError("object_size", f"{self.object_size[1]} is more than the picture's {self.size} pixels")
 
@@ -106,7 +112,7 @@ class Textures:
         ``object(sample, y, x)`` is 1 where it is seen.
         """
         label = rng.permutation(np.arange(n) % 2)
-        orientation, hue = rng.uniform(0, np.pi, n), rng.uniform(0, 1, n)
+        orientation, hue = rng.uniform(0, np.pi, n), rng.uniform(*self.hues, n)
         frequency = 1 / rng.uniform(*self.periods, n)
         phase = rng.uniform(0, 1, (n, 2))
         side = rng.integers(self.object_size[0], self.object_size[1] + 1, n)
@@ -183,7 +189,7 @@ def colour(hue: np.ndarray, value: float) -> np.ndarray:
 
 def background(rng: np.random.Generator, n: int, size: int, clutter: float) -> np.ndarray:
     """Return ``n`` fields of random colour, (sample, channel, y, x): a coarse grid, interpolated bilinearly."""
-    coarse = 0.5 + clutter * (rng.random((n, 3, _GRID, _GRID), dtype=np.float32) - 0.5)
+    coarse = _GREY * (1 + clutter * (2 * rng.random((n, 3, _GRID, _GRID), dtype=np.float32) - 1))
     place = np.linspace(0, _GRID - 1, size)
     weight = np.clip(1 - np.abs(place[:, None] - np.arange(_GRID)), 0, None).astype(np.float32)
     return np.asarray(weight @ coarse @ weight.T)
