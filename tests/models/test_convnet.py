@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from omegaconf import OmegaConf
 
+from seedscope.components import build
 from seedscope.errors import SettingError
 from seedscope.models.convnet import ConvNet
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def parameters(model):
@@ -68,7 +74,7 @@ def test_the_smallest_picture_that_fits_runs():
 
 
 def test_the_network_of_textures_has_the_published_layers():
-    model = ConvNet((3, 150, 150), 1, (32, 64, 128, 128), 0, (512,), dropout=0.5)
+    model = build(OmegaConf.to_container(OmegaConf.load(ROOT / "conf/model/textures_cnn.yaml")))
     counts = {name: parameters(module) for name, module in model.named_children() if parameters(module)}
     assert counts == {
         "conv1": 896,
@@ -78,6 +84,11 @@ def test_the_network_of_textures_has_the_published_layers():
         "fc1": 3_211_776,
         "fc2": 513,
     }
+    assert [name for name, _ in model.named_children()] == [
+        *(f"{kind}{block}" for block in (1, 2, 3, 4) for kind in ("conv", "pool")),
+        *("dropout", "fc1", "fc2"),
+    ]
+    assert model.dropout.p == 0.5
     assert model.fc1.in_features == 6272
     assert model(torch.zeros(2, 3, 150, 150)).shape == (2, 1)
 
