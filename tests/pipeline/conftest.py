@@ -40,7 +40,7 @@ class Project:
             env=surroundings(**environment),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,  # every experiment of conf/ one after the other, on a busy machine
             check=False,
         )
         said = done.stdout + done.stderr

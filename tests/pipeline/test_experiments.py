@@ -159,9 +159,16 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
     names = [name for name in names if name != "stripes"]
     users_files(project.path)
     small = {"data": {"n_train": 90, "n_probe": 90}, "train": {"epochs": 1}}
+    few = {"heat_maps": {"pictures": 9, "shown": 3, "steps": 4}, "places": {"pictures": 9, "shown": 3}}
+    # 46 pixels are the fewest that four blocks leave a place of.
+    smallest = {"model": {"shape": [3, 46, 46]}, "train": {"epochs": 1}}
+    one_filter = {"filters": {"channels": 1, "size": 46, "steps": 2}}
     settings = dict.fromkeys(names, small) | {
-        "textures": {"data": {"n_train": 8, "n_probe": 8}, "train": {"epochs": 1}},
-        "pictures": {"data": {"folder": "pictures"}, "train": {"epochs": 1}},
+        "squares": small | {"lenses": few | {"filters": {"channels": 1, "steps": 2}}},
+        "digits": small | {"lenses": few | {"filters": {"channels": 1, "steps": 2}}},
+        "textures": smallest
+        | {"data": {"n_train": 8, "n_probe": 8, "size": 46, "object_size": [24, 40]}, "lenses": few | one_filter},
+        "pictures": smallest | {"data": {"folder": "pictures", "size": 46, "resize": 46}},
         "imagenet": {"data": {"folder": "album", "size": 64, "resize": 64}},
         "vgg16": {"data": {"folder": "album", "size": 64, "resize": 64}},
     }
