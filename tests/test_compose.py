@@ -18,6 +18,7 @@ import yaml
 from seedscope.compose import compose_all
 from seedscope.errors import SeedscopeError
 from seedscope.experiment import Experiment
+from tests.users_files import users_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXPERIMENT = "conf/experiment/squares.yaml"
@@ -384,6 +385,7 @@ def test_one_wrong_experiment_of_two_leaves_both_unwritten(project: Project) -> 
 def test_every_experiment_of_the_repository_composes(project: Project, name: str) -> None:
     shutil.copytree(REPOSITORY / "conf", project.folder / "conf", dirs_exist_ok=True)
     shutil.copy(REPOSITORY / "params.yaml", project.folder / "params.yaml")
+    users_files(project.folder)
     project.set("experiments", value=[name])
     assert project.composed(name)["experiment"] == name
 
