@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from seedscope.artifacts import digest, digest_of, write_json
-from seedscope.components import build
+from seedscope.components import build, find
 from seedscope.errors import SeedscopeError, SettingError
 from seedscope.experiment import Experiment
 from seedscope.replica_name import ReplicaName
@@ -131,6 +132,16 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
+@contextmanager
+def names_alone(spec: Mapping[str, Any]) -> Iterator[None]:
+    """Build a network that can end early without memory for its weights: what is cut off may be most of it."""
+    import torch
+
+    cuttable = isinstance(target := find(spec["_target_"]), type) and issubclass(target, Cuttable)
+    with torch.device("meta") if cuttable else nullcontext():
+        yield
+
+
 def fitted(spec: Mapping[str, Any], given: Shapes) -> dict[str, Any]:
     """Return the settings of a network that these weights fill: one that can end early ends where they do.
 
@@ -141,19 +152,17 @@ def fitted(spec: Mapping[str, Any], given: Shapes) -> dict[str, Any]:
     Raises:
         SeedscopeError: a tensor is missing, misshaped, or not the network's; the sentence names it.
     """
-    import torch
-
     from seedscope.weights import require_fit, shapes_of
 
-    model = build(spec)
-    own = shapes_of(model)
-    if isinstance(model, Cuttable):
-        with torch.device("meta"):  # for the names alone: no memory is taken
+    with names_alone(spec):
+        model = build(spec)
+        own = shapes_of(model)
+        if isinstance(model, Cuttable):
             whole = shapes_of(build({**spec, "last": None}))
-        if own.keys() - given.keys() and (last := model.last_given(given)) is not None:
-            spec = {**spec, "last": last}
-            own = shapes_of(build(spec))
-        given = {name: shape for name, shape in given.items() if name in own or name not in whole}
+            if own.keys() - given.keys() and (last := model.last_given(given)) is not None:
+                spec = {**spec, "last": last}
+                own = shapes_of(build(spec))
+            given = {name: shape for name, shape in given.items() if name in own or name not in whole}
     require_fit(own, given)
     return dict(spec)
 
