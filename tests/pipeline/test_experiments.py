@@ -150,7 +150,7 @@ def users_files(folder: Path) -> None:
         Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / name)
     (folder / "imagenet_synset_words.txt").write_text("".join(f"n{k:08} name {k}\n" for k in range(1000)))
     save_file(SqueezeNet().state_dict(), folder / "squeezenet1_1.safetensors")
-    save_file(Vgg16(last="features.10").state_dict(), folder / "vgg16_features_blocks1-3.safetensors")
+    save_file(Vgg16(last="features.16").state_dict(), folder / "vgg16_features_blocks1-3.safetensors")
 
 
 def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
@@ -170,7 +170,10 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
         | {"data": {"n_train": 8, "n_probe": 8, "size": 46, "object_size": [24, 40]}, "lenses": few | one_filter},
         "pictures": smallest | {"data": {"folder": "pictures", "size": 46, "resize": 46}},
         "imagenet": {"data": {"folder": "album", "size": 64, "resize": 64}},
-        "vgg16": {"data": {"folder": "album", "size": 64, "resize": 64}},
+        "vgg16": {
+            "data": {"folder": "album", "size": 64, "resize": 64},
+            "lenses": {"filters": {"channels": 1, "size": 32, "steps": 2}},
+        },
     }
     project.params(experiments=names, seeds=[4], **settings)
     stages = project.repro()
