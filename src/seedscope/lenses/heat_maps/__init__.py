@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.errors import SettingError, did_you_mean
 from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
