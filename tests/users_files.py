@@ -20,4 +20,4 @@ def users_files(folder: Path) -> None:
         Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / name)
     (folder / "imagenet_synset_words.txt").write_text("".join(f"n{k:08} name {k}\n" for k in range(1000)))
     save_file(SqueezeNet().state_dict(), folder / "squeezenet1_1.safetensors")
-    save_file(Vgg16(last="features.10").state_dict(), folder / "vgg16_features_blocks1-3.safetensors")
+    save_file(Vgg16(last="features.16").state_dict(), folder / "vgg16_features_blocks1-3.safetensors")

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,18 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
+@contextmanager
+def names_alone(spec: Mapping[str, Any]) -> Iterator[None]:
+    """Build a network that can end early without memory for its weights: what is cut off may be most of it."""
+    import torch
+
+    from seedscope.models.chain import Cuttable
+
+    cuttable = isinstance(target := find(spec["_target_"]), type) and issubclass(target, Cuttable)
+    with torch.device("meta") if cuttable else nullcontext():
+        yield
+
+
 def fitted(spec: Mapping[str, Any], given: Shapes) -> dict[str, Any]:
     """Return the settings of a network that these weights fill: one that can end early ends where they do.
 
@@ -134,22 +147,18 @@ def fitted(spec: Mapping[str, Any], given: Shapes) -> dict[str, Any]:
     Raises:
         SeedscopeError: a tensor is missing, misshaped, or not the network's; the sentence names it.
     """
-    import torch
-
     from seedscope.models.chain import Cuttable
     from seedscope.weights import require_fit, shapes_of
 
-    made_by = find(spec["_target_"])
-    if not (isinstance(made_by, type) and issubclass(made_by, Cuttable)):
-        require_fit(shapes_of(build(spec)), given)
-        return dict(spec)
-    with torch.device("meta"):  # names and shapes alone: the whole network may be half a gigabyte
+    with names_alone(spec):
         model = build(spec)
-        own, whole = shapes_of(model), shapes_of(build({**spec, "last": None}))
-        if own.keys() - given.keys() and (last := model.last_given(given)) is not None:
-            spec = {**spec, "last": last}
-            own = shapes_of(build(spec))
-    given = {name: shape for name, shape in given.items() if name in own or name not in whole}
+        own = shapes_of(model)
+        if isinstance(model, Cuttable):
+            whole = shapes_of(build({**spec, "last": None}))
+            if own.keys() - given.keys() and (last := model.last_given(given)) is not None:
+                spec = {**spec, "last": last}
+                own = shapes_of(build(spec))
+            given = {name: shape for name, shape in given.items() if name in own or name not in whole}
     require_fit(own, given)
     return dict(spec)
 

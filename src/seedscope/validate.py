@@ -141,15 +141,18 @@ def _validate_network(composed: Composed) -> None:
 
     from seedscope.capture import activations, layer_shapes, unknown_layer
     from seedscope.data import VariedSource, is_labelled
+    from seedscope.given import names_alone
     from seedscope.lenses import Network
     from seedscope.models.chain import gives_logits
 
     settings = composed.settings
     source, dump = build(settings["data"]), build(settings["dump"])
-    model = _construct(composed, "model")
     if settings["train"] is None:
+        with names_alone(settings["model"]):
+            _construct(composed, "model")
         model = _filled(composed)
     else:
+        model = _construct(composed, "model")
         training = build(settings["train"])
         try:
             training.resolved_device()

@@ -120,18 +120,19 @@ def test_files_that_cannot_be_read_are_all_named_and_refused_or_skipped(here, ca
     plain(here / "album" / "c.png")
     whole = (here / "album" / "c.png").read_bytes()
     (here / "album" / "c.png").write_bytes(whole[: len(whole) // 2])
-    (here / "album" / "notes.txt").write_text("no picture, and not called one")
+    (here / "album" / "notes.txt").write_text("no picture, and not called one: perhaps one in another format")
     (here / "album" / ".hidden.jpg").write_bytes(b"")
     with pytest.raises(SeedscopeError) as refused:
         Album("album").probe()
     assert "album/b.jpg cannot be read as a picture" in str(refused.value)
     assert "album/c.png cannot be read as a picture" in str(refused.value)
+    assert "album/notes.txt cannot be read as a picture" in str(refused.value)
     assert "unreadable: skip" in str(refused.value)
     assert "\n" not in str(refused.value)
     seen = Album("album", unreadable="skip").probe()
     assert seen.file.values.tolist() == ["a.png"]
     said = capsys.readouterr().err
-    assert said.count("skipped") == 2
+    assert said.count("skipped") == 3
     assert "b.jpg" in said
 
 

@@ -165,6 +165,30 @@ def test_the_summary_by_hand(look, replica_with):
     assert not [name for name in seen.summary if name.endswith("untrained")]  # there are no frames
 
 
+def test_a_channel_that_a_probe_picture_raises_and_the_ascent_does_not_counts_as_not_above(look, replica_with):
+    model = net()
+    model.conv2.bias[4] = -1e9
+    model.conv2.bias[1] = -(1 + 8 * model.conv2.weight[1].abs().sum())  # answers to far brighter pictures only
+    replica = replica_with(model, image=np.concatenate([np.full((1, 1, 8, 8), 1e4), np.zeros((19, 1, 8, 8))]))
+    seen = look(dataclasses.replace(LENS, steps=3), replica, draw="conv2_filters")
+    probe, end = seen.measured["conv2_probe"].values, seen.measured["conv2_activation"].values[:, -1]
+    assert seen.measured["conv2_silent"].values.tolist() == [False, True, False, False, True, False]
+    assert probe[1] > 0
+    assert probe[4] == 0
+    of = [0, 1, 2, 3, 5]
+    assert seen.summary["conv2_above_probe"] == (end[of] > probe[of]).mean() > 0
+    assert "1 answers to a probe picture: there the ascent fails" in seen.drawings["conv2_filters"].description
+
+
+def test_channels_in_batches_are_channels_together():
+    model, lens = net(double=True), dataclasses.replace(LENS, batch_size=4)
+    together = lens.climb(model, "conv2", True, range(6), start_of(lens))
+    parts = lens.climb_in_batches(model, "conv2", True, range(6), start_of(lens))
+    for one, other in ((parts.picture, together.picture), (parts.activation, together.activation)):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    assert parts.silent.tolist() == together.silent.tolist()
+
+
 def test_the_null_is_the_same_ascent_in_the_network_before_its_first_step(look, replica_with):
     first = net(seed=5)
     trained = look(LENS, replica_with(net(), frames=[first, net(seed=6), net()]), draw=None)

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 from seedscope.data.squares import Squares
@@ -14,11 +15,20 @@ from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
-from seedscope.lenses.heat_maps.localization import MEASURES, best_cells, localization, normalised, reduced
+from seedscope.lenses.heat_maps.localization import (
+    MEASURES,
+    added_up,
+    best_cells,
+    localization,
+    normalised,
+    reduced,
+)
 from seedscope.lenses.heat_maps.occlusion import occlusion
-from seedscope.lenses.heat_maps.scores import Scores, probabilities
+from seedscope.lenses.heat_maps.randomised import rank_correlation, shuffled
+from seedscope.lenses.heat_maps.scores import Scores, class_scores, probabilities
 from seedscope.lenses.heat_maps.truth import Boxes
 from seedscope.models.convnet import ConvNet
+from seedscope.models.squeezenet import SqueezeNet
 
 from .networks import fill, pooled_head, random_pictures, relu_first, replica_of_network
 
@@ -134,6 +144,20 @@ def test_any_layer_of_squeezenets_blocks_has_the_map_that_captum_gives():
         np.testing.assert_allclose(maps[0], maps[1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_squeezenet_itself_has_the_map_that_captum_gives_for_the_logit_and_the_centred_one(centred):
+    from captum.attr import LayerGradCam
+
+    model = fill(SqueezeNet(classes=6), dtype=torch.float64)
+    pictures, target = random_pictures(3, (3, 71, 63)), np.array([5, 0, 2])
+    for layer, theirs in (("features.0", "features.1"), ("features.3", "features.3"), ("features.12", "features.12")):
+        method = LayerGradCam(lambda x: class_scores(model(x), centred=centred), model.get_submodule(theirs))
+        wanted = method.attribute(torch.from_numpy(pictures), torch.from_numpy(target)).detach().numpy()[:, 0]
+        assert np.abs(wanted).max() > 0
+        got = grad_cam(Scores(model, centred=centred), layer, pictures, target, 2)
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
+
+
 def test_a_network_that_reuses_its_relu_gives_the_gradient_of_the_score():
     model, pictures, target = fill(Reusing()), random_pictures(5), np.arange(5) % 3
     for layer in ("first", "second"):
@@ -190,7 +214,7 @@ def test_of_a_linear_head_the_channel_weights_are_its_own(centred):
     flat = fill(relu_first((1, 16, 16), 3, hidden=()))
     flat_head = flat[7].weight.detach().numpy().reshape(3, 6, 4, 4).mean((2, 3))
     for model, layer, weight in ((pooled, "0", head / 256), (flat, "5", flat_head)):
-        got = closed_form(Scores(model, centred=centred), layer, pictures, np.array([0, 1, 2, 1]))
+        got = closed_form(Scores(model, centred=centred), layer, pictures, np.array([0, 1, 2, 1]), 4)
         wanted = weight - weight.mean(0) if centred else weight
         assert sorted(got) == [0, 1, 2]
         for k in range(3):
@@ -199,8 +223,13 @@ def test_of_a_linear_head_the_channel_weights_are_its_own(centred):
 
 def test_of_a_network_with_a_hidden_layer_no_channel_weights_serve_all_pictures():
     model = fill(relu_first((1, 16, 16), 3))
-    assert closed_form(Scores(model), "5", random_pictures(6), np.array([0, 1])) is None
-    assert closed_form(Scores(fill(pooled_head((1, 16, 16), 3))), "0", random_pictures(1), np.array([0])) is None
+    assert closed_form(Scores(model), "5", random_pictures(6), np.array([0, 1]), 4) is None
+    assert closed_form(Scores(fill(pooled_head((1, 16, 16), 3))), "0", random_pictures(1), np.array([0]), 4) is None
+
+
+def test_a_score_that_is_not_linear_is_seen_across_batches():
+    """Each batch holds one picture: within it all gradients are alike."""
+    assert closed_form(Scores(fill(relu_first((1, 16, 16), 3))), "5", random_pictures(6), np.array([0]), 1) is None
 
 
 def test_one_logit_speaks_for_one_class_and_against_the_other():
@@ -479,7 +508,8 @@ def test_any_classes_of_colour_pictures_of_any_shape_without_a_truth(look, optio
     replica = replica_of_network(make, random_pictures(10, shape), label, names=names)
     lens = HeatMaps(["0", "3", "5"], batch_size=3, steps=4, **options)
     seen = look(lens, replica)
-    assert set(seen.drawings) == {"heat_maps"}
+    several = {f"heat_maps_sample{sample}" for sample in seen.measured.exhibit.values}
+    assert set(seen.drawings) == {"randomised", *(several if lens.ranks > 1 else {"heat_maps"})}
     assert seen.measured.target.size == rows
     with replica.network() as network:
         score = Scores(network, centred=lens.score == "centred").of(replica.probe.image.values, 4)
@@ -506,6 +536,98 @@ def test_titles_say_that_weights_are_given(look, seeker):
     drawings = look(SEEK, dataclasses.replace(seeker, seed="given")).drawings.values()
     assert len(drawings) == 2
     assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "occlusion", "integrated_gradients"])
+def test_no_more_pictures_than_a_batch_are_in_the_network_at_a_time(method):
+    model = fill(relu_first((1, 16, 16), 3), dtype=torch.float32)
+    image, label = random_pictures(7).astype(np.float32), np.arange(7) % 3
+    replica, sizes = replica_of_network(lambda: model, image, label), []
+    handle = model.register_forward_pre_hook(lambda _module, inputs: sizes.append(len(inputs[0])))
+    HeatMaps(["0"], methods=[method], batch_size=5, steps=12, ranks=2).measure(replica)
+    handle.remove()
+    assert max(sizes) == 5
+
+
+def test_integrated_gradients_in_parts_are_those_of_the_whole_way():
+    model = fill(relu_first((1, 16, 16), 3))
+    pictures, target = random_pictures(3), np.arange(3)
+    whole = integrated_gradients(Scores(model), pictures, target, 64, steps=10)
+    parts = integrated_gradients(Scores(model), pictures, target, 3, steps=10)
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-12)
+
+
+# --- given weights ----------------------------------------------------------------------------------------------
+
+
+def test_shuffled_weights_are_the_same_numbers_in_other_places():
+    rng = np.random.default_rng(0)
+    weights = {"a.weight": rng.normal(size=(4, 3, 3, 3)), "b.weight": rng.normal(size=(5, 40)), "count": np.array(3)}
+    found = shuffled(weights)
+    for name, values in weights.items():
+        assert found[name].shape == values.shape
+        assert sorted(found[name].ravel()) == sorted(values.ravel())
+    assert (found["b.weight"] != weights["b.weight"]).mean() > 0.9
+    assert (shuffled({"b.weight": weights["b.weight"]})["b.weight"] == found["b.weight"]).all()
+    assert (shuffled(weights, seed=1)["b.weight"] != found["b.weight"]).any()
+
+
+def test_the_rank_correlation_is_scipys_and_has_no_value_for_a_constant_map():
+    rng = np.random.default_rng(0)
+    maps, others = rng.normal(size=(2, 4, 6, 5))
+    others[1] = np.exp(maps[1])  # in the same order
+    others[2] = -maps[2].round(1)
+    others[3] = 0.5
+    found = rank_correlation(maps, others)
+    for s in range(3):
+        assert found[s] == pytest.approx(spearmanr(maps[s].ravel(), others[s].ravel()).statistic, abs=1e-12)
+    assert found[1] == pytest.approx(1)
+    assert np.isnan(found[3])
+
+
+class Even(Seeker):
+    """Its tensors hold one number each, so that shuffling changes nothing: a map that learning has no part in."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.no_grad():
+            for number, tensor in enumerate(self.state_dict().values(), start=1):
+                tensor.fill_(number / 10)
+
+
+def test_maps_of_given_weights_are_held_against_shuffled_weights(look):
+    image, label, _ = spots()
+    lens = HeatMaps(["conv1"], score="logit", steps=8)
+    even = look(lens, replica_of_network(Even, image, label))
+    for name in ("grad_cam_conv1", "occlusion", "integrated_gradients"):
+        assert even.summary[f"{name}_like_randomised"] == pytest.approx(1)
+        assert even.summary[f"{name}_like_another_picture"] < 0.6
+    assert even.summary["compared_pictures"] == 4
+    learned = look(lens, replica_of_network(Seeker, image, label))
+    assert learned.summary["grad_cam_conv1_like_randomised"] < 0.6
+    assert "Mean over 4 pictures" in learned.drawings["randomised"].description
+    table = learned.drawings["randomised"].table
+    assert len(table) == 2 * 3 * 4
+    mean = table[(table["map"] == "occlusion") & (table["other"] == "randomised")].rank_correlation.mean()
+    assert mean == pytest.approx(learned.summary["occlusion_like_randomised"])
+
+
+def test_one_picture_of_given_weights_has_no_other_to_be_compared_with(look):
+    seen = look(HeatMaps(["conv1"], steps=4), replica_of_network(Seeker, spots()[0][:1], [-1]))
+    assert np.isnan(seen.summary["occlusion_like_another_picture"])
+    assert np.isfinite(seen.summary["occlusion_like_randomised"])
+
+
+def test_a_trained_network_is_compared_with_its_own_step_0_instead(look, seeker):
+    assert "similarity" not in look(SEEK, seeker, draw=None).measured
+
+
+def test_a_fine_map_is_added_up_and_a_coarse_one_stays():
+    maps = np.random.default_rng(0).normal(size=(2, 96, 64))
+    coarse = added_up(maps)
+    np.testing.assert_allclose(coarse, maps.reshape(2, 32, 3, 32, 2).sum((2, 4)), atol=1e-12)
+    assert added_up(np.ones((1, 227, 227))).sum() == pytest.approx(227**2)
+    assert added_up(maps[:, :32, :20]).shape == (2, 32, 20)
 
 
 def test_the_same_replica_gives_the_same_numbers(seeker):

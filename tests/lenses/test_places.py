@@ -139,9 +139,22 @@ def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_
     top, left = np.array([4, 12] * 4), np.array([8, 0] * 4)
     lens = Places("pool1", "fc2", pictures=4, truth={"top": "top", "left": "left", "height": 4, "width": 4})
     seen = look(lens, replica_of_network(OnePlace, image, np.ones(8, dtype=int), top=top, left=left), draw=None)
-    np.testing.assert_allclose(seen.measured.votes_on_object, [1, 0] * 4)
-    np.testing.assert_allclose(seen.measured.votes_on_object_same_answer, [1, 0] * 4)
+    np.testing.assert_allclose(seen.measured.votes_on_object / seen.measured.votes, [1, 0] * 4)
+    of_another = seen.measured.votes_on_object_same_answer / seen.measured.votes_same_answer
+    np.testing.assert_allclose(of_another, [1, 0] * 4)
     assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_same_answer"] == 0.5
+
+
+def test_a_picture_whose_votes_cancel_does_not_outweigh_the_others(look):
+    lens = Places("5", "7", pictures=4, truth={"top": 0, "left": 0, "height": 8, "width": 8})
+    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
+    seen = look(lens, replica_of_network(make, random_pictures(9), np.arange(9) % 3), draw=None)
+    votes = seen.measured.votes.values
+    assert np.ptp(votes) > 0
+    share = (seen.measured.votes_on_object / seen.measured.votes).values
+    weighted = np.average(share, weights=votes)
+    assert seen.summary["votes_on_object"] == pytest.approx(weighted)
+    assert seen.summary["votes_on_object"] != pytest.approx(share.mean(), rel=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"hidden": ()}, {"classes": 1}, {"classes": 12}])

@@ -142,6 +142,18 @@ def test_a_network_may_end_before_its_weights_do():
     assert fitted({**VGG, "last": "features.4"}, first("features.16")) == {**VGG, "last": "features.4"}
 
 
+def test_no_memory_is_taken_for_a_network_of_which_names_alone_are_asked(monkeypatch):
+    devices, make = set(), Vgg16.__init__
+
+    def watched(model, *args, **options):
+        make(model, *args, **options)
+        devices.update(parameter.device.type for parameter in model.parameters())
+
+    monkeypatch.setattr(Vgg16, "__init__", watched)
+    assert fitted(VGG, first("features.14"))["last"] == "features.16"
+    assert devices == {"meta"}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -154,7 +154,10 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
         | {"data": {"n_train": 8, "n_probe": 8, "size": 46, "object_size": [24, 40]}, "lenses": few | one_filter},
         "pictures": smallest | {"data": {"folder": "pictures", "size": 46, "resize": 46}},
         "imagenet": {"data": {"folder": "album", "size": 64, "resize": 64}},
-        "vgg16": {"data": {"folder": "album", "size": 64, "resize": 64}},
+        "vgg16": {
+            "data": {"folder": "album", "size": 64, "resize": 64},
+            "lenses": {"filters": {"channels": 1, "size": 32, "steps": 2}},
+        },
     }
     project.params(experiments=names, seeds=[4], **settings)
     stages = project.repro()

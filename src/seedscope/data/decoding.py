@@ -21,7 +21,6 @@ from PIL import Image, ImageOps
 
 from seedscope.errors import SeedscopeError, in_one_line
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 Fit = Literal["crop", "stretch"]
 Unreadable = Literal["refuse", "skip"]
 
@@ -46,9 +45,11 @@ class Decoded:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Return the picture files that lie directly in a folder, by name; hidden ones are no pictures of the user's."""
-    found = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in found if path.suffix.lower() in ENDINGS)
+    """Return the files that lie directly in a folder, by name; hidden ones are no pictures of the user's.
+
+    All others are, whatever they are called: what cannot be decoded is told, not passed over.
+    """
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def upright_rgb(path: Path) -> Image.Image:

@@ -53,7 +53,7 @@ def filters_figure(measured: xr.Dataset, layer: str, *, trained: bool) -> Drawin
     description = (
         f"Each picture began as the same faint noise and was changed, step by step, so that the mean activation of one "
         f"{kind} of {layer}{network} rises; they are in order. {words[0].upper()}{words[1:]}. "
-        f"{int(below.sum())} of the others stay below the best probe picture."
+        f"{int(below.sum())} of the others stay below the best probe picture.{_missed_words(measured, name)}"
     )
     if measured.attrs["bounded"]:
         description += " Colours are those that the network saw."
@@ -101,7 +101,8 @@ def ascent_figure(measured: xr.Dataset, layer: str) -> Drawing:
         live = ~measured[f"{name}silent"].values
         activation, probe = measured[f"{name}activation"].values[live], measured[f"{name}probe"].values[live]
         above = int((activation[:, -1] > probe).sum())
-        words.append(f"{called}, {above} of {len(probe)} {kind}s that are not silent end above it")
+        of = int((live | (measured[f"{name}probe"].values > 0)).sum())
+        words.append(f"{called}, {above} of {of} {kind}s that the ascent or a probe picture raises end above it")
         answering = probe > 0
         if not answering.all():
             words.append(f"{int((~answering).sum())} of these answer to no probe picture and are not shown")
@@ -183,6 +184,13 @@ def _silent_words(layer: str, kind: str, silent: np.ndarray) -> str:
     if quiet == len(silent):
         return f"all {quiet} {kind}s of {layer} stay silent (grey)"
     return f"no {kind} of {layer} stays silent" if quiet == 0 else f"{quiet} of {len(silent)} stay silent (grey)"
+
+
+def _missed_words(measured: xr.Dataset, name: str) -> str:
+    missed = int((measured[f"{name}silent"].values & (measured[f"{name}probe"].values > 0)).sum())
+    if not missed:
+        return ""
+    return f" Of the silent {missed} answer{'s' if missed == 1 else ''} to a probe picture: there the ascent fails."
 
 
 def _whose(measured: xr.Dataset) -> str:

@@ -21,12 +21,15 @@ heat lies on it (``localization.py``), against
     baselines   the middle of the picture; the brightest window, without any network         ``baselines.py``
 
 Grad-CAM is measured on all probe pictures, the other two on ``pictures`` of them, the same number of each class.
+
+A network with given weights has no step 0: its maps are held against those of the same weights, shuffled
+(``randomised.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -38,7 +41,7 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_logits
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
-from seedscope.lenses.heat_maps.localization import MEASURES, localization, normalised, reduced
+from seedscope.lenses.heat_maps.localization import MEASURES, added_up, localization, normalised, reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
 EXPLAINED = ("logit", "centred")
 SOURCES = ("trained", "untrained", "same_class")
+OTHERS = ("randomised", "another_picture")  # what a map of given weights is held against
 _TOGETHER = 256  # pictures whose maps are measured at a time
 
 
@@ -114,9 +118,13 @@ class HeatMaps:
         """Return the maps of the pictures to be shown and, where the truth is known, whether heat lies on the object.
 
         A map is (exhibit, rank, <map>_y, <map>_x), signed, in its own resolution; ``target``, ``score`` and
-        ``probability`` are (exhibit, rank). ``inside`` is (source, map, measure, sample).
+        ``probability`` are (exhibit, rank). ``inside`` is (source, map, measure, sample). Of given weights there are
+        also the maps of the randomised network, ``<map>_randomised`` (exhibit, <map>_y, <map>_x), and ``similarity``
+        (other, map, exhibit), both for the first rank.
         """
         shown = self._shown(replica)
+        if replica.frames is None:
+            shown = shown.merge(self._randomised(replica, shown))
         if self.truth is None:
             return shown
         return shown.merge(self._inside(replica, Boxes.read(self.truth, replica.probe)), combine_attrs="override")
@@ -124,7 +132,9 @@ class HeatMaps:
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield the maps on their pictures and, where the truth is known, how well the heat finds the object."""
         measured = measured.load()
-        yield drawing.overlays(measured, self.opacity)
+        yield from drawing.overlays(measured, self.opacity)
+        if "similarity" in measured:
+            yield drawing.randomised_figure(measured, self.opacity)
         if "inside" in measured:
             yield drawing.localization_figure(measured)
 
@@ -138,6 +148,11 @@ class HeatMaps:
         for name in measured["map"].values:
             if "closed_form_error" in measured[name].attrs:
                 summary[f"{name}_closed_form_error"] = float(measured[name].attrs["closed_form_error"])
+        if "similarity" in measured:
+            mean = measured.similarity.mean("exhibit")
+            for name, other in product(measured["map"].values, OTHERS):
+                summary[f"{name}_like_{other}"] = float(mean.sel(map=name, other=other))
+            summary["compared_pictures"] = float(measured.sizes["exhibit"])
         if "integrated_gradients" in measured:
             summary["integrated_gradients_lack"] = float(measured.integrated_gradients.attrs["lacking"])
         if "no_heat" in measured:
@@ -220,6 +235,7 @@ class HeatMaps:
             {
                 "image": (("exhibit", "channel", "y", "x"), pictures),
                 "label": ("exhibit", label),
+                **({"file": ("exhibit", exhibits.file.values)} if "file" in exhibits else {}),
                 "target": (("exhibit", "rank"), target),
                 "score": (("exhibit", "rank"), score[rows, target]),
                 "probability": (("exhibit", "rank"), chance[rows, target]),
@@ -236,6 +252,26 @@ class HeatMaps:
                 "score": self.score,
                 "class_names": list(replica.class_names),
             },
+        )
+
+    def _randomised(self, replica: Replica, shown: xr.Dataset) -> xr.Dataset:
+        import xarray as xr
+
+        from seedscope.lenses.heat_maps.randomised import rank_correlation, shuffled
+
+        pictures, asked = shown.image.values, shown.target.values[:, 0]
+        similarity = np.full((len(OTHERS), len(self._names()), len(pictures)), np.nan)
+        maps: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        with replace(replica, weights=shuffled(replica.weights)).network() as network:
+            scores = self._scores(network)
+            for i, (name, method, layer) in enumerate(self._names()):
+                own, other = shown[name].values[:, 0], self._map(scores, method, layer, pictures, asked)
+                maps[f"{name}_randomised"] = (("exhibit", f"{name}_y", f"{name}_x"), other)
+                similarity[0, i] = rank_correlation(added_up(own), added_up(other))
+                if len(own) > 1:
+                    similarity[1, i] = rank_correlation(added_up(own), added_up(np.roll(own, 1, axis=0)))
+        return xr.Dataset(
+            {**maps, "similarity": (("other", "map", "exhibit"), similarity)}, coords={"other": list(OTHERS)}
         )
 
     def _no_heat(self, network: nn.Module, replica: Replica) -> np.ndarray:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seedscope import figures
+from seedscope.data.folders import imagenet_name
 from seedscope.figures import Drawing
 from seedscope.figures.dots import dot_rows
 from seedscope.figures.rows import PictureRows, grey_or_rgb
-from seedscope.lenses.heat_maps.localization import MEASURES, enlarged, normalised
+from seedscope.lenses.heat_maps.localization import MEASURES, added_up, enlarged, normalised
 from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
@@ -47,50 +48,143 @@ def title_of(name: str) -> str:
     return f"{_METHODS[method]}\n{layer}" if layer else _METHODS[method].replace(" ", "\n")
 
 
-def overlays(measured: xr.Dataset, opacity: float) -> Drawing:
-    """Draw each picture and its heat maps, a row for each class asked for."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
+def overlays(measured: xr.Dataset, opacity: float) -> Iterator[Drawing]:
+    """Draw each picture and its heat maps, a row for each class asked for; with several ranks a figure per picture."""
     names = [str(name) for name in measured["map"].values]
-    asked = [(e, r) for e in range(measured.sizes["exhibit"]) for r in range(measured.sizes["rank"])]
-    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
-    rows = PictureRows(
-        f"Where the network sees a class, by {len(names)} heat maps ({where})",
-        ["picture", *map(title_of, names)],
-        [_asked(measured, *which) for which in asked],
-        (measured.sizes["y"], measured.sizes["x"]),
-    )
-    colours = colormaps[figures.SEQUENTIAL]
-    constant_maps = 0
+    ranks = measured.sizes["rank"]
+    if ranks == 1:
+        yield _overlay(
+            "heat_maps",
+            f"Where the network sees a class, by {len(names)} heat maps ({_where(measured)})",
+            measured,
+            [(e, 0) for e in range(measured.sizes["exhibit"])],
+            opacity,
+        )
+        return
+    for e, sample in enumerate(measured.exhibit.values):
+        title = f"What speaks for the {ranks} likeliest classes of {_called_picture(measured, e)} ({_where(measured)})"
+        yield _overlay(f"heat_maps_sample{sample}", title, measured, [(e, r) for r in range(ranks)], opacity)
+
+
+def _overlay(name: str, title: str, measured: xr.Dataset, asked: Sequence[tuple[int, int]], opacity: float) -> Drawing:
+    names = [str(map_name) for map_name in measured["map"].values]
+    sheet = _Sheet(title, measured, [_asked(measured, *which) for which in asked], opacity)
     for row, (e, r) in enumerate(asked):
-        picture = grey_or_rgb(measured.image.values[e])
-        rows.show(row, 0, picture)
-        for column, name in enumerate(names, start=1):
-            heat = np.maximum(measured[name].values[e, r], 0)
-            scaled, constant = normalised(heat[None])
-            if constant[0]:
-                constant_maps += 1
-                rows.show(row, column, picture)
-                rows.say(row, column, "no heat" if heat.max() == 0 else "everywhere alike")
-            else:
-                shown = colours(enlarged(scaled, (picture.shape[0], picture.shape[1]))[0])[..., :3]
-                rows.show(row, column, (1 - opacity) * picture + opacity * shown)
-        for column in range(len(names) + 1) if "box" in measured else ():
-            rows.outline(row, column, measured.box.values[e])
-    rows.color_bar(ScalarMappable(Normalize(0, 1), colours), "heat ÷ the map's largest")
+        sheet.fill(row, e, [measured[map_name].values[e, r] for map_name in names])
+    sheet.color_bar()
     framed = " The frame is where the object is." if "box" in measured else ""
-    silent = ""
-    if constant_maps:
-        silent = f" {constant_maps} maps are constant: they say nothing, and their picture is shown without heat."
     return Drawing(
-        "heat_maps",
-        rows.figure,
+        name,
+        sheet.figure,
         "Each row is a picture and one class; the line above it says which, with the score that is explained. Heat "
         "marks what speaks for the class by each method, on the scale of its own map: how hot two maps are cannot be "
-        f"compared, only where.{framed}{silent}{_closed_words(measured, names)}",
+        f"compared, only where.{_coarse_words(measured, names)}{framed}{sheet.constant_words()}"
+        f"{_closed_words(measured, names)}",
     )
+
+
+def randomised_figure(measured: xr.Dataset, opacity: float) -> Drawing:
+    """Draw each picture's maps above those of the network with shuffled weights, and say how alike they are."""
+    import pandas as pd
+
+    names = [str(name) for name in measured["map"].values]
+    words = []
+    for e in range(measured.sizes["exhibit"]):
+        alike = measured.similarity.sel(other="randomised").values[:, e]
+        words += [_asked(measured, e, 0), f"the same with shuffled weights: rank correlation {_listed_numbers(alike)}"]
+    sheet = _Sheet(f"Does a map show what was learned? ({_where(measured)})", measured, words, opacity)
+    for e in range(measured.sizes["exhibit"]):
+        sheet.fill(2 * e, e, [measured[name].values[e, 0] for name in names])
+        sheet.fill(2 * e + 1, e, [measured[f"{name}_randomised"].values[e] for name in names])
+    sheet.color_bar()
+    n = measured.sizes["exhibit"]
+    mean = measured.similarity.mean("exhibit")
+    by_map = "; ".join(
+        f"{title_of(name)} {_number(float(mean.sel(map=name, other='randomised')))} "
+        f"({_number(float(mean.sel(map=name, other='another_picture')))})".replace("\n", " ")
+        for name in names
+    )
+    table = measured.similarity.to_series().rename("rank_correlation").reset_index()
+    return Drawing(
+        "randomised",
+        sheet.figure,
+        "Above: the maps of this network. Below: those of the same network with the entries of each weight tensor "
+        "shuffled, so that nothing learned is left, for the same class. A map that hardly changes shows the picture "
+        "and not the network. The numbers are Spearman's rank correlation of the two signed maps, in the order of the "
+        f"columns. Mean over {n} picture{'s' if n != 1 else ''}, in brackets that of this network's maps of two "
+        f"different pictures, which is what no reason at all gives: {by_map}.{sheet.constant_words()}",
+        pd.DataFrame(table),
+    )
+
+
+class _Sheet:
+    """Rows of a picture and its heat maps."""
+
+    def __init__(self, title: str, measured: xr.Dataset, words: Sequence[str], opacity: float) -> None:
+        from matplotlib import colormaps
+
+        self._measured, self._opacity = measured, opacity
+        self._colours = colormaps[figures.SEQUENTIAL]
+        self._constant = 0
+        columns = ["picture", *(title_of(str(name)) for name in measured["map"].values)]
+        self._rows = PictureRows(title, columns, words, (measured.sizes["y"], measured.sizes["x"]))
+
+    @property
+    def figure(self) -> Figure:
+        return self._rows.figure
+
+    def fill(self, row: int, exhibit: int, maps: Sequence[np.ndarray]) -> None:
+        """Put a picture into a row, and its maps (y, x) over it; say of a constant map that it is one."""
+        picture = grey_or_rgb(self._measured.image.values[exhibit])
+        self._rows.show(row, 0, picture)
+        for column, signed in enumerate(maps, start=1):
+            heat = np.maximum(added_up(signed[None])[0], 0)
+            scaled, constant = normalised(heat[None])
+            if constant[0]:
+                self._constant += 1
+                self._rows.show(row, column, picture)
+                self._rows.say(row, column, "no heat" if heat.max() == 0 else "everywhere alike")
+            else:
+                shown = self._colours(enlarged(scaled, (picture.shape[0], picture.shape[1]))[0])[..., :3]
+                self._rows.show(row, column, (1 - self._opacity) * picture + self._opacity * shown)
+        if "box" in self._measured:
+            for column in range(len(maps) + 1):
+                self._rows.outline(row, column, self._measured.box.values[exhibit])
+
+    def color_bar(self) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        self._rows.color_bar(ScalarMappable(Normalize(0, 1), self._colours), "heat ÷ the map's largest")
+
+    def constant_words(self) -> str:
+        if not self._constant:
+            return ""
+        count = "1 map is" if self._constant == 1 else f"{self._constant} maps are"
+        return f" {count} constant: the picture is shown there without heat, for it says nothing."
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # + 0.0: there is no −0
+
+
+def _listed_numbers(values: np.ndarray) -> str:
+    return ", ".join(_number(float(value)) for value in values)
+
+
+def _where(measured: xr.Dataset) -> str:
+    return f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
+
+
+def _called_picture(measured: xr.Dataset, exhibit: int) -> str:
+    """Return the name of a picture's file, or else its number."""
+    return str(measured.file.values[exhibit]) if "file" in measured else f"sample {int(measured.exhibit[exhibit])}"
+
+
+def _coarse_words(measured: xr.Dataset, names: Sequence[str]) -> str:
+    if all(added_up(measured[name].values[:, 0]).shape == measured[name].values[:, 0].shape for name in names):
+        return ""
+    return " Finer maps are added up over 32 × 32 cells: single pixels could not be seen."
 
 
 def _closed_words(measured: xr.Dataset, names: Sequence[str]) -> str:
@@ -106,20 +200,21 @@ def _closed_words(measured: xr.Dataset, names: Sequence[str]) -> str:
 def _asked(measured: xr.Dataset, exhibit: int, rank: int) -> str:
     names = list(np.atleast_1d(measured.attrs["class_names"]))
     asked, label = int(measured.target[exhibit, rank]), int(measured.label[exhibit])
-    called = [f"class {k}" if names[k] == str(k) else str(names[k]) for k in (asked, label)]
+    called = [
+        f"class {k}" if names[k] == str(k) else " ".join(imagenet_name(str(names[k]))).strip() for k in (asked, label)
+    ]
     score, chance = (float(values[exhibit, rank]) for values in (measured.score, measured.probability))
-    words = f"{called[0]}: {_EXPLAINED[measured.attrs['score']]} {score:.2f}, p {chance:.2f}"
+    words = f"{called[0]}: {_EXPLAINED[measured.attrs['score']]} {_number(score)}, p {chance:.2f}"
     truth = "" if label in (asked, -1) else f", in truth {called[1]}"  # −1: nobody has said what it is
-    return f"{words}  (sample {int(measured.exhibit[exhibit])}{truth})"
+    return f"{words}  ({_called_picture(measured, exhibit)}{truth})"
 
 
 def localization_figure(measured: xr.Dataset) -> Drawing:
     """Draw how well each map finds the object in one replica, beside what it has to beat."""
     table = _table(measured)
-    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
     return Drawing(
         "localization",
-        _dots(f"Does the heat lie on the object? ({where})", table, _called(measured)),
+        _dots(f"Does the heat lie on the object? ({_where(measured)})", table, _called(measured)),
         _DESCRIPTION + _constant_words([measured]),
         table,
     )

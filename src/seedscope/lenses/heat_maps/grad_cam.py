@@ -81,7 +81,9 @@ def grad_cam(scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarra
     return np.concatenate([batch.map.numpy() for batch in batches])
 
 
-def closed_form(scores: Scores, layer: str, pictures: np.ndarray, classes: np.ndarray) -> dict[int, np.ndarray] | None:
+def closed_form(
+    scores: Scores, layer: str, pictures: np.ndarray, classes: np.ndarray, batch_size: int
+) -> dict[int, np.ndarray] | None:
     """Return α (channel) of each class where the score is linear in the layer, so that one α serves all pictures.
 
     Whether it is, is seen from the gradients of these pictures: those of a linear function are all the same. With a
@@ -89,11 +91,13 @@ def closed_form(scores: Scores, layer: str, pictures: np.ndarray, classes: np.nd
     """
     weights = {}
     for k in np.unique(classes) if len(pictures) > 1 else ():
-        (batch,) = layer_gradients(scores, layer, pictures, np.full(len(pictures), k), len(pictures))
-        reach = float(batch.gradient[0].abs().max())
-        if not torch.allclose(batch.gradient, batch.gradient[:1], rtol=0, atol=1e-6 * reach):
-            return None
-        weights[int(k)] = batch.weight[0].numpy()
+        first = None
+        for batch in layer_gradients(scores, layer, pictures, np.full(len(pictures), k), batch_size):
+            if first is None:
+                first = batch.gradient[:1]
+                weights[int(k)] = batch.weight[0].numpy()
+            if not torch.allclose(batch.gradient, first, rtol=0, atol=1e-6 * float(first.abs().max())):
+                return None
     return weights or None
 
 
@@ -104,11 +108,15 @@ def closed_form_error(
 
     ``None`` where the score is not linear in the layer.
     """
-    weights = closed_form(scores, layer, pictures, target)
+    weights = closed_form(scores, layer, pictures, target, batch_size)
     if weights is None:
         return None
-    alpha = np.stack([weights[int(k)] for k in target])
+    alpha = torch.from_numpy(np.stack([weights[int(k)] for k in target]))
     batches = layer_gradients(scores, layer, pictures, target, batch_size)
-    activation = np.concatenate([batch.activation.numpy() for batch in batches])
-    difference = np.abs(np.einsum("sc,scyx->syx", alpha, activation) - maps).max()
-    return float(difference / (np.abs(maps).max() or 1))
+    closed = np.concatenate(
+        [
+            torch.einsum("sc,scyx->syx", own, batch.activation).numpy()
+            for own, batch in zip(torch.split(alpha, batch_size), batches, strict=True)
+        ]
+    )
+    return float(np.abs(closed - maps).max() / (np.abs(maps).max() or 1))

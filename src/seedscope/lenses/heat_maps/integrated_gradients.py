@@ -27,7 +27,7 @@ def integrated_gradients(
         scores: the network and its scores.
         pictures: (sample, channel, y, x).
         target: the class of each picture.
-        batch_size: pictures on the way at a time.
+        batch_size: pictures on the way at a time (where ``steps`` is more, those of one picture are taken in parts).
         steps: points on the way.
     """
     from captum.attr import IntegratedGradients
@@ -37,7 +37,9 @@ def integrated_gradients(
     classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), together)
     maps = []
     for images, asked in zip(in_batches(pictures, together), classes, strict=True):
-        attributed = method.attribute(images, baselines=mean_picture(images), target=asked, n_steps=steps)
+        attributed = method.attribute(
+            images, baselines=mean_picture(images), target=asked, n_steps=steps, internal_batch_size=batch_size
+        )
         maps.append(attributed.sum(1).detach().numpy())
     return np.concatenate(maps)
 

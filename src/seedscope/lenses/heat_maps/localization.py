@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 MEASURES = ("pointing", "mass", "rank", "iou")
+_CELLS = 32
 _TIE = 1e-6  # of the largest heat: enlarging in float32 tears equal pixels that far apart
 
 
@@ -80,6 +81,14 @@ def reduced(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     rows, columns = (_overlap(cells, pixels) for cells, pixels in zip(size, maps.shape[1:], strict=True))
     return np.einsum("ay,syx,bx->sab", rows, np.asarray(maps, dtype=np.float64), columns, optimize=True)
+
+
+def added_up(maps: np.ndarray) -> np.ndarray:
+    """Return maps (sample, y, x) with at most 32 cells a side: of a finer map a cell holds the sum of its pixels."""
+    height, width = maps.shape[1:]
+    if max(height, width) <= _CELLS:
+        return maps
+    return reduced(maps, (min(height, _CELLS), min(width, _CELLS))).astype(maps.dtype)
 
 
 def best_cells(covered: np.ndarray, area: np.ndarray, cell: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,9 @@
     place[s, y, x]   = Σ_c R[s, c, y, x]       R: the exact share of each place and channel in the centred logit of the
     channel[s, c]    = Σ_{y, x} R[s, c, y, x]  network's answer (``votes.py``); with ``rest`` it adds up to that logit
     places for 80 %  how many places, largest first, hold 80 % of Σ max(0, place); channels alike
-    on the object    Σ place over the cells that the object covers in part ÷ Σ place; ``near``: their neighbours too.
-                     Held against the votes of another picture with the same answer, and against even votes
+    on the object    Σ place over the cells that the object covers in part ÷ Σ place, both over all pictures: those of
+                     one alone may add up to nearly 0; ``near``: their neighbours too. Held against the votes of
+                     another picture with the same answer on the same cells, and against even votes
 
 Then heat maps (:mod:`seedscope.lenses.heat_maps`), brought to the cells of the exact map, are held against it by rank
 correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
@@ -143,9 +144,12 @@ class Places:
             covered = reduced(boxes.masks((pictures.shape[2], pictures.shape[3])), size) > 0
             cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
             partner = another_of_its_class(answer)
+            total = place.sum((1, 2))
+            variables["votes"] = ("sample", total)
+            variables["votes_same_answer"] = ("sample", np.where(partner >= 0, total[partner], np.nan))
             for name, which in cells.items():
-                same_answer = np.where(partner >= 0, _share_of(place[partner], which), np.nan)
-                variables[f"votes_{name}"] = ("sample", _share_of(place, which))
+                same_answer = np.where(partner >= 0, (place[partner] * which).sum((1, 2)), np.nan)
+                variables[f"votes_{name}"] = ("sample", (place * which).sum((1, 2)))
                 variables[f"votes_{name}_same_answer"] = ("sample", same_answer)
                 variables[f"cells_{name}"] = ("sample", which.mean((1, 2)))
             corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
@@ -178,11 +182,14 @@ class Places:
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
         """Return how concentrated the votes are, whether they come from the object, and how well heat maps agree."""
         summary = {"completeness_error": float(measured.completeness_error)}
-        on_object = [f"{what}_object" for what in ("votes_on", "votes_near", "cells_on", "cells_near")]
-        nulls = [f"{name}_same_answer" for name in on_object[:2]]
-        for name in ("places_for_80_percent", "channels_for_80_percent", *on_object, *nulls):
-            if name in measured:
-                summary[name] = float(measured[name].mean())
+        for name in ("places_for_80_percent", "channels_for_80_percent"):
+            summary[name] = float(measured[name].mean())
+        for where in ("on_object", "near_object") if "votes" in measured else ():
+            for null in ("", "_same_answer"):
+                total = float(measured[f"votes{null}"].sum())
+                votes = float(measured[f"votes_{where}{null}"].sum())
+                summary[f"votes_{where}{null}"] = votes / total if total else float("nan")
+            summary[f"cells_{where}"] = float(measured[f"cells_{where}"].mean())
         mean = measured.agreement.sel(source="own").mean("compared_sample")
         for name, measure in product(measured.compared.values, AGREEMENTS):
             summary[f"{name}_{measure}"] = float(mean.sel(compared=name, agreement_measure=measure))
@@ -265,12 +272,6 @@ def _reaching(votes: np.ndarray) -> np.ndarray:
     share = cumulative_share(np.maximum(votes, 0))
     count = (share < 0.8 - 1e-12).sum(1) + 1.0
     return np.where(np.isnan(share[:, 0]), np.nan, count)
-
-
-def _share_of(votes: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Return which share of the votes (sample, y, x) these cells have, signs included; NaN where all add up to 0."""
-    total = votes.sum((1, 2))
-    return np.asarray((votes * cells).sum((1, 2)) / np.where(total, total, np.nan))
 
 
 def _with_neighbours(cells: np.ndarray) -> np.ndarray:
