@@ -12,6 +12,7 @@ from seedscope.capture import (
     layer_shapes,
     narrowed,
     output_of,
+    repeated_layers,
     untrained_layers,
 )
 from seedscope.errors import SeedscopeError
@@ -419,3 +420,10 @@ def test_a_narrowed_layer_computes_the_chosen_channels_and_gets_its_weights_back
     assert before.keys() == after.keys()
     assert all(after[name] is before[name] for name in before)
     torch.testing.assert_close(model(batch), whole)
+
+
+def test_layers_that_run_several_times_are_found_and_the_pictures_left_alone():
+    before = pictures(1)
+    assert repeated_layers(Reused(), before) == {"fc1"}
+    assert torch.equal(before, pictures(1))
+    assert repeated_layers(ConvNet((1, 8, 8), 3, (2,), hidden=(4,)), before) == frozenset()

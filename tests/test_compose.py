@@ -384,6 +384,7 @@ def test_one_wrong_experiment_of_two_leaves_both_unwritten(project: Project) -> 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "conf" / "experiment").glob("*.yaml")))
 def test_every_experiment_of_the_repository_composes(project: Project, name: str) -> None:
     shutil.copytree(REPOSITORY / "conf", project.folder / "conf", dirs_exist_ok=True)
+    shutil.copytree(REPOSITORY / "examples", project.folder / "examples")
     shutil.copy(REPOSITORY / "params.yaml", project.folder / "params.yaml")
     users_files(project.folder)
     project.set("experiments", value=[name])
@@ -994,10 +995,9 @@ def test_a_lens_on_logits_is_refused_where_the_network_ends_before(given: Projec
     )
     text = text.replace("space: null", "space: null, errors: null, dominance: null")
     given.write(EXPERIMENT, text + "data: {folder: album, size: 32, resize: 32}\n")
-    assert (
-        "contribution.head: the network gives no logits: it ends with 'features.6'"
-        in given.refusal().replace("lenses.", "")
-        or "readout.head: the network gives no logits: it ends with 'features.6'" in given.refusal()
+    assert given.refusal() == (
+        "conf/lens/contribution.yaml: the network gives no logits, which this lens needs: it ends with 'features.6'; "
+        "take the lens out of the experiment (lens contribution of experiment squares)"
     )
     given.write(
         EXPERIMENT,

@@ -500,3 +500,15 @@ def test_one_logit_learns_textures():
         0,
     )
     assert trained.history[-1]["probe_accuracy"] > 0.85
+
+
+def test_a_batch_of_one_that_batch_norm_cannot_take_is_told_before_it_is_a_traceback() -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(144, 4), nn.BatchNorm1d(4), nn.Linear(4, 9))
+
+    data = assemble(Squares(n_train=33, n_probe=9, size=12, side=3))
+    with pytest.raises(
+        SeedscopeError, match=r"of 33 pictures batches of 32 leave one: choose another train\.batch_size"
+    ):
+        train(network, ONCE, data, seed=0)
+    train(network, Training(epochs=1, batch_size=31, device="cpu"), data, seed=0)

@@ -264,6 +264,26 @@ def layer_shapes(model: nn.Module, example: torch.Tensor) -> dict[str, tuple[int
     return {name: shapes[name] for name in [*names, "logit"] if name in shapes}
 
 
+def repeated_layers(model: nn.Module, example: torch.Tensor) -> frozenset[str]:
+    """Return the layers that run several times in one forward pass: such a layer has no one output."""
+    runs = {name: 0 for name, _ in model.named_modules() if name}
+
+    def count(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def after(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+            runs[name] += 1
+
+        return after
+
+    handles = [module.register_forward_hook(count(name)) for name, module in model.named_modules() if name]
+    try:
+        with evaluating(model):
+            model(example.clone())  # a network may change its input in place
+    finally:
+        for handle in handles:
+            handle.remove()
+    return frozenset(name for name, times in runs.items() if times > 1)
+
+
 def untrained_layers(model: nn.Module, layers: Collection[str], example: torch.Tensor) -> frozenset[str]:
     """Return those of ``layers`` that training cannot change: no parameter that is learned stands before or in them.
 

@@ -167,7 +167,8 @@ def place_weights(experiment: Experiment, data_digest: str, name: ReplicaName, r
     """Put the network with given weights where a replica's artifacts lie.
 
     Raises:
-        SeedscopeError: the file is not the one that was composed with, or does not fit the network.
+        SeedscopeError: the file is not the one that was composed with, does not fit the network, or has values that
+            are no numbers.
     """
     import torch
 
@@ -178,7 +179,11 @@ def place_weights(experiment: Experiment, data_digest: str, name: ReplicaName, r
     sha256 = weights.digest()
     spec = fitted(experiment.section("model"), weights.shapes())
     model = build(spec)
-    model.load_state_dict(weights.tensors(shapes_of(model)))
+    tensors = weights.tensors(shapes_of(model))
+    for tensor, values in tensors.items():
+        if not torch.isfinite(values).all():
+            raise SeedscopeError(f"{weights.file}: {tensor!r} has values that are no numbers: give a file without them")
+    model.load_state_dict(tensors)
     save_weights(model, experiment.at.model(name))
     roots = [PACKAGE_ROOT, experiment.root.resolve()]
     identity = {

@@ -289,7 +289,15 @@ def _epoch(
     for step, start in enumerate(range(0, total, size)):
         batch = order[start : start + size]
         label = split.label[batch]
-        logits = model(split.take(batch))
+        try:
+            logits = model(split.take(batch))
+        except ValueError as error:  # torch's word for a mean over one picture
+            if len(batch) > 1:
+                raise
+            raise SeedscopeError(
+                f"the network cannot learn from one picture at a time, as batch norm cannot, and of {total} pictures "
+                f"batches of {size} leave one: choose another train.batch_size"
+            ) from error
         loss = loss_of(logits, label).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own

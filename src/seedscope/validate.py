@@ -139,7 +139,7 @@ def _sentence(
 def _validate_network(composed: Composed) -> None:
     import torch
 
-    from seedscope.capture import activations, layer_shapes, unknown_layer
+    from seedscope.capture import activations, layer_shapes, repeated_layers, unknown_layer
     from seedscope.data import VariedSource, is_labelled
     from seedscope.given import names_alone
     from seedscope.lenses import Network
@@ -198,14 +198,21 @@ def _validate_network(composed: Composed) -> None:
         varied=isinstance(source, VariedSource),
         labelled=labelled,
         trained=settings["train"] is not None,
+        repeated=repeated_layers(model, blank),
     )
     for name, spec in settings["lenses"].items():
         try:
             build(spec).check(network)
         except SettingError as error:
-            raise SeedscopeError(f"{composed.where('lenses', name, error.key)}: {error.problem}") from error
+            raise _refused(composed, name, composed.where("lenses", name, error.key), error.problem) from error
         except SeedscopeError as error:
-            raise SeedscopeError(f"{composed.where('lenses', name)}: {error}") from error
+            raise _refused(composed, name, composed.where("lenses", name), str(error)) from error
+
+
+def _refused(composed: Composed, lens: str, where: str, problem: str) -> SeedscopeError:
+    """Return what refuses a lens; the place that decides its setting may be one that several lenses share."""
+    named = f"lenses.{lens}" in where and composed.name in where
+    return SeedscopeError(f"{where}: {problem}" + ("" if named else f" (lens {lens} of experiment {composed.name})"))
 
 
 def _filled(composed: Composed) -> Any:

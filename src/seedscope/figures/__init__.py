@@ -284,8 +284,8 @@ def color_bar(figure: Figure, image: Any, box: Sequence[float], label: str) -> N
 
 
 def show_picture(ax: Axes, image: np.ndarray) -> None:
-    """Draw a picture (channel, y, x) in [0, 1], grey or RGB, without axes."""
-    shown = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    """Draw a picture (channel, y, x) in [0, 1] without axes: RGB, or of any other number of channels their mean."""
+    shown = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
     ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
 

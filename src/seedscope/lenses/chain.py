@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope.errors import SeedscopeError, SettingError
-from seedscope.lenses import Network, require_training
+from seedscope.lenses import Network, require_dense_end, require_one_run, require_training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,8 +79,7 @@ def logit_gradient(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
 def require_chain(network: Network, layers: Sequence[str]) -> None:
     """Refuse layers that are not a chain of dense layers up to the logits; the first mistake is named."""
     require_training(network)
-    if network.n_classes < 2:
-        raise SettingError("layers", "the data set has one class: there is nothing to learn")
+    require_dense_end(network)
     if not layers:
         raise SettingError("layers", "names no layer: name the dense layers from the first to the one of the logits")
     for layer in layers:
@@ -88,6 +87,7 @@ def require_chain(network: Network, layers: Sequence[str]) -> None:
             raise SettingError("layers", f"there is no layer {layer!r} (layers: {', '.join(network.layers)})")
         if len(network.weights.get(f"{layer}.weight", ())) != 2:
             raise SettingError("layers", f"layer {layer!r} is not a dense layer")
+    require_one_run(network, "layers", layers)
     for before, after in pairwise(layers):
         given, taken = network.weights[f"{before}.weight"][0], network.weights[f"{after}.weight"][1]
         if given != taken:

@@ -21,10 +21,10 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from seedscope import figures
-from seedscope.errors import SettingError, did_you_mean
+from seedscope.errors import SettingError
 from seedscope.figures import Drawing
 from seedscope.figures.mosaic import MapGrid, maps_figure, shown
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_channels
 from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
@@ -190,17 +190,6 @@ def require_maps(network: Network, layers: Sequence[str]) -> None:
     for layer in layers:
         if layer not in network.dumped:
             raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
-
-
-def require_channels(network: Network, layers: Sequence[str]) -> None:
-    """Refuse a layer that is not there, or whose output is not (channel, y, x)."""
-    for layer in layers:
-        with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
-        if layer not in network.layers:
-            raise SettingError("layers", f"there is no layer {layer!r}; {did_you_mean(layer, with_maps)}")
-        if layer not in with_maps:
-            shape = network.layers[layer]
-            raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
 
 
 def _class(measured: xr.Dataset, k: int) -> str:

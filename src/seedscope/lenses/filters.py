@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt, MinLen
 
-from seedscope.errors import SettingError, did_you_mean
+from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_one_run
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +107,7 @@ class Filters:
                 raise SettingError(
                     "size", f"layer {layer!r} takes pictures of the data set's size only: set size: null"
                 )
+        require_one_run(network, "layers", self.layers)
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return, of each layer, the pictures at the end, the activation on the way, and that of the probe pictures.
@@ -155,8 +156,10 @@ class Filters:
                 if values.ndim == 2:
                     kind[layer], values = "unit", values[..., None, None]
                 reached[layer].append(values.mean((2, 3)).numpy())
-        rectified = followed_by_relu(model, self.layers, torch.from_numpy(probe.image[:1].values))
-        start = self.start(probe.image.shape[1:])
+        shape = tuple(probe.image.shape[1:])
+        rectified = followed_by_relu(model, self.layers, torch.zeros(1, *shape))
+        start = self.start(shape)
+        self._require_room(model, start)
         variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         for layer in self.layers:
             probed = np.concatenate(reached[layer])[:, : self.channels]
@@ -168,6 +171,20 @@ class Filters:
             variables[f"{name}probe"] = ((own,), probed.max(0))
             variables[f"{name}probe_sample"] = ((own,), probe.sample.values[probed.argmax(0)])
         return variables
+
+    def _require_room(self, model: nn.Module, start: torch.Tensor) -> None:
+        """Refuse a ``size`` of which a layer can make nothing."""
+        from seedscope.capture import evaluating, output_of
+
+        for layer in self.layers if self.size is not None else ():
+            try:
+                with evaluating(model):
+                    output_of(model, layer, start[None])
+            except RuntimeError as error:
+                raise SeedscopeError(
+                    f"lens filters: a picture of size {self.size} is too small for layer {layer!r}: set a larger size, "
+                    "or null for that of the data set"
+                ) from error
 
     def start(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Return the faint-noise picture (channel, y, x) for pictures of ``shape``: always the same."""

@@ -29,8 +29,7 @@ from annotated_types import Ge, MinLen
 from seedscope import figures
 from seedscope.across.before_after import KEY, before_and_after, in_words
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
-from seedscope.lenses.feature_maps import require_channels
+from seedscope.lenses import Network, Replica, require_channels
 from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from seedscope.errors import SettingError, did_you_mean
+from seedscope.errors import SettingError
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica, require_logits
+from seedscope.lenses import Network, Replica, require_channels, require_decision
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.localization import MEASURES, added_up, localization, normalised, reduced
@@ -92,21 +92,15 @@ class HeatMaps:
     truth: Truth | None = None
 
     def check(self, network: Network) -> None:
-        """Refuse a network without logits, a layer without maps, a class that there is not, or half a truth."""
-        require_logits(network)
-        with_maps = [name for name, shape in network.layers.items() if len(shape) == 3]
-        for layer in self.layers:
-            if not with_maps:
-                raise SettingError("layers", f"the network has no layer with maps (channel, y, x), and so no {layer!r}")
-            if layer not in network.layers:
-                raise SettingError("layers", f"there is no layer {layer!r}; {did_you_mean(layer, with_maps)}")
-            if layer not in with_maps:
-                shape = network.layers[layer]
-                raise SettingError("layers", f"layer {layer!r} has no maps: its output is {shape}, not (channel, y, x)")
+        """Refuse a network that decides nothing, a layer without maps, a class that there is not, a truth with gaps."""
+        require_decision(network)
+        require_channels(network, self.layers)
+        if self.target == "label" and not network.labelled:
+            raise SettingError(
+                "target", "the data set does not say of which class its pictures are: set target: answer"
+            )
         if isinstance(self.target, int) and self.target >= network.n_classes:
             raise SettingError("target", f"there is no class {self.target}: the last is {network.n_classes - 1}")
-        if self.target == "label" and not network.labelled:
-            raise SettingError("target", "the data set does not say of which class its pictures are: set it to answer")
         if self.ranks > network.n_classes:
             raise SettingError("ranks", f"there are {network.n_classes} classes")
         if self.ranks > 1 and self.target != "answer":
@@ -319,11 +313,17 @@ class HeatMaps:
                         with_other = np.flatnonzero(other >= 0)
                         moved = _measured(heat[other[with_other]], own.take(with_other), extent)
                         inside[2, i][:, which[with_other]] = moved
-                        chance[i] = _measured(np.ones_like(heat), own, extent).mean(1)
-                        itself = reduced(own.masks(extent), (heat.shape[1], heat.shape[2]))
-                        best[i] = _measured(itself, own, extent).mean(1)
+                        even = np.broadcast_to(np.float32(1), heat.shape)
+                        chance[i] = _measured(even, own, extent).mean(1)
+                        cells = (heat.shape[1], heat.shape[2])
+                        itself = [reduced(own.take(part).masks(extent), cells) for part in _parts(len(which))]
+                        best[i] = _measured(np.concatenate(itself), own, extent).mean(1)
         middle = np.broadcast_to(centre_prior(extent), (n, *extent))
-        baseline = [_measured(heat, boxes, extent) for heat in (middle, brightest_window(pictures, boxes))]
+        windows = [
+            _measured(brightest_window(pictures[part], boxes.take(part)), boxes.take(part), extent)
+            for part in _parts(n)
+        ]
+        baseline = [_measured(middle, boxes, extent), np.concatenate(windows, axis=1)]
         return xr.Dataset(
             {
                 "inside": (("source", "map", "measure", "sample"), inside),
@@ -362,9 +362,14 @@ def another_of_its_class(group: np.ndarray) -> np.ndarray:
     return other
 
 
+def _parts(n: int) -> list[np.ndarray]:
+    """Return the positions of ``n`` pictures, a part at a time: in float64 masks and sums outgrow the pictures."""
+    return np.split(np.arange(n), range(_TOGETHER, n, _TOGETHER))
+
+
 def _measured(heat: np.ndarray, boxes: Boxes, extent: tuple[int, int]) -> np.ndarray:
     """Return how well heat maps (sample, y, x) find their boxes, (measure, sample), a part of them at a time."""
     if not len(heat):
         return np.zeros((len(MEASURES), 0))
-    parts = [np.arange(start, min(start + _TOGETHER, len(heat))) for start in range(0, len(heat), _TOGETHER)]
-    return np.concatenate([localization(heat[part], boxes.take(part).masks(extent)) for part in parts], axis=1)
+    found = [localization(heat[part], boxes.take(part).masks(extent)) for part in _parts(len(heat))]
+    return np.concatenate(found, axis=1)

@@ -64,7 +64,8 @@ def layer_gradients(
     """
     batches = in_batches(pictures, batch_size)
     classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
-    with differentiable_from(scores.network, layer, batches[0][:1]) as leaves:
+    example = next(in_batches(pictures[:1], 1))
+    with differentiable_from(scores.network, layer, example) as leaves:
         for images, asked in zip(batches, classes, strict=True):
             leaves.clear()
             score = scores(images)

@@ -35,6 +35,7 @@ def occlusion(
     channels, *extent = pictures.shape[1:]
     side = max(1, round(window * min(extent)))
     stride = max(1, side // 2)
+    windows = int(np.prod([1 - (side - pixels) // stride for pixels in extent]))  # rounded up: the last is cut off
     method = Occlusion(scores)
     maps = []
     classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
@@ -46,7 +47,7 @@ def occlusion(
                 strides=(channels, stride, stride),
                 baselines=mean_picture(images),
                 target=asked,
-                perturbations_per_eval=max(1, batch_size // len(images)),
+                perturbations_per_eval=min(max(1, batch_size // len(images)), windows),
             )
             maps.append(fall[:, 0].numpy())  # a window covers all channels, so they are alike
     return np.concatenate(maps)

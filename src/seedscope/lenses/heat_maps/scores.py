@@ -9,6 +9,8 @@ they differ by z.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -51,14 +53,11 @@ def laid_out(network: nn.Module) -> nn.Module:
     return fast
 
 
-def in_batches(pictures: np.ndarray, batch_size: int) -> list[torch.Tensor]:
-    """Return pictures (sample, channel, y, x) in batches, laid out as convolutions are fastest."""
-    return [
-        torch.from_numpy(np.ascontiguousarray(pictures[start : start + batch_size])).contiguous(
-            memory_format=torch.channels_last
-        )
-        for start in range(0, len(pictures), batch_size)
-    ]
+def in_batches(pictures: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+    """Yield pictures (sample, channel, y, x) in batches, laid out as convolutions are fastest."""
+    for start in range(0, len(pictures), batch_size):
+        batch = torch.from_numpy(np.ascontiguousarray(pictures[start : start + batch_size]))
+        yield batch.contiguous(memory_format=torch.channels_last)
 
 
 def probabilities(network: nn.Module, pictures: np.ndarray, batch_size: int) -> np.ndarray:

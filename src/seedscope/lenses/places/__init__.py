@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.errors import SeedscopeError, SettingError
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica, require_logits
+from seedscope.lenses import Network, Replica, require_channels, require_dense_end
 from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
@@ -69,13 +69,9 @@ class Places:
 
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""
-        require_logits(network)
-        shape = network.layers.get(self.maps)
-        with_maps = [name for name, inner in network.layers.items() if len(inner) == 3]
-        if shape is None:
-            raise SettingError("maps", f"there is no layer {self.maps!r}; {did_you_mean(self.maps, with_maps)}")
-        if len(shape) != 3:
-            raise SettingError("maps", f"layer {self.maps!r} has no maps: its output is {shape}, not (channel, y, x)")
+        require_dense_end(network)
+        require_channels(network, [self.maps], "maps")
+        shape = network.layers[self.maps]
         if f"{self.head}.weight" not in network.weights or network.layers.get(self.head) != network.layers["logit"]:
             raise SettingError("head", f"layer {self.head!r} is not a dense layer that gives the logits")
         if dense_layers(network.weights, int(np.prod(shape)), self.head) is None:
@@ -141,7 +137,10 @@ class Places:
         }
         if self.truth is not None:
             boxes = Boxes.read(self.truth, replica.probe)
-            covered = reduced(boxes.masks((pictures.shape[2], pictures.shape[3])), size) > 0
+            extent = (pictures.shape[2], pictures.shape[3])
+            parts = np.split(np.arange(len(pictures)), range(self.batch_size, len(pictures), self.batch_size))
+            # A part at a time: in float64 the masks are larger than the pictures.
+            covered = np.concatenate([reduced(boxes.take(part).masks(extent), size) > 0 for part in parts])
             cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
             partner = another_of_its_class(answer)
             total = place.sum((1, 2))

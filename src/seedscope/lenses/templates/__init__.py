@@ -53,7 +53,7 @@ from annotated_types import MinLen
 
 from seedscope.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica, require_training
+from seedscope.lenses import Network, Replica, require_dense_end, require_one_run, require_training
 from seedscope.lenses.templates.evidence import NULLS, OTHERS, PARTS, READINGS, ROW_NULLS, look
 from seedscope.lenses.templates.resemblance import MEASURES, mean_of
 from seedscope.lenses.templates.winners import Pictures
@@ -83,10 +83,12 @@ class Templates:
     def check(self, network: Network) -> None:
         """Refuse a layer that is not dense, or that does not take what it is said to take."""
         require_training(network)
+        require_dense_end(network)
         for name in (*self.layers, *self.layers.values(), self.head):
             if name not in network.layers:
                 key = "head" if name == self.head else "layers"
                 raise SettingError(key, f"there is no layer {name!r}; {did_you_mean(name, list(network.layers))}")
+        require_one_run(network, "layers", [*self.layers, *self.layers.values()])
         for layer, source in self.layers.items():
             shape, width = network.weights.get(f"{layer}.weight", ()), int(np.prod(network.layers[source]))
             if len(shape) != 2:

@@ -30,8 +30,7 @@ import numpy as np
 from annotated_types import MinLen
 
 from seedscope.figures import Drawing
-from seedscope.lenses import Network, Replica
-from seedscope.lenses.feature_maps import require_channels
+from seedscope.lenses import Network, Replica, require_channels, require_labels, require_training
 from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
 from seedscope.lenses.tuning.receptive_field import (
     ReceptiveField,
@@ -61,7 +60,9 @@ class Tuning:
     layers: Annotated[Sequence[str], MinLen(1)]
 
     def check(self, network: Network) -> None:
-        """Refuse a layer that is not there, or that has no maps."""
+        """Refuse a network without an untrained one beside it, pictures of no class, and a layer without maps."""
+        require_training(network)
+        require_labels(network)
         require_channels(network, self.layers)
 
     def measure(self, replica: Replica) -> xr.Dataset:
