@@ -33,10 +33,10 @@ from seedscope.figures import Drawing
 from seedscope.lenses import Network, Replica, require_channels, require_labels, require_training
 from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
 from seedscope.lenses.tuning.receptive_field import (
-    ReceptiveField,
     effective_fields,
     effective_side,
     receptive_fields,
+    sees_the_picture,
 )
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Tuning:
         variables["stride"] = (("of", "axis"), np.array([fields[layer].stride for layer in self.layers]))
         for layer in self.layers:
             kernel = replica.weights.get(f"{layer}.weight")
-            if kernel is not None and _sees_the_picture(kernel, fields[layer], shape):
+            if kernel is not None and sees_the_picture(kernel, fields[layer], shape):
                 dims = tuple(f"{layer}_{name}" for name in ("channel", "y", "x"))
                 variables[f"{layer}_kernel"] = (dims, kernel.sum(1))
         channels = [len(found[layer][0]["extent"]) for layer in self.layers]
@@ -196,7 +196,3 @@ def _of_channels(
         "class_variance": selectivity.class_variance(means, mean, label),
         "class_variance_shuffled": shuffled_variance,
     }
-
-
-def _sees_the_picture(kernel: np.ndarray, field: ReceptiveField, shape: tuple[int, int, int]) -> bool:
-    return kernel.ndim == 4 and kernel.shape[1] == shape[0] and kernel.shape[2:] == field.size

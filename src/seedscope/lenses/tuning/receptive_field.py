@@ -70,7 +70,7 @@ def receptive_fields(
     """
     import torch
 
-    from seedscope.capture import activations
+    from seedscope.capture import evaluating, output_of
 
     depth, height, width = shape
     # Single precision may be computed by transforms that spread a NaN over a whole tile.
@@ -84,11 +84,18 @@ def receptive_fields(
             pictures[height + column, ..., column] = torch.nan
         return pictures
 
-    reached: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    for outputs in activations(double, layers, torch.split(marked(), _BATCH)):
-        for layer in layers:
-            reached[layer].append(outputs[layer].isnan().any(1).numpy())
-    return {layer: _field(layer, np.concatenate(places), height) for layer, places in reached.items()}
+    fields = {}
+    with evaluating(double):
+        for layer in layers:  # what follows a layer, such as a dense one, may take pictures of one size only
+            batches = torch.split(marked(), _BATCH)
+            reached = [output_of(double, layer, batch).isnan().any(1).numpy() for batch in batches]
+            fields[layer] = _field(layer, np.concatenate(reached), height)
+    return fields
+
+
+def sees_the_picture(kernel: np.ndarray, field: ReceptiveField, shape: tuple[int, int, int]) -> bool:
+    """Return whether a kernel (channel, before, y, x) is all that there is between its layer and the picture."""
+    return kernel.ndim == 4 and kernel.shape[1] == shape[0] and kernel.shape[2:] == field.size
 
 
 def _field(layer: str, reached: np.ndarray, height: int) -> ReceptiveField:
