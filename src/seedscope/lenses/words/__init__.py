@@ -30,8 +30,9 @@ layer are permuted within the filter, colours and places alike: the same weights
 
 **What was known when the rule was fixed.** A first rule, written before any result, took the circular variance of
 gratings and limits from the null's quantiles. On VGG16's first layers it called hardly any edge so, since a 3×3
-gradient has a selectivity of 1/3 and random filters reach 0.5. The rule above was fixed after looking at the first four
-of VGG16's layers and SqueezeNet's first, and before looking at any other, or at any network trained here.
+gradient has a selectivity of 1/3 and random filters reach 0.5. The rule above was fixed after looking at the first five
+of VGG16's layers and SqueezeNet's first, the limit of spots on differences of Gaussians, before looking at any other
+layer, or at any network trained here. Deep in VGG16 most permuted filters are silent, so the null says less there.
 
 A layer must have a receptive field that fits into the picture; it is shown pictures as small as that, and what follows
 it is not computed. On grey pictures there are no hues, and no channel is called *colour*.
