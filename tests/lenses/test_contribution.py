@@ -564,5 +564,5 @@ def test_a_network_that_cannot_be_looked_at_so_is_refused(lens, key, words):
 
 
 def test_one_class_is_nothing_to_decide():
-    with pytest.raises(SettingError, match="one class"):
+    with pytest.raises(SeedscopeError, match="one class"):
         LENS.check(Network(NETWORK.layers, NETWORK.weights, NETWORK.dumped, 1))

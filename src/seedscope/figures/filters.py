@@ -1,4 +1,4 @@
-"""The pictures that channels answer to most, in a grid, and how far each climbed (see :mod:`seedscope.lenses.filters`).
+"""The pictures that raise channels, in a grid, and how far each climbed (see :mod:`seedscope.lenses.filters`).
 
 Where a picture has more pixels than it gets on the page, neighbours share a cell that shows their mean.
 """

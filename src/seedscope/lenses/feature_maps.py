@@ -143,7 +143,7 @@ class FeatureMaps:
         words = f"no channel of {layer} is silent" if quiet == 0 else f"{quiet} of {count} channels are silent (grey)"
         if quiet == count:
             words = f"{layer} is silent: all its {count} channels are 0 (grey)"
-        words = f"{words} on all {measured.attrs['exhibits']} exhibits"
+        words = f"{words} on all exhibits ({measured.attrs['exhibits']})"
         figure.text(0.5, 1 - 0.44 / figure.get_figheight(), words, ha="center", va="top", fontsize=9)
         return Drawing(
             f"{layer}_maps_class{k}" if k >= 0 else f"{layer}_maps_sample{sample}",

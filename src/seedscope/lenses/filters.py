@@ -1,4 +1,4 @@
-"""Which picture does a channel answer to most? Filters by gradient ascent.
+"""Which picture raises a channel? Filters by gradient ascent.
 
     a_c(x) = mean over (y, x) of max(0, z_c)      z_c: channel c of the layer, (y, x); max only where a ReLU follows
     g      = ∂a_c / ∂x                            (channel, y, x), like the picture
@@ -20,7 +20,9 @@ normalised gradient.
 A channel is *silent* when no step had a gradient, or when its ReLU let nothing through at any of them. All that the
 ascent or a probe picture raises are held against the probe pictures: how many end above what any of these reaches? A
 channel that a probe picture raises and the ascent does not counts as one that does not. The null is the same ascent in
-the untrained network, from the same noise and against the same pictures.
+the untrained network, from the same noise and against the same pictures: it passes them as often, so that share says
+that the ascent works, and nothing of what was learned. The picture at the end is where a few steps led, not the one
+that the channel answers to most: the curves often still rise.
 """
 
 from __future__ import annotations

@@ -178,8 +178,10 @@ def _by_layer(
 ) -> Drawing:
     """Draw (layer, …) of each network and measure."""
     untrained = ("untrained", "silent") in values
-    figure = figures.canvas(title, max(9.0, 1.6 + 1.1 * len(layers)), 4.4)
-    axes = figures.panels(figure, 1, 2, top=0.75, bottom=1.05, left=0.5, wspace=0.2)
+    turned = max(map(len, layers)) * len(layers) > 40  # their names would run into each other
+    height = 4.9 if turned else 4.4
+    figure = figures.canvas(title, max(9.0, 1.6 + 1.1 * len(layers)), height)
+    axes = figures.panels(figure, 1, 2, top=0.75, bottom=1.55 if turned else 1.05, left=0.5, wspace=0.2)
     table = []
     for ax, (name, words) in zip(axes, _MEASURES.items(), strict=True):
         after = values["trained", name]
@@ -189,7 +191,7 @@ def _by_layer(
         ax.set_ylim(
             0, min(1.02, max(0.05, 1.1 * max(float(one.max()) for key, one in values.items() if key[1] == name)))
         )
-        ax.tick_params(axis="x", rotation=0 if len(layers) <= 4 else 45)
+        ax.tick_params(axis="x", rotation=45 if turned else 0)
         if len(layers) > 1:
             step = f"{layers[0]} → {layers[-1]}: {in_words(after[-1] - after[0])}"
             if before is not None:
@@ -204,7 +206,7 @@ def _by_layer(
     words = KEY if lines else "bars: mean and 95 % interval over pictures"
     if untrained and not lines:
         words = f"grey: untrained, blue: trained; a dot for each picture; {words}"
-    figure.text(0.5, 0.14 / 4.4, words, ha="center", va="center", fontsize=9)
+    figure.text(0.5, 0.14 / height, words, ha="center", va="center", fontsize=9)
     import pandas as pd
 
     return Drawing(

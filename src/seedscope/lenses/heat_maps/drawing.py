@@ -246,12 +246,15 @@ _DESCRIPTION = (
 
 
 def _constant_words(parts: Sequence[xr.Dataset]) -> str:
-    share = np.mean([part.constant_share.sel(source="trained").values for part in parts], axis=0)
-    worst = int(np.argmax(share))
-    if share[worst] == 0:
-        return " No map is constant."
-    name = title_of(str(parts[0]["map"].values[worst])).replace("\n", " ")
-    return f" Constant maps count as chance; most are among those of {name}: {100 * share[worst]:.2g} %."
+    found = []
+    for source, words in (("trained", "this network"), ("untrained", "the network before training")):
+        if source in parts[0].source and np.isfinite(parts[0].constant_share.sel(source=source)).all():
+            share = np.mean([part.constant_share.sel(source=source).values for part in parts], axis=0)
+            worst = int(np.argmax(share))
+            name = title_of(str(parts[0]["map"].values[worst])).replace("\n", " ")
+            if share[worst] > 0:
+                found.append(f"of {words} among those of {name} ({100 * share[worst]:.2g} %)")
+    return f" Constant maps count as chance; most are {', '.join(found)}." if found else " No map is constant."
 
 
 def _called(measured: xr.Dataset) -> dict[str, str]:
