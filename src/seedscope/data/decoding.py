@@ -118,7 +118,10 @@ def decode(files: Iterable[Path], size: int, resize: int, fit: Fit, unreadable: 
     Raises:
         SeedscopeError: files cannot be read, and ``unreadable`` is ``refuse``; the sentence names each.
     """
-    images, boxes, extents, read = [], [], [], []
+    files = list(files)
+    image = np.empty((len(files), 3, size, size), dtype=np.float32)  # filled in place: a list would double the memory
+    boxes, extents = [], []
+    read: list[Path] = []
     failures: list[str] = []
     for path in files:
         try:
@@ -126,15 +129,14 @@ def decode(files: Iterable[Path], size: int, resize: int, fit: Fit, unreadable: 
         except SeedscopeError as error:
             failures.append(str(error))
             continue
-        image, box = cut(picture, size, resize, fit)
-        images.append(image)
+        image[len(read)], box = cut(picture, size, resize, fit)
         boxes.append(box)
         extents.append((picture.height, picture.width))
         read.append(path)
     if failures and unreadable == "refuse":
         raise SeedscopeError(f"{'; '.join(failures)}: remove them, or set data.unreadable: skip")
     return Decoded(
-        np.stack(images) if images else np.zeros((0, 3, size, size), dtype=np.float32),
+        image[: len(read)],
         tuple(read),
         np.array(boxes, dtype=np.float64).reshape(-1, 4),
         np.array(extents, dtype=np.int64).reshape(-1, 2),

@@ -201,10 +201,14 @@ class Album:
 
     def training(self, draw: int) -> xr.Dataset:  # noqa: ARG002  # there are none
         """Return no picture: nothing is learned from them."""
-        return self.probe().isel(sample=slice(0))
+        return self._pictures.isel(sample=slice(0))
 
     def probe(self) -> xr.Dataset:
         """Return the pictures, by file name, with the label −1."""
+        return self._pictures
+
+    @cached_property
+    def _pictures(self) -> xr.Dataset:
         folder = _found(self.folder)
         decoded = decode(picture_files(folder), self.size, self.resize, self.fit, self.unreadable)
         _tell(decoded.skipped)
