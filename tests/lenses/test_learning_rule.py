@@ -294,7 +294,6 @@ def test_every_odd_case_is_measured_summarized_and_drawn(look, case):
         (["fc1"], network_of((4, 5, 3)), "'fc1', does not give the logits"),
         (["fc1", "fc3"], network_of((4, 5, 6, 3)), "'fc1' has 5 outputs and 'fc3' takes 6"),
         (["conv1", "fc1"], network_of((4, 3), conv1=(8, 2, 2)), "'conv1' is not a dense layer"),
-        (["fc1"], network_of((4, 1), classes=1), "one class"),
     ],
 )
 def test_what_is_no_chain_of_dense_layers_is_refused(layers, network, words):
@@ -302,6 +301,11 @@ def test_what_is_no_chain_of_dense_layers_is_refused(layers, network, words):
         LearningRule(layers).check(network)
     assert refused.value.key == "layers"
     LearningRule(["fc1", "fc2"]).check(network_of((4, 5, 3)))
+
+
+def test_one_class_is_nothing_to_learn():
+    with pytest.raises(SeedscopeError, match="one class"):
+        LearningRule(["fc1"]).check(network_of((4, 1), classes=1))
 
 
 def test_a_network_with_something_else_between_is_refused():
