@@ -151,12 +151,76 @@ def test_the_verdicts_are_the_committed_ones(experiment, layer):
         ("digits", "tuning", "conv1_orientation_selectivity", "to {mean:.2f}, change"),
         ("digits", "tuning", "conv1_orientation_selectivity_change", "change {mean:.2f} [{low:.2f}, {high:.2f}])"),
         ("digits", "tuning", "conv1_to_conv2_class_selectivity_change", "({mean:+.2f} [{low:+.2f}, {high:+.2f}])"),
+        ("digits", "words", "conv2_edges", "in conv2 ({mean:.0%} [{low:.0%}, {high:.0%}] of 32 channels"),
+        ("digits", "words", "conv2_edges_untrained", "channels, untrained {mean:.0%}; change"),
+        ("digits", "words", "conv2_edges_change", "change {mean:+.2f} [{low:.2f}, {high:.2f}]"),
+        ("squares", "words", "conv2_edges", "unlearns them ({mean:.0%}, untrained"),
+        ("squares", "words", "conv2_edges_untrained", "untrained {mean:.0%}; change"),
+        ("squares", "words", "conv2_edges_change", "change {mean:.2f} [{low:.2f}, {high:.2f}])"),
+        ("squares", "sparsity", "conv1_to_conv2_silent", "rises by {mean:.2f} [{low:.2f}, {high:.2f}]"),
+        ("squares", "sparsity", "conv1_to_conv2_silent_change", "{mean:.2f} [{low:.2f}, {high:.2f}] more than before"),
+        ("digits", "sparsity", "conv1_to_conv2_silent", "does not: {mean:.2f} [{low:.2f}, {high:.2f}], and"),
+        (
+            "digits",
+            "sparsity",
+            "conv1_to_conv2_silent_change",
+            "training {mean:.2f} [{low:.2f}, {high:.2f}] (`sparsity`)",
+        ),
+        ("squares", "places", "votes_on_object", "{mean:.0%} [{low:.0%}, {high:.0%}] come from cells"),
+        ("squares", "places", "votes_on_object_same_answer", "with the same answer, {mean:.0%}; even"),
+        ("squares", "places", "cells_on_object", "even ones, {mean:.0%})"),
+        ("squares", "places", "places_for_80_percent", "{mean:.1f} [{low:.1f}, {high:.1f}] of 64 places hold"),
+        ("squares", "places", "grad_cam_rank_correlation", "same answer ({mean:.2f}, above"),
+        (
+            "squares",
+            "places",
+            "grad_cam_rank_correlation_above_same_answer",
+            "above that by {mean:.2f} [{low:.2f}, {high:.2f}])",
+        ),
+        (
+            "digits",
+            "heat_maps",
+            "grad_cam_pool2_no_heat_logit",
+            "for {mean:.0%} [{low:.0%}, {high:.0%}] of the pictures; of",
+        ),
+        (
+            "digits",
+            "heat_maps",
+            "grad_cam_pool2_no_heat_centred",
+            "drawn here, for {mean:.0%} [{low:.0%}, {high:.0%}].",
+        ),
+        ("digits", "places", "grad_cam_cosine", "the exact votes is {mean:.2f} [{low:.2f}, {high:.2f}], a mere"),
+        ("digits", "places", "grad_cam_cosine_above_same_answer", "a mere {mean:.3f} above"),
     ],
 )
-def test_what_is_said_of_templates_and_tuning_are_the_committed_metrics(experiment, lens, metric, words):
+def test_what_is_said_of_other_lenses_are_the_committed_metrics(experiment, lens, metric, words):
     found = json.loads(committed(f"reports/metrics/{experiment}.across_seeds.json"))[lens][metric]
     said = words.format(**found).replace("%", " %").replace("-", "−")
     assert said in " ".join(README.split())
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("Grad-CAM, conv1", "grad_cam_conv1"),
+        ("Grad-CAM, conv2", "grad_cam_conv2"),
+        ("Grad-CAM, pool2", "grad_cam_pool2"),
+        ("occlusion", "occlusion"),
+        ("integrated gradients", "integrated_gradients"),
+    ],
+)
+def test_the_marks_of_heat_maps_are_the_committed_ones(row, name):
+    found = json.loads(committed("reports/metrics/squares.across_seeds.json"))
+    cells = []
+    for measure in ("pointing", "mass", "iou"):
+        marks = found["heat_maps"]
+        null = max(marks[f"{name}_{measure}_{source}"]["mean"] for source in ("untrained", "same_class"))
+        cells.append(f"{marks[f'{name}_{measure}']['mean']:.2f} ({null:.2f})")
+    exact = {"grad_cam_pool2": "grad_cam"}.get(name, name)
+    if f"{exact}_cosine" in found["places"]:
+        null = max(found["places"][f"{exact}_cosine_{source}"]["mean"] for source in ("same_answer", "other_answer"))
+        cells.append(f"{found['places'][f'{exact}_cosine']['mean']:.2f} ({null:.2f})")
+    assert " | ".join([f"| {row}", *cells]) in README
 
 
 def test_every_path_that_the_readme_names_exists():
