@@ -159,7 +159,7 @@ def test_the_verdicts_are_the_committed_ones(experiment, layer):
         ("squares", "words", "conv2_edges_change", "change {mean:.2f} [{low:.2f}, {high:.2f}])"),
         ("squares", "sparsity", "conv1_to_conv2_silent", "rises by {mean:.2f} [{low:.2f}, {high:.2f}]"),
         ("squares", "sparsity", "conv1_to_conv2_silent_change", "{mean:.2f} [{low:.2f}, {high:.2f}] more than before"),
-        ("digits", "sparsity", "conv1_to_conv2_silent", "does not: {mean:.2f} [{low:.2f}, {high:.2f}], and"),
+        ("digits", "sparsity", "conv1_to_conv2_silent", "of the kind shows: {mean:.2f} [{low:.2f}, {high:.2f}], and"),
         (
             "digits",
             "sparsity",
@@ -170,7 +170,7 @@ def test_the_verdicts_are_the_committed_ones(experiment, layer):
         ("squares", "places", "votes_on_object_same_answer", "with the same answer, {mean:.0%}; even"),
         ("squares", "places", "cells_on_object", "even ones, {mean:.0%})"),
         ("squares", "places", "places_for_80_percent", "{mean:.1f} [{low:.1f}, {high:.1f}] of 64 places hold"),
-        ("squares", "places", "grad_cam_rank_correlation", "same answer ({mean:.2f}, above"),
+        ("squares", "places", "grad_cam_rank_correlation", "with the same answer ({mean:.2f}, above"),
         (
             "squares",
             "places",
