@@ -31,12 +31,12 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import Row, seconds
-from seedscope.artifacts import read_dataset, write_dataset
 from seedscope.data import assemble
 from seedscope.data.mnist import Mnist
+from seedscope.files.arrays import read_dataset, write_dataset
 from seedscope.models.convnet import ConvNet
 from seedscope.models.perceptron import Perceptron
-from seedscope.training import Training, train
+from seedscope.replicas.training import Training, train
 
 _ROUNDS = 3
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"

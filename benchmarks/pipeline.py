@@ -23,13 +23,13 @@ from benchmarks import Row, seconds
 
 _ONE = """
 import os, time
-from seedscope.analysis import analyze_replica
-from seedscope.artifacts import digest
-from seedscope.experiment import Experiment
-from seedscope.store import train_replica
+from seedscope.looks.analysis import analyze_replica
+from seedscope.files.digests import digest
+from seedscope.files.experiment import Experiment
+from seedscope.replicas.store import train_replica
 os.environ["DVC_ROOT"] = os.path.abspath("alone")  # a store of its own: nothing is kept there
 experiment = Experiment.load("squares")
-import seedscope.training
+import seedscope.replicas.training
 start = time.perf_counter()
 train_replica(experiment, digest(experiment.at.data), 0, lambda done, total: None)
 trained = time.perf_counter()

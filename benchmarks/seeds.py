@@ -19,7 +19,7 @@ _EPOCHS = 8  # the default of squares
 _PLAIN = """
 import numpy as np, time, torch
 from benchmarks.training import plain_loop
-from seedscope.artifacts import read_dataset
+from seedscope.files.arrays import read_dataset
 with read_dataset("runs/squares/data.nc") as data:
     train = data.isel(sample=np.flatnonzero(data.split.values == "train")).load()
 image, label = torch.from_numpy(train.image.values), torch.from_numpy(train.label.values)

@@ -20,7 +20,7 @@ from benchmarks import Row, seconds
 from seedscope.data import assemble
 from seedscope.data.squares import Squares
 from seedscope.models.convnet import ConvNet
-from seedscope.training import Training, train
+from seedscope.replicas.training import Training, train
 
 _EPOCHS, _ROUNDS = 2, 5
 

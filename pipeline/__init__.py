@@ -17,8 +17,8 @@ def stage(run: Callable[..., None]) -> None:
 
     So is an interruption, with the status that shells expect of one, 130.
     """
-    from seedscope.artifacts import keep_traceback
-    from seedscope.errors import SeedscopeError
+    from seedscope.files.errors import SeedscopeError
+    from seedscope.files.writing import keep_traceback
 
     wanted = list(inspect.signature(run).parameters)
     if len(sys.argv) - 1 != len(wanted):

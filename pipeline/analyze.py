@@ -3,10 +3,10 @@
 from functools import partial
 
 from pipeline import stage
-from seedscope.analysis import analyze_replica
-from seedscope.artifacts import write_json
-from seedscope.experiment import Experiment
-from seedscope.replicas import map_seeds
+from seedscope.files.experiment import Experiment
+from seedscope.files.writing import write_json
+from seedscope.looks.analysis import analyze_replica
+from seedscope.replicas.mapping import map_seeds
 
 
 def analyze(name: str) -> None:

@@ -3,9 +3,9 @@
 from functools import partial
 
 from pipeline import stage
-from seedscope.comparison import compare_replicas
-from seedscope.experiment import Experiment
-from seedscope.replicas import do_once
+from seedscope.files.experiment import Experiment
+from seedscope.replicas.mapping import do_once
+from seedscope.seeds.comparison import compare_replicas
 
 
 def compare(name: str) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline import stage
-from seedscope.compose import compose_all
+from seedscope.settings.compose import compose_all
 
 
 def compose() -> None:

@@ -3,9 +3,9 @@
 from functools import partial
 
 from pipeline import stage
-from seedscope.dump import dump_replica
-from seedscope.experiment import Experiment
-from seedscope.replicas import map_seeds
+from seedscope.activations.dump import dump_replica
+from seedscope.files.experiment import Experiment
+from seedscope.replicas.mapping import map_seeds
 
 
 def dump(name: str) -> None:

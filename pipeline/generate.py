@@ -1,8 +1,8 @@
 """Make an experiment's pictures, with all that their generator knows."""
 
 from pipeline import stage
-from seedscope.experiment import Experiment
-from seedscope.generation import generate_data
+from seedscope.data.generation import generate_data
+from seedscope.files.experiment import Experiment
 
 
 def generate(name: str) -> None:

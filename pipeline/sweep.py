@@ -1,8 +1,9 @@
 """Train and measure the variants of a sweep, each from every seed, and compare the conditions."""
 
 from pipeline import stage
-from seedscope.experiment import Sweep
-from seedscope.sweep import compare_variants, measure_variants
+from seedscope.files.experiment import Sweep
+from seedscope.looks.variants import measure_variants
+from seedscope.seeds.variants import compare_variants
 
 
 def sweep(name: str) -> None:

@@ -6,12 +6,12 @@ Seeds that were trained before are taken from the store.
 from functools import partial
 
 from pipeline import stage
-from seedscope.artifacts import digest
-from seedscope.experiment import Experiment
-from seedscope.given import place_weights
-from seedscope.replica_name import GIVEN
-from seedscope.replicas import map_seeds
-from seedscope.store import train_replica
+from seedscope.files.digests import digest
+from seedscope.files.experiment import Experiment
+from seedscope.files.names import GIVEN
+from seedscope.replicas.given import place_weights
+from seedscope.replicas.mapping import map_seeds
+from seedscope.replicas.store import train_replica
 
 
 def train(name: str) -> None:

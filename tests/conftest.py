@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seedscope.artifacts import Artifacts, write_json, write_text
+from seedscope.files.paths import Artifacts
+from seedscope.files.writing import write_json, write_text
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def miniature(tmp_path: Path) -> Artifacts:
         "seeds": [3, 5],
         "data": {"_target_": "seedscope.data.squares.Squares", "contrast": 0.4},
         "model": {"_target_": "seedscope.models.perceptron.Perceptron", "hidden": [32]},
-        "train": {"_target_": "seedscope.training.Training", "epochs": 2, "learning_rate": 0.001},
-        "lenses": {"contribution": {"top": 5}, "errors": {}},
+        "train": {"_target_": "seedscope.replicas.training.Training", "epochs": 2, "learning_rate": 0.001},
+        "lenses": {"contribution": {"top": 5}, "mistakes": {}},
     }
     write_text(at.config, yaml.safe_dump(config, sort_keys=False))
     at.data.parent.mkdir(parents=True, exist_ok=True)
@@ -48,13 +49,13 @@ def miniature(tmp_path: Path) -> Artifacts:
         )
         environment = {"torch": "2.13.0", "threads": 1, "device": "cpu"}
         write_json(at.identity(seed), {"fingerprint": f"{seed:064x}", "seed": seed, "environment": environment})
-        for lens in ("contribution", "errors"):
+        for lens in ("contribution", "mistakes"):
             picture(at.figures(seed, lens) / f"{lens}_votes.png", 40 * seed, f"Votes, toy, seed {seed}")
             write_text(at.figures(seed, lens) / f"{lens}_votes.csv", "unit,vote\n0,1.5\n1,-0.5\n")
         metrics[str(seed)] = {
             "training": {"probe_accuracy": 0.9 + seed / 100},
             "contribution": {"positive_share": 0.5 + seed / 100},
-            "errors": {"n_errors": seed, "accuracy_worst_place": None},
+            "mistakes": {"n_errors": seed, "accuracy_worst_place": None},
         }
     write_json(at.seeds_metrics, metrics)
     interval = {"mean": 0.94, "low": 0.9, "high": 0.98, "n": 2}

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import yaml
 
-from seedscope.artifacts import Artifacts, SweepArtifacts, write_json, write_text
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.writing import write_json, write_text
 from seedscope.report import write_site
 from seedscope.report.collection import collect, read_shelf
 from seedscope.report.pages import (
@@ -132,14 +133,14 @@ def full(miniature: Artifacts) -> Artifacts:
             )
         frames = [Image.fromarray(np.full((8, 12), shade, np.uint8)) for shade in (0, 100, 200)]
         frames[0].save(
-            at.figures(seed, "errors") / "training.gif",
+            at.figures(seed, "mistakes") / "training.gif",
             save_all=True,
             append_images=frames[1:],
             comment=f"The training, seed {seed}\nA frame is a step.",
         )
-        write_text(at.figures(seed, "errors") / "worst pictures #1.csv", "sample\n4\n")
-        draw(at.figures(seed, "errors") / "by place" / "100% of them?.png")
-    draw(at.figures(3, "errors") / "only_seed_3.png", "Only here")
+        write_text(at.figures(seed, "mistakes") / "worst pictures #1.csv", "sample\n4\n")
+        draw(at.figures(seed, "mistakes") / "by place" / "100% of them?.png")
+    draw(at.figures(3, "mistakes") / "only_seed_3.png", "Only here")
     write_text(at.across_seeds / "matching.csv", "seed,unit\n3,1\n")
     return at
 
@@ -202,12 +203,12 @@ def test_a_figure_carries_its_own_title_and_description(full: Artifacts) -> None
 
 
 def test_a_figure_without_words_is_called_by_its_file_name(full: Artifacts) -> None:
-    shelf = collect("toy", full.root).shelf(3, "errors")
+    shelf = collect("toy", full.root).shelf(3, "mistakes")
     assert next(f.title for f in shelf.figures if "100%" in f.name) == "by place/100% of them?"
 
 
 def test_a_film_carries_its_words_in_its_comment(full: Artifacts) -> None:
-    film = next(f for f in collect("toy", full.root).shelf(5, "errors").figures if f.name == "training.gif")
+    film = next(f for f in collect("toy", full.root).shelf(5, "mistakes").figures if f.name == "training.gif")
     assert (film.title, film.description) == ("The training, seed 5", "A frame is a step.")
 
 
@@ -225,8 +226,8 @@ def test_a_file_that_is_no_picture_is_refused_by_name(miniature: Artifacts) -> N
 
 
 def test_a_table_stands_beside_the_figure_of_its_name(miniature: Artifacts) -> None:
-    shelf = collect("toy", miniature.root).shelf(3, "errors")
-    assert [table.name for table in shelf.figures[0].tables] == ["errors_votes.csv"]
+    shelf = collect("toy", miniature.root).shelf(3, "mistakes")
+    assert [table.name for table in shelf.figures[0].tables] == ["mistakes_votes.csv"]
     assert shelf.tables == ()
 
 
@@ -246,10 +247,10 @@ def test_a_lens_page_has_one_row_per_figure_with_that_figure_of_every_seed(full:
 
 
 def test_a_seed_without_a_figure_that_others_have_keeps_its_place_in_the_row(full: Artifacts) -> None:
-    hung = [row for group in rows(collect("toy", full.root), "errors") for row in group.hung]
+    hung = [row for group in rows(collect("toy", full.root), "mistakes") for row in group.hung]
     (row,) = [row for row in hung if row.title == "Only here"]
     assert [picture is None for _, picture in row.pictures] == [False, True]
-    assert "not drawn" in parse(write_site(["toy"], full.root).parent / "toy" / "lens-errors.html").text
+    assert "not drawn" in parse(write_site(["toy"], full.root).parent / "toy" / "lens-mistakes.html").text
 
 
 def test_words_that_all_seeds_share_are_said_once(full: Artifacts) -> None:
@@ -263,11 +264,11 @@ def test_words_that_all_seeds_share_are_said_once(full: Artifacts) -> None:
 def test_words_that_differ_between_seeds_stand_under_each(miniature: Artifacts) -> None:
     for seed in (3, 5):
         draw(
-            miniature.figures(seed, "errors") / "errors_votes.png",
+            miniature.figures(seed, "mistakes") / "mistakes_votes.png",
             f"Votes, seed {seed}",
             f"{seed * 7} errors.",
         )
-    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "errors"))
+    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "mistakes"))
     assert (row.title, row.description) == ("Votes", "")
     assert [picture.description for _, picture in row.pictures if picture] == ["21 errors.", "35 errors."]
 
@@ -315,18 +316,18 @@ def test_a_row_is_called_by_the_clauses_with_which_all_its_titles_begin(titles: 
 
 def test_a_long_description_says_under_each_seed_only_where_it_differs(miniature: Artifacts) -> None:
     for seed in (3, 5):
-        path = miniature.figures(seed, "errors") / "errors_votes.png"
+        path = miniature.figures(seed, "mistakes") / "mistakes_votes.png"
         draw(path, "Votes", f"The votes of every unit, largest first, … for class {seed}.")
-    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "errors"))
+    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "mistakes"))
     assert row.description == "The votes of every unit, largest first …"
     assert [p.description for _, p in row.pictures if p] == ["… for class 3.", "… for class 5."]
 
 
 def test_what_differs_between_the_titles_of_a_row_stands_under_each_seed(miniature: Artifacts) -> None:
     for seed in (3, 5):
-        path = miniature.figures(seed, "errors") / "errors_votes.png"
+        path = miniature.figures(seed, "mistakes") / "mistakes_votes.png"
         draw(path, f"Outputs (toy, seed {seed}; {seed} of 64 dead)", size=(30, 10))
-    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "errors"))
+    ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "mistakes"))
     assert row.title == "Outputs"
     assert [picture.title for _, picture in row.pictures if picture] == ["3 of 64 dead", "5 of 64 dead"]
     assert row.broad
@@ -355,7 +356,7 @@ def test_a_lens_that_left_the_configuration_is_marked(miniature: Artifacts) -> N
     write_site(["toy"], miniature.root)
     site = miniature.root / "reports/site/toy"
     assert "may be left from an earlier run" in parse(site / "lens-forgotten.html").text
-    assert "may be left from an earlier run" not in parse(site / "lens-errors.html").text
+    assert "may be left from an earlier run" not in parse(site / "lens-mistakes.html").text
 
 
 def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -> None:
@@ -382,7 +383,7 @@ def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -
         ("reports/metrics/toy.across_seeds.json", "Missing for toy: the metrics across seeds;"),
         ("reports/figures/toy/across_seeds", "Missing for toy: the figures across seeds;"),
         ("reports/figures/toy/seeds/5", "Missing for toy: the figures of seed 5;"),
-        ("reports/figures/toy/seeds/5/errors", "Missing for toy: the figures of errors for seed 5;"),
+        ("reports/figures/toy/seeds/5/mistakes", "Missing for toy: the figures of mistakes for seed 5;"),
         ("reports/figures/toy/seeds", "Missing for toy: the figures of seeds 3, 5;"),
         (
             "reports",
@@ -488,7 +489,7 @@ def test_the_index_shows_the_accuracy_first_and_then_what_is_compared_with_chanc
 ) -> None:
     interval_of = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 2}
     metrics = {
-        "errors": {"n_errors": interval_of},
+        "mistakes": {"n_errors": interval_of},
         "contribution": {
             "share": interval_of,
             "overlap": {**interval_of, "chance": 0.25, "chance_low": 0.2, "chance_high": None},

@@ -6,7 +6,7 @@ import pytest
 from seedscope.data import assemble, balanced, exhibits, pictures, vary
 from seedscope.data.digits import Digits
 from seedscope.data.squares import Squares
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 
 
 class Source:

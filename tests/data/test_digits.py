@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from seedscope.data.digits import Digits
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 
 def pictures_of(part):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from seedscope.data.download import Published, download
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 
 CONTENT = bytes(range(256)) * 1200  # 300 kB: several reads
 FILE = Published("letters.gz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

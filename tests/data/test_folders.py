@@ -7,7 +7,7 @@ from PIL import Image
 from seedscope.data import assemble
 from seedscope.data.decoding import cut, upright_rgb
 from seedscope.data.folders import Album, ClassFolders, imagenet_name
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 
 RED, GREEN = (200, 40, 30), (10, 180, 60)
 

@@ -16,7 +16,7 @@ import pytest
 from seedscope.data import assemble, mnist
 from seedscope.data.download import Published
 from seedscope.data.mnist import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Mnist
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 
 
 def idx(values: np.ndarray) -> bytes:

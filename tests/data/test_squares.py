@@ -8,7 +8,7 @@ from scipy.stats import chi2, chisquare
 
 from seedscope.data import assemble, exhibits, squares, vary
 from seedscope.data.squares import Places, Squares
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 POLARITIES = ("bright", "dark", "both")
 

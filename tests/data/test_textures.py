@@ -7,7 +7,7 @@ import pytest
 
 from seedscope.data import assemble
 from seedscope.data.textures import Textures, background, colour, offsets, texture
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 SMALL = {"n_train": 30, "n_probe": 21, "size": 64, "object_size": (30, 44)}
 

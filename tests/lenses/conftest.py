@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from seedscope.artifacts import read_dataset, write_dataset
 from seedscope.data import exhibits, pictures
-from seedscope.figures import Animation, save
+from seedscope.drawing import Animation, save
+from seedscope.files.arrays import read_dataset, write_dataset
 from seedscope.lenses import Replica
 
 

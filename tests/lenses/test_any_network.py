@@ -12,21 +12,21 @@ import pytest
 import torch
 from torch import nn
 
-from seedscope import figures
-from seedscope.analysis import analyze_replica
-from seedscope.capture import repeated_layers
-from seedscope.components import build
-from seedscope.composition import Composed, Layer
+from seedscope import drawing as figures
+from seedscope.activations.capture import repeated_layers
+from seedscope.activations.dump import dump_replica
 from seedscope.data import pictures
-from seedscope.dump import dump_replica
-from seedscope.errors import SeedscopeError
-from seedscope.experiment import Experiment
-from seedscope.generation import generate_data
-from seedscope.given import place_weights
-from seedscope.replica_name import GIVEN
-from seedscope.store import train_replica
-from seedscope.validate import validate
-from seedscope.weights import save_weights
+from seedscope.data.generation import generate_data
+from seedscope.files.components import build
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.experiment import Experiment
+from seedscope.files.names import GIVEN
+from seedscope.files.weights import save_weights
+from seedscope.looks.analysis import analyze_replica
+from seedscope.replicas.given import place_weights
+from seedscope.replicas.store import train_replica
+from seedscope.settings.validate import validate
+from seedscope.settings.written import Composed, Layer
 
 FILE = "conf/experiment/toy.yaml"
 
@@ -196,7 +196,7 @@ def lenses(case: Case) -> dict[str, dict[str, Any]]:
     few = {"pictures": 6, "shown": 3, "batch_size": 16}
     settings: dict[str, dict[str, Any]] = {
         "contribution.Contribution": {**readout, "top": 3},
-        "errors.Errors": {**readout, "shown": 2},
+        "mistakes.Mistakes": {**readout, "shown": 2},
         "dominance.Dominance": readout,
         "variation.Variation": readout,
         "space.Space": {"features": case.features},
@@ -219,8 +219,8 @@ def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
     network = build(case.model)
     names = {name for name, _ in network.named_modules()} - repeated_layers(network, torch.zeros(1, *case.shape))
     layers = {name: which for name, which in case.layers.items() if name in names}
-    weights = {"_target_": "seedscope.given.GivenWeights", "file": "toy.safetensors"}
-    train = {"_target_": "seedscope.training.Training", "epochs": 2, "batch_size": 9, "device": "cpu"}
+    weights = {"_target_": "seedscope.replicas.given.GivenWeights", "file": "toy.safetensors"}
+    train = {"_target_": "seedscope.replicas.training.Training", "epochs": 2, "batch_size": 9, "device": "cpu"}
     return {
         "experiment": "toy",
         "seeds": [GIVEN] if case.given else [0],
@@ -228,9 +228,9 @@ def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
         "model": case.model,
         "weights": weights if case.given else None,
         "train": None if case.given else train,
-        "dump": {"_target_": "seedscope.dump.Dump", "layers": layers, "exhibits_per_class": 2},
-        "engine": {"_target_": "seedscope.replicas.Engine", "workers": 1},
-        "store": {"_target_": "seedscope.eviction.Eviction", "limit_gb": 10},
+        "dump": {"_target_": "seedscope.activations.dump.Dump", "layers": layers, "exhibits_per_class": 2},
+        "engine": {"_target_": "seedscope.replicas.mapping.Engine", "workers": 1},
+        "store": {"_target_": "seedscope.replicas.eviction.Eviction", "limit_gb": 10},
         "lenses": kept,
         "provenance": {section: {} for section in ("data", "model", "train", "dump", "lenses")},
     }
@@ -247,7 +247,7 @@ NO_LOGITS = "the network gives no logits, which this lens needs: it ends with 'c
 FLAT = ".layers: layer 'conv1' has no maps: its output is (4, 12), not (channel, y, x)"
 
 ON_MAPS = ("feature_maps", "sparsity", "tuning", "heat_maps", "evolution")
-ON_VOTES = ("contribution", "errors", "dominance", "variation", "evolution")
+ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution")
 ON_CHAINS = ("learning_rule", "teacher", "templates")
 FOLLOWING = ("space", "evolution", "tuning", *ON_CHAINS)
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from seedscope.capture import activations
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.activations.capture import activations
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network, contribution
 from seedscope.lenses.contribution import (
     VERSIONS,

@@ -9,8 +9,8 @@ from PIL import Image
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from seedscope import figures
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope import drawing as figures
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.evolution import Evolution, comeback, settled, true_margin
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seedscope import figures
-from seedscope.errors import SettingError
-from seedscope.figures.mosaic import MapGrid
+from seedscope import drawing as figures
+from seedscope.drawing.mosaic import MapGrid
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.feature_maps import FeatureMaps
 

@@ -7,9 +7,9 @@ import xarray as xr
 from scipy import ndimage
 from torch import nn
 
-from seedscope.artifacts import write_dataset
-from seedscope.capture import activations
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.activations.capture import activations
+from seedscope.files.arrays import write_dataset
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.filters import Filters, blurred, variation_gradient
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from seedscope.data.squares import Squares
 from seedscope.data.textures import Textures
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior

@@ -8,9 +8,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import _learning
-from seedscope.lenses.chain import Chain, logit_gradient
+from seedscope.lenses.dense_layers import DenseLayers, logit_gradient
 from seedscope.lenses.learning_rule import (
     LearningRule,
     leading_directions,
@@ -18,7 +18,7 @@ from seedscope.lenses.learning_rule import (
     shares_by_class,
     weight_gradients,
 )
-from seedscope.streams import Streams
+from seedscope.replicas.streams import Streams
 
 from .trained import SEED, ConvThenDense, WithSigmoid, data_of, network_of, trained_replica
 
@@ -28,7 +28,7 @@ LENS = LearningRule(["fc1", "fc2"], rows=4)
 def random_chain(widths, seed=0):
     rng = np.random.default_rng(seed)
     pairs = list(pairwise(widths))
-    return Chain(tuple(rng.normal(size=(b, a)) for a, b in pairs), tuple(rng.normal(size=b) for _, b in pairs))
+    return DenseLayers(tuple(rng.normal(size=(b, a)) for a, b in pairs), tuple(rng.normal(size=b) for _, b in pairs))
 
 
 def loss(chain, x, label):
@@ -59,7 +59,7 @@ def test_the_rule_is_the_slope_of_the_loss(widths):
 
 
 def test_the_rule_by_hand():
-    chain = Chain((np.array([[1.0, -1.0], [0.0, 2.0]]), np.array([[1.0, 1.0]])), (np.zeros(2), np.zeros(1)))
+    chain = DenseLayers((np.array([[1.0, -1.0], [0.0, 2.0]]), np.array([[1.0, 1.0]])), (np.zeros(2), np.zeros(1)))
     x = np.array([[1.0, 2.0]])  # z1 = (−1, 4): the first unit is silent; logit 4
     dout = 1 / (1 + np.exp(-4.0))  # label 0
     (first, first_bias), (second, second_bias) = weight_gradients(chain, x, np.array([0]))

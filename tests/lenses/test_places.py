@@ -6,7 +6,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.heat_maps.scores import Scores
 from seedscope.lenses.places import AGREEMENTS, COMPARED, Places

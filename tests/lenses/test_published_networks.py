@@ -9,14 +9,14 @@ import torch
 from scipy import ndimage
 
 from seedscope.data.folders import Album
-from seedscope.given import GivenWeights
+from seedscope.files.weights import shapes_of
 from seedscope.lenses.filters import Filters
 from seedscope.lenses.heat_maps import HeatMaps
 from seedscope.lenses.heat_maps.localization import MEASURES, localization
 from seedscope.lenses.top_classes import TopClasses
 from seedscope.models.squeezenet import SqueezeNet
 from seedscope.models.vgg16 import Vgg16
-from seedscope.weights import shapes_of
+from seedscope.replicas.given import GivenWeights
 
 from .networks import replica_of_network
 

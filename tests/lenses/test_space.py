@@ -10,7 +10,7 @@ from scipy.stats import ttest_1samp
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.space import (
     _PENALTIES,

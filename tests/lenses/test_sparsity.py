@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.sparsity import Sparsity
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 import xarray as xr
 
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.lenses.chain import Chain
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.lenses.dense_layers import DenseLayers
 from seedscope.lenses.teacher import Teacher, _state, corrections, cosines, shuffled_within, sign_agreement
 from seedscope.models.perceptron import Perceptron
-from seedscope.training import loss_of
+from seedscope.replicas.training import loss_of
 
 from .trained import ConvThenDense, WithSigmoid, data_of, network_of, trained_replica
 
@@ -24,7 +24,7 @@ def test_a_correction_is_the_gradient_of_the_summed_loss_at_the_activations(targ
     image = torch.rand(9, 1, 3, 3, dtype=torch.float64)
     label = torch.arange(9) % max(2, targets)
     layers = ["fc1", "fc2", "fc3", "fc4"]
-    found = corrections(Chain.of(net, layers), image.flatten(1).numpy(), label.numpy())
+    found = corrections(DenseLayers.of(net, layers), image.flatten(1).numpy(), label.numpy())
     h, post, pre = image.flatten(1), [], []
     for layer in layers:
         z = net.get_submodule(layer)(h)
@@ -44,14 +44,14 @@ def test_a_correction_is_the_gradient_of_the_summed_loss_at_the_activations(targ
 
 def test_one_pictures_teacher_does_not_depend_on_the_others():
     rng = np.random.default_rng(0)
-    chain = Chain((rng.normal(size=(5, 4)), rng.normal(size=(3, 5))), (rng.normal(size=5), rng.normal(size=3)))
+    chain = DenseLayers((rng.normal(size=(5, 4)), rng.normal(size=(3, 5))), (rng.normal(size=5), rng.normal(size=3)))
     x, label = rng.normal(size=(6, 4)), np.arange(6) % 3
     whole = corrections(chain, x, label)[0]["post"][1]
     np.testing.assert_allclose(corrections(chain, x[2:3], label[2:3])[0]["post"][1], whole[2:3], rtol=1e-12)
 
 
 def test_the_teacher_by_hand():
-    chain = Chain((np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])), (np.zeros(2), np.zeros(2)))
+    chain = DenseLayers((np.eye(2), np.array([[1.0, -1.0], [-1.0, 1.0]])), (np.zeros(2), np.zeros(2)))
     x = np.array([[2.0, -1.0]])  # the second unit is silent; logits 2 and −2
     ((own),) = corrections(chain, x, np.array([0]))
     off = 1 / (1 + np.exp(4.0))  # probability of the other class: dout = (−off, off)
@@ -61,7 +61,7 @@ def test_the_teacher_by_hand():
 
 def test_a_small_step_towards_the_teacher_lowers_the_loss():
     rng = np.random.default_rng(0)
-    chain = Chain((rng.normal(size=(6, 4)), rng.normal(size=(3, 6))), (rng.normal(size=6), rng.normal(size=3)))
+    chain = DenseLayers((rng.normal(size=(6, 4)), rng.normal(size=(3, 6))), (rng.normal(size=6), rng.normal(size=3)))
     x, label = rng.normal(size=(20, 4)), np.arange(20) % 3
     outputs, correction = corrections(chain, x, label)[0]["post"]
 
@@ -101,7 +101,7 @@ def test_a_shuffle_within_classes_keeps_the_classes():
 def test_before_anything_is_known_every_unit_is_asked_to_vote_for_the_class(targets):
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(targets, 8))
-    chain = Chain((rng.normal(size=(8, 4)), 1e-9 * weight), (np.zeros(8), np.zeros(targets)))  # all classes alike
+    chain = DenseLayers((rng.normal(size=(8, 4)), 1e-9 * weight), (np.zeros(8), np.zeros(targets)))  # all classes alike
     label = np.arange(30) % max(2, targets)
     gradient = corrections(chain, rng.normal(size=(30, 4)), label)[0]["post"][1]
     live = np.ones(8, dtype=bool)
@@ -177,7 +177,9 @@ def test_pictures_are_the_training_and_the_probe_ones(look):
         pictures = getattr(replica, which)
         with replica.network(2) as model:
             x = pictures.image.values.reshape(len(pictures.label), -1).astype(np.float64)
-            outputs, correction = corrections(Chain.of(model, ["fc1", "fc2"]), x, pictures.label.values)[0]["post"]
+            outputs, correction = corrections(DenseLayers.of(model, ["fc1", "fc2"]), x, pictures.label.values)[0][
+                "post"
+            ]
         expected = np.linalg.norm(correction, axis=1).sum() / np.linalg.norm(outputs, axis=1).sum()
         found = measured.distance.sel(layer="fc1", version="post", pictures=which)[2]
         assert float(found) == pytest.approx(expected, rel=1e-9)

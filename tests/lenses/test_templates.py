@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.stats import pearsonr
 
 from seedscope.data import exhibits, pictures
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica
 from seedscope.lenses.templates import Templates, _log_spaced
 from seedscope.lenses.templates.evidence import NULLS, _most_square

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from scipy.special import expit, softmax
 
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.top_classes import TopClasses
 

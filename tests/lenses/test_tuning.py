@@ -7,8 +7,8 @@ import torch
 import xarray as xr
 from torch import nn
 
-from seedscope.capture import activations
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.activations.capture import activations
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.tuning import Tuning, across
 from seedscope.lenses.tuning.layers import MEASURES, medians

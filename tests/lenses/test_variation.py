@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr, ttest_1samp
 
 from seedscope.data import pictures
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Network
 from seedscope.lenses.variation import (
     SOURCES,

@@ -9,9 +9,9 @@ import torch
 import xarray as xr
 from torch import nn
 
-from seedscope.artifacts import read_weights
 from seedscope.data import pictures
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.weights import read_weights
 from seedscope.lenses import Network, Replica
 from seedscope.lenses.tuning.orientation import ORIENTATIONS, PHASES, grating
 from seedscope.lenses.words import Words, rule

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from seedscope.artifacts import read_dataset
 from seedscope.data import exhibits, pictures
+from seedscope.files.arrays import read_dataset
 from seedscope.lenses import Network, Replica
 from seedscope.models.perceptron import Perceptron
-from seedscope.training import Training, train
+from seedscope.replicas.training import Training, train
 
 SEED = 5
 

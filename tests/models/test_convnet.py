@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
 
-from seedscope.components import build
-from seedscope.errors import SettingError
+from seedscope.files.components import build
+from seedscope.files.errors import SettingError
 from seedscope.models.convnet import ConvNet
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seedscope.capture import activations, layer_shapes
+from seedscope.activations.capture import activations, layer_shapes
 from seedscope.models.perceptron import Perceptron
 
 

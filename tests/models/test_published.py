@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from seedscope.data.folders import Album
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.given import GivenWeights, fitted
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.weights import shapes_of
 from seedscope.models.chain import gives_logits
 from seedscope.models.squeezenet import SqueezeNet
 from seedscope.models.vgg16 import Vgg16
-from seedscope.weights import shapes_of
+from seedscope.replicas.given import GivenWeights, fitted
 
 DATA = Path(os.environ.get("SEEDSCOPE_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 VGG = {"_target_": "seedscope.models.vgg16.Vgg16"}

@@ -21,7 +21,7 @@ TINY = {
     "digits_tiny": {
         "data": {"n_train": 300, "n_probe": 200},
         "train": {"epochs": 3},
-        "lenses": {"errors": {"shown": 2}},
+        "lenses": {"mistakes": {"shown": 2}},
     },
 }
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from pipeline import stage
-from seedscope.artifacts import write_json
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.writing import write_json
 
 from .conftest import ROOT, TINY, Project, copy_of_the_project, outs, surroundings
 
@@ -58,7 +58,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.params(
         seeds=[1],
         engine={"workers": 1},
-        digits_tiny={**TINY["digits_tiny"], "lenses": {"errors": None, "dominance": None}},
+        digits_tiny={**TINY["digits_tiny"], "lenses": {"mistakes": None, "dominance": None}},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.path)
@@ -203,7 +203,7 @@ def test_a_configuration_that_is_not_whole_says_how_to_make_it(here: Project) ->
 
 FULL = """
 import resource, sys
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 from tests.pipeline.test_damaged import run
 import h5netcdf, matplotlib.figure, mlflow, torch, xarray  # before the disk is full: Python keeps what it compiles
 for name in ("generate", "train", "dump", "analyze", "compare", "report", "track"):

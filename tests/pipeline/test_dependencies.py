@@ -59,7 +59,7 @@ def test_a_stage_imports_and_reads_nothing_that_dvc_does_not_hash(project: Proje
     finally:
         config.write_text(whole)
     imported = json.loads(said.rpartition("IMPORTED")[2])
-    assert "src/seedscope/artifacts.py" in imported  # so the list is that of a stage that did its work
+    assert "src/seedscope/files/paths.py" in imported  # so the list is that of a stage that did its work
     covered = [dep for dep in declaration["deps"] if dep.startswith(("src", "pipeline"))]
     missing = [
         file

@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from seedscope.artifacts import Artifacts, groups, read_weights
+from seedscope.files.arrays import groups
+from seedscope.files.paths import Artifacts
+from seedscope.files.weights import read_weights
 from seedscope.lenses import Replica
 from seedscope.models.perceptron import Perceptron
 

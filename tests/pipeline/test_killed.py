@@ -32,7 +32,7 @@ from .conftest import TINY, Project, copy_of_the_project, outs, ran, surrounding
 
 SEED = os.environ.get("SEEDSCOPE_TEST_CHANCE", "0")
 _PATIENCE = 600  # seconds, on a busy machine
-SMALL = {**TINY["digits_tiny"], "lenses": {"errors": None, "dominance": None}}
+SMALL = {**TINY["digits_tiny"], "lenses": {"mistakes": None, "dominance": None}}
 # Who is killed, each time that a stage runs: the stage with dvc and all workers, dvc alone, or the stage alone.
 VICTIMS = {
     "compose": ["group"],

@@ -12,7 +12,8 @@ import torch
 import xarray as xr
 from safetensors.torch import load_file
 
-from seedscope.artifacts import Artifacts, groups, read_dataset
+from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.paths import Artifacts
 
 from .conftest import Project, copy_of_the_project, outs
 
@@ -116,7 +117,7 @@ def test_trained_and_given_the_network_does_the_same_to_the_bit(both: Project) -
     for layer in kept:
         parts = [read_dataset(path, group=layer) for path in (trained.activations(0), given.activations("given"))]
         xr.testing.assert_identical(parts[0][layer].load(), parts[1][layer].load())
-    for lens in ("contribution", "dominance", "errors", "feature_maps", "filters", "heat_maps"):
+    for lens in ("contribution", "dominance", "mistakes", "feature_maps", "filters", "heat_maps"):
         here, there = read_dataset(trained.measures(0, lens)), read_dataset(given.measures("given", lens))
         # Of given weights there is no untrained network to compare with; their maps are held against shuffled weights.
         alone = {str(name) for name in set(there.variables) - set(here.variables)}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seedscope.artifacts import read_dataset, read_weights
+from seedscope.files.arrays import read_dataset
+from seedscope.files.weights import read_weights
 
 from .conftest import ROOT, copy_of_the_project
 

@@ -29,7 +29,7 @@ def test_every_artifact_of_the_contract_is_there(settled):
         "runs/digits_tiny/activations/seed-1.nc",
         "runs/digits_tiny/measures/seed-0/contribution.nc",
         "runs/digits_tiny/measures/seed-0/dominance.nc",
-        "runs/digits_tiny/measures/seed-1/errors.nc",
+        "runs/digits_tiny/measures/seed-1/mistakes.nc",
         "reports/figures/digits_tiny/seeds/0/contribution/vote_waterfall_class9.png",
         "reports/figures/digits_tiny/seeds/1/contribution/fc1_all_classes.png",
         "reports/figures/digits_tiny/across_seeds/dominance_heatmap.png",
@@ -53,7 +53,7 @@ def test_a_second_run_has_nothing_to_do(settled):
 
 
 def test_a_plot_option_runs_analysis_and_what_follows_it(settled):
-    settled.params(digits_tiny={**TINY["digits_tiny"], "lenses": {"errors": {"shown": 3}}})
+    settled.params(digits_tiny={**TINY["digits_tiny"], "lenses": {"mistakes": {"shown": 3}}})
     said = settled.run("dvc", "repro")
     stages = ran(said)
     assert "made 2 of 8 looks" in said

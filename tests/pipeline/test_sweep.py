@@ -97,7 +97,7 @@ def test_the_stage_imports_and_reads_nothing_that_dvc_does_not_hash(swept):
     finally:
         config.write_text(whole)
     imported = json.loads(said.rpartition("IMPORTED")[2])
-    assert "src/seedscope/training.py" in imported
+    assert "src/seedscope/replicas/training.py" in imported
     covered = [dep for dep in stages["sweep"]["deps"] if dep.startswith(("src", "pipeline"))]
     missing = [file for file in imported if not any(file == dep or file.startswith(f"{dep}/") for dep in covered)]
     assert missing == []

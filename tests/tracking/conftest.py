@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seedscope.artifacts import Artifacts
+from seedscope.files.paths import Artifacts
 from seedscope.tracking.connection import prepare
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from seedscope.artifacts import Artifacts
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.paths import Artifacts
 from seedscope.tracking import connection, database, publish
 from tests.tracking.toy import PUBLISH, client, everything, free_port, in_process, redraw, runs, shown
 

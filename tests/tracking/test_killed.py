@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from seedscope.artifacts import Artifacts, read_json, write_json
+from seedscope.files.paths import Artifacts
+from seedscope.files.reading import read_json
+from seedscope.files.writing import write_json
 from seedscope.tracking import publish
 from seedscope.tracking import runs as tracked_runs
 from tests.tracking.toy import CURRENT, PUBLISH, artifacts, in_process, redraw, retrain, runs, shown, with_config

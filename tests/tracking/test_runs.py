@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from seedscope.artifacts import Artifacts, read_json, write_json, write_text
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.paths import Artifacts
+from seedscope.files.reading import read_json
+from seedscope.files.writing import write_json, write_text
 from seedscope.tracking import Publication, publish
 from tests.tracking.toy import CURRENT, artifacts, client, everything, redraw, retrain, runs, shown, with_config
 
@@ -67,7 +69,7 @@ def test_the_history_is_a_metric_by_epoch() -> None:
 @pytest.mark.usefixtures("published")
 def test_every_figure_and_table_is_there_under_the_same_name_in_every_run() -> None:
     names = artifacts(runs()["seed=3"])
-    drawn = {f"figures/{lens}/{lens}_votes{end}" for lens in ("contribution", "errors") for end in (".png", ".csv")}
+    drawn = {f"figures/{lens}/{lens}_votes{end}" for lens in ("contribution", "mistakes") for end in (".png", ".csv")}
     replica = {f"training/{name}" for name in ("model.safetensors", "history.csv", "identity.json")}
     rest = {"contact_sheet.png", "metrics.json", "config/toy.yaml"}
     assert {name for name in names if not name.startswith("images/")} == drawn | replica | rest
@@ -96,7 +98,7 @@ def test_a_metric_without_a_value_is_not_there_and_nan_in_a_history_is(toy: Arti
     )
     publish(Path(), ["toy"])
     run = runs()["seed=3"]
-    assert "errors/accuracy_worst_place" not in run.data.metrics
+    assert "mistakes/accuracy_worst_place" not in run.data.metrics
     assert math.isnan(run.data.metrics["train_loss"])
     assert [m.step for m in client().get_metric_history(run.info.run_id, "validation_loss")] == [2]
 
@@ -120,7 +122,7 @@ def test_a_new_analysis_replaces_what_the_run_shows_and_keeps_what_it_showed(toy
     old_sheet = Path(client().download_artifacts(first.info.run_id, "contact_sheet.png")).read_bytes()
     old = (toy.figures(3, "contribution") / "contribution_votes.png").read_bytes()
     new = redraw(toy).read_bytes()
-    (toy.figures(3, "errors") / "errors_votes.png").unlink()
+    (toy.figures(3, "mistakes") / "mistakes_votes.png").unlink()
     metrics = read_json(toy.seeds_metrics)
     metrics["3"] = {
         "training": metrics["3"]["training"],
@@ -134,7 +136,7 @@ def test_a_new_analysis_replaces_what_the_run_shows_and_keeps_what_it_showed(toy
     assert run.info.run_id == first.info.run_id
     assert run.data.metrics["contribution/positive_share"] == 0.1
     assert run.data.metrics["contribution/negative_share"] == 0.9
-    assert math.isnan(run.data.metrics["errors/n_errors"])
+    assert math.isnan(run.data.metrics["mistakes/n_errors"])
     history = client().get_metric_history(run.info.run_id, "contribution/positive_share")
     assert [(metric.step, metric.value) for metric in history] == [(0, 0.53), (1, 0.1)]
     assert len(client().get_metric_history(run.info.run_id, "train_loss")) == 2
@@ -148,8 +150,8 @@ def test_a_new_analysis_replaces_what_the_run_shows_and_keeps_what_it_showed(toy
     assert content(f"earlier/{earlier[:8]}/figures/contribution/contribution_votes.png") == old
     assert content(f"earlier/{earlier[:8]}/contact_sheet.png") == old_sheet != content("contact_sheet.png")
     names = artifacts(run)
-    assert "figures/errors/errors_votes.png" not in names
-    assert f"earlier/{earlier[:8]}/figures/errors/errors_votes.png" in names
+    assert "figures/mistakes/mistakes_votes.png" not in names
+    assert f"earlier/{earlier[:8]}/figures/mistakes/mistakes_votes.png" in names
     assert len([name for name in names if name.startswith("images/contact_sheet+step+")]) == 4
 
     before = everything()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from seedscope.artifacts import Artifacts
+from seedscope.files.paths import Artifacts
 from seedscope.tracking import publish
 from tests.tracking.toy import PUBLISH, artifacts, in_process, redraw, runs, shown, tracking_server
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seedscope.artifacts import Artifacts, write_text
+from seedscope.files.paths import Artifacts
+from seedscope.files.writing import write_text
 from seedscope.tracking import publish
 from tests.tracking.toy import free_port, in_process
 

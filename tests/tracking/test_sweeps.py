@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seedscope.artifacts import Artifacts, SweepArtifacts, write_json, write_text
+from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.writing import write_json, write_text
 from seedscope.tracking import publish
 from tests.tracking.toy import CURRENT, artifacts, everything, retrain, runs
 

@@ -22,7 +22,9 @@ from mlflow.entities import Run
 from PIL import Image
 
 import seedscope
-from seedscope.artifacts import Artifacts, read_json, write_json, write_text
+from seedscope.files.paths import Artifacts
+from seedscope.files.reading import read_json
+from seedscope.files.writing import write_json, write_text
 
 SOURCE = Path(seedscope.__file__).parents[1]
 REPOSITORY = SOURCE.parent

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from seedscope.errors import SeedscopeError, in_one_line
+from seedscope.files.errors import SeedscopeError, in_one_line
 
 Fit = Literal["crop", "stretch"]
 Unreadable = Literal["refuse", "skip"]

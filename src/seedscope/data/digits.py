@@ -16,7 +16,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from seedscope.data import pictures, train_and_validation
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 if TYPE_CHECKING:
     import xarray as xr

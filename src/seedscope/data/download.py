@@ -21,7 +21,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
-from seedscope.errors import SeedscopeError, in_one_line
+from seedscope.files.errors import SeedscopeError, in_one_line
 
 _AT_ONCE = 1 << 16
 _PATIENCE = 20.0  # seconds without a byte after which a mirror counts as dead

@@ -25,7 +25,7 @@ from annotated_types import Ge, Interval
 
 from seedscope.data import pictures
 from seedscope.data.decoding import Decoded, Fit, Unreadable, decode, picture_files, truth_of
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 if TYPE_CHECKING:
     import xarray as xr

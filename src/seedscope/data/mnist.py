@@ -26,7 +26,7 @@ from annotated_types import Ge, Interval, MinLen
 
 from seedscope.data import pictures, train_and_validation
 from seedscope.data.download import Published, download
-from seedscope.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SeedscopeError, SettingError
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -20,7 +20,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval
 
 from seedscope.data import pictures
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 if TYPE_CHECKING:
     import xarray as xr

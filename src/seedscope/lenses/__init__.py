@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from seedscope.artifacts import Artifacts, groups, read_dataset, read_identity, read_weights
-from seedscope.components import build
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
-from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence
+from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.components import build
+from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
+from seedscope.files.paths import Artifacts
+from seedscope.files.reading import read_identity
+from seedscope.files.weights import read_weights
 
 if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from seedscope.across import Comparison
     from seedscope.data import DataSource
-    from seedscope.figures import Drawing
+    from seedscope.drawing import Drawing
+    from seedscope.lenses.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,12 @@ class Replica:
 
     Attributes:
         experiment: its experiment.
-        seed: its seed, or ``given``; :func:`seedscope.replica_name.in_a_sentence` says which in words.
+        seed: its seed, or ``given``; :func:`seedscope.files.names.in_a_sentence` says which in words.
         probe: the probe pictures: ``image``, ``label`` (−1 where it is not known) and the ground truth, by ``sample``.
         training: the pictures that it learned from, validation left out, as ``probe``.
         activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included. Beside them
-            ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see :mod:`seedscope.dump`).
+            ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see
+            :mod:`seedscope.activations.dump`).
         weights: by ``state_dict`` name.
         frames: the weights at each frame of the training, ``(frame, …)``, with ``step(frame)`` and ``epoch(frame)``;
             ``None`` of given weights.
@@ -73,7 +77,8 @@ class Replica:
         exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
         class_names: one per class.
         architecture: makes a network of this shape, for :meth:`network` to fill with weights.
-        learning: how it was trained, the settings of :class:`seedscope.training.Training`; ``None`` where it was not.
+        learning: how it was trained, the settings of :class:`seedscope.replicas.training.Training`; ``None`` where it
+            was not.
     """
 
     experiment: str
@@ -124,8 +129,8 @@ class Replica:
 
         It is in evaluation mode, and its parameters ask for no gradient.
         """
-        from seedscope.determinism import deterministic
-        from seedscope.weights import load_weights
+        from seedscope.files.weights import load_weights
+        from seedscope.replicas.determinism import deterministic
 
         weights = self.weights
         if frame is not None:

@@ -11,8 +11,8 @@ The very first step is kept apart. In it v̂ = g², so it moves every weight by 
 That is not linear in any sense, and where the classes happen to cancel in g their parts would be huge and opposite
 (measured: 70 for a step of 0.001). v̂ is shared: that a class also changes the steps of the others is not split.
 
-The replay is :func:`seedscope.training.replay`: same batches, same bits. X (sample, in) is what the layer took in each
-step, dout (sample, out) the gradient of the batch's mean loss at its pre-activation.
+The replay is :func:`seedscope.replicas.training.replay`: same batches, same bits. X (sample, in) is what the layer took
+in each step, dout (sample, out) the gradient of the batch's mean loss at its pre-activation.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Replica
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from seedscope.training import Progress
+    from seedscope.replicas.training import Progress
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def replay_by_class(
     Raises:
         SeedscopeError: the replica was not trained here.
     """
-    from seedscope.training import Training, replay
+    from seedscope.replicas.training import Training, replay
 
     if replica.learning is None:
         raise SeedscopeError(f"{replica.experiment}, seed {replica.seed}: the network was not trained, but given")

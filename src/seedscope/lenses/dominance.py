@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import Votes
 from seedscope.lenses.units import Units
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,6 +1,6 @@
 """How does the decision form during training?
 
-At every frame f of the training (see :mod:`seedscope.frames`), on the same few hundred probe pictures:
+At every frame f of the training (see :mod:`seedscope.replicas.frames`), on the same few hundred probe pictures:
 
     dominance[f, k, i]  mean centred vote of unit i for class k (see :mod:`seedscope.lenses.contribution`)
     top[f, k]           the t units of largest dominance at f, among the L units that are live at the last frame
@@ -33,14 +33,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from seedscope import figures
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.figures import Animation, Drawing
-from seedscope.figures.mosaic import MapGrid, maps_figure, shown
+from seedscope import drawing as figures
+from seedscope.drawing import Animation, Drawing
+from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_dense_head, require_training
 from seedscope.lenses.contribution import Votes, dominance, predicted_class, strongest_other, top_units
 from seedscope.lenses.feature_maps import require_maps
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _SHUFFLES = 2000
 _CHUNK = 100  # shuffles compared at a time
@@ -302,8 +302,8 @@ class Evolution:
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
         """Compare how early the final top units dominate in each seed, with what chance gives."""
-        from seedscope.across import Comparison
-        from seedscope.across.statistics import mean_interval
+        from seedscope.formulas.intervals import mean_interval
+        from seedscope.lenses.comparison import Comparison
 
         metrics = {}
         trained = [of_seed for of_seed in measured.values() if of_seed.sizes["frame"] > 1]

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope import figures
-from seedscope.errors import SettingError
-from seedscope.figures import Drawing
-from seedscope.figures.mosaic import MapGrid, maps_figure, shown
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
+from seedscope.files.errors import SettingError
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_channels
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr

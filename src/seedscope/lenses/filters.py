@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt, MinLen
 
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.lenses import Network, Replica, require_one_run
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Filters:
         """Return the variables of one network, ``which`` in their names."""
         import torch
 
-        from seedscope.capture import activations, followed_by_relu
+        from seedscope.activations.capture import activations, followed_by_relu
 
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         count = probe.sizes["sample"]
@@ -176,7 +176,7 @@ class Filters:
 
     def _require_room(self, model: nn.Module, start: torch.Tensor) -> None:
         """Refuse a ``size`` of which a layer can make nothing."""
-        from seedscope.capture import evaluating, output_of
+        from seedscope.activations.capture import evaluating, output_of
 
         for layer in self.layers if self.size is not None else ():
             try:
@@ -230,7 +230,7 @@ class Filters:
         """
         import torch
 
-        from seedscope.capture import narrowed, output_of
+        from seedscope.activations.capture import narrowed, output_of
 
         rows = torch.arange(len(channels))
         shifts = np.random.default_rng(1).integers(-self.jitter, self.jitter + 1, (self.steps, 2))
@@ -296,7 +296,7 @@ class Filters:
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield, of each layer, the pictures, those of the untrained network, and how high they climbed."""
-        from seedscope.figures.filters import ascent_figure, filters_figure
+        from seedscope.drawing.filters import ascent_figure, filters_figure
 
         for layer in self.layers:
             yield filters_figure(measured, layer, trained=True)

@@ -5,7 +5,7 @@
 In other words Xᵀ · dout, where weights are (in, out); torch's are (out, in). The bias is the weight of an input that
 is 1. The share of a row's change counts weights only.
 Source: Rumelhart, Hinton and Williams (1986), *Learning representations by back-propagating errors*; how dout comes
-about is in :mod:`seedscope.lenses.chain`. Three things follow from it, and each is measured:
+about is in :mod:`seedscope.lenses.dense_layers`. Three things follow from it, and each is measured:
 
 *It is the gradient.* ``rule_error``: the largest difference to automatic differentiation in float64, as a share of
 the layer's largest entry, at every frame, on a balanced few hundred training pictures.
@@ -44,11 +44,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope.errors import SeedscopeError
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Network, Replica
-from seedscope.lenses.chain import Chain, inputs_of, require_chain
 from seedscope.lenses.class_parts import replay_by_class
+from seedscope.lenses.dense_layers import DenseLayers, inputs_of, require_dense_layers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +59,7 @@ _AT_ONCE = 4096
 _NEGLIGIBLE = 1e-13  # eigenvalues of the inputs, as a share of the largest
 
 
-def weight_gradients(chain: Chain, x: np.ndarray, label: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def weight_gradients(chain: DenseLayers, x: np.ndarray, label: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return dW (out, in) and db (out) of each layer by the rule, for the loss summed over samples."""
     z = chain.forward(x)
     inputs = [x, *(np.maximum(before, 0) for before in z[:-1])]
@@ -107,7 +107,7 @@ class LearningRule:
 
     def check(self, network: Network) -> None:
         """Refuse layers that are not a chain of dense layers up to the logits."""
-        require_chain(network, self.layers)
+        require_dense_layers(network, self.layers)
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return the rule's error, the span of what was learned, and each row's change by class of sample."""
@@ -225,7 +225,7 @@ class LearningRule:
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield the rule and the span through training, shares by class, and the parts of rows that are pictures."""
-        from seedscope.figures import learning_rule as drawn
+        from seedscope.drawing import learning_rule as drawn
 
         measured = measured.load()
         yield drawn.rule_and_span(measured)
@@ -252,7 +252,7 @@ def _rule_errors(replica: Replica, layers: Sequence[str], some: np.ndarray) -> t
     """Return the rule's relative error, (layer, frame), and the first layer's inputs at each frame."""
     import torch
 
-    from seedscope.training import loss_of
+    from seedscope.replicas.training import loss_of
 
     assert replica.frames is not None
     image = replica.training.image.isel(sample=some).values
@@ -261,7 +261,7 @@ def _rule_errors(replica: Replica, layers: Sequence[str], some: np.ndarray) -> t
     for frame in range(replica.frames.sizes["frame"]):
         with replica.network(frame) as model:
             inputs.append(inputs_of(model, layers, image))
-            ruled = weight_gradients(Chain.of(model, layers), inputs[-1], label)
+            ruled = weight_gradients(DenseLayers.of(model, layers), inputs[-1], label)
             modules = [model.get_submodule(layer) for layer in layers]
             for module in modules:
                 module.requires_grad_(True)
@@ -287,7 +287,7 @@ def _gram(model: nn.Module, layers: Sequence[str], image: xr.DataArray) -> dict[
     total: dict[str, np.ndarray] = {}
     for start in range(0, len(image), _AT_ONCE):
         x = inputs_of(model, layers, image[start : start + _AT_ONCE].values)
-        z = Chain.of(model, layers).forward(x)
+        z = DenseLayers.of(model, layers).forward(x)
         for layer, own in zip(layers, [x, *(np.maximum(before, 0) for before in z[:-1])], strict=True):
             total[layer] = total.get(layer, 0.0) + own.T @ own
     return total

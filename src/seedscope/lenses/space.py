@@ -30,19 +30,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
 from seedscope.lenses.dominance import participation_ratio
 from seedscope.lenses.units import Units
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _AXES = 3  # components whose scores are kept
 _PERMUTATIONS = 20
@@ -268,7 +268,7 @@ class Space:
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
         """Put the seeds' spectra and their curves through training together, with intervals over seeds."""
-        from seedscope.across import Comparison
+        from seedscope.lenses.comparison import Comparison
 
         return Comparison(metrics={}, drawings=[_across_seeds([measured[seed] for seed in sorted(measured)])])
 
@@ -283,7 +283,7 @@ def _at_frames(replica: Replica, features: str) -> tuple[xr.Dataset, Iterator[np
     import torch
     import xarray as xr
 
-    from seedscope.capture import activations
+    from seedscope.activations.capture import activations
     from seedscope.data import balanced
 
     if not _is_trained(replica, features):
@@ -670,7 +670,7 @@ def _place_figure(measured: xr.Dataset) -> Drawing:
 def _across_seeds(measured: list[xr.Dataset]) -> Drawing:
     import pandas as pd
 
-    from seedscope.across.statistics import mean_interval
+    from seedscope.formulas.intervals import mean_interval
 
     first = measured[0]
     tracked = _TRACKED if first.attrs["trained"] else {}

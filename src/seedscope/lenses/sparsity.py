@@ -26,18 +26,18 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope import figures
-from seedscope.across.before_after import KEY, before_and_after, in_words
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.before_after import KEY, before_and_after, in_words
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_channels
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
     from torch import nn
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _MEASURES = {"silent": "silent channels (share)", "zeros": "zeros among all places (share)"}
 _PICTURES = 60
@@ -129,7 +129,7 @@ class Sparsity:
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
         """Draw each seed's numbers by layer, with intervals over seeds; those of the scalars are made with all."""
-        from seedscope.across import Comparison
+        from seedscope.lenses.comparison import Comparison
 
         any_one = measured[min(measured)]
         values = {
@@ -156,7 +156,7 @@ def _sparsity(
     network: nn.Module, layers: Sequence[str], batches: Sequence[torch.Tensor]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return silent and zeros, (layer, sample) each, and the share of dead channels, (layer)."""
-    from seedscope.capture import activations
+    from seedscope.activations.capture import activations
 
     silent: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
     zeros: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}

@@ -39,10 +39,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network, Replica
-from seedscope.lenses.chain import Chain, inputs_of, require_chain
+from seedscope.lenses.dense_layers import DenseLayers, inputs_of, require_dense_layers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +52,7 @@ _ON = 0.01  # of the picture's largest output: above it a unit counts as on
 VERSIONS = ("post", "pre")
 
 
-def corrections(chain: Chain, x: np.ndarray, label: np.ndarray) -> list[dict[str, tuple[np.ndarray, np.ndarray]]]:
+def corrections(chain: DenseLayers, x: np.ndarray, label: np.ndarray) -> list[dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Return, for each hidden layer, (outputs, correction) of both versions, each (sample, unit).
 
     Args:
@@ -114,7 +114,7 @@ class Teacher:
 
     def check(self, network: Network) -> None:
         """Refuse layers that are not a chain of dense layers up to the logits, or of which none is hidden."""
-        require_chain(network, self.layers)
+        require_dense_layers(network, self.layers)
         if len(self.layers) < 2:
             raise SettingError("layers", f"{self.layers[0]!r} alone has no hidden layer before it: nothing is taught")
 
@@ -156,7 +156,7 @@ class Teacher:
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield distance, sparsity and sign, and following through training, and the corrections by class."""
-        from seedscope.figures import teacher as drawn
+        from seedscope.drawing import teacher as drawn
 
         measured = measured.load()
         for layer in measured.layer.values.tolist():
@@ -192,7 +192,7 @@ class Teacher:
         for frame in range(frames):
             with replica.network(frame) as model:
                 x = inputs_of(model, self.layers, image)
-                chain = Chain.of(model, self.layers)
+                chain = DenseLayers.of(model, self.layers)
             now = corrections(chain, x, label)
             for index, layer in enumerate(hidden):
                 for v, version in enumerate(VERSIONS):

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from seedscope import figures
+from seedscope import drawing as figures
 from seedscope.data.folders import imagenet_name
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.figures import Drawing
-from seedscope.figures.rows import grey_or_rgb
+from seedscope.drawing import Drawing
+from seedscope.drawing.rows import grey_or_rgb
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -41,13 +41,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.errors import SeedscopeError
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.contribution import VERSIONS, Votes, dominance, predicted_class, strongest_other, top_units
-from seedscope.lenses.errors import wilson_interval
-from seedscope.replica_name import in_a_sentence
+from seedscope.lenses.mistakes import wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 SOURCES = ("place", "noise", "interaction")
 _COLORS = (figures.PALETTE[0], figures.PALETTE[4], "#BBBBBB")
@@ -221,7 +221,7 @@ class Variation:
         """Put the seeds' shares of variance and their curves together, with means and intervals over seeds."""
         import pandas as pd
 
-        from seedscope.across import Comparison
+        from seedscope.lenses.comparison import Comparison
 
         seeds = sorted(measured)
         first = measured[seeds[0]]
@@ -735,7 +735,7 @@ def _of_pictures(ax: Axes, part: xr.Dataset) -> None:
 
 
 def _curve_over_seeds(name: str, measured: list[xr.Dataset]) -> Iterator[dict[str, object]]:
-    from seedscope.across.statistics import mean_interval
+    from seedscope.formulas.intervals import mean_interval
 
     values = np.stack([one[name].values for one in measured])
     first = measured[0]
@@ -788,7 +788,7 @@ def _robustness_across_seeds(measured: list[xr.Dataset], table: pd.DataFrame) ->
 def _shares_across_seeds(measured: list[xr.Dataset]) -> Drawing:
     import pandas as pd
 
-    from seedscope.across.statistics import mean_interval
+    from seedscope.formulas.intervals import mean_interval
 
     first = measured[0]
     figure = figures.canvas(

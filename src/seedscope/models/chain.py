@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from seedscope.errors import SettingError, did_you_mean
+from seedscope.files.errors import SettingError, did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # of torchvision's weights
 IMAGENET_STD = (58.395, 57.12, 57.375)

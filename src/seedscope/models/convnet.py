@@ -17,7 +17,7 @@ import torch
 from annotated_types import Ge, Gt, Interval, MinLen
 from torch import nn
 
-from seedscope.errors import SettingError
+from seedscope.files.errors import SettingError
 
 Count = Annotated[int, Ge(1)]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from seedscope.artifacts import write_text
+from seedscope.files.writing import write_text
 from seedscope.report.collection import collect, collect_sweep
 from seedscope.report.pages import pages
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from seedscope.artifacts import Artifacts, SweepArtifacts, read_mapping
-from seedscope.errors import SeedscopeError
-from seedscope.experiment import Experiment, Sweep
-from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.experiment import Experiment, Sweep
+from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
+from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.reading import read_mapping
 from seedscope.report.wording import in_words, integers, label, listed, natural_key
 
 PICTURES = (".png", ".gif")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
-from seedscope.replica_name import GIVEN, ReplicaName, folder_name, in_a_sentence
+from seedscope.files.names import GIVEN, ReplicaName, folder_name, in_a_sentence
 from seedscope.report import wording
 from seedscope.report.collection import TRAINING, Collection, Estimate, Figure, File, SweepCollection, Table
 from seedscope.report.wording import natural_key

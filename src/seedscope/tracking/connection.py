@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedscope.artifacts import replacing
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.writing import replacing
 from seedscope.tracking.database import Destination, ask, first_line, opened
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 
 _WIDTH = 1600  # at most, in pixels
 _CELL = 480

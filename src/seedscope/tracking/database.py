@@ -25,8 +25,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, url2pathname, urlopen
 
-from seedscope.artifacts import read_json, state_folder, write_json
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.paths import state_folder
+from seedscope.files.reading import read_json
+from seedscope.files.writing import write_json
 from seedscope.tracking.results import Digests, Found
 
 _SECONDS_FOR_AN_ANSWER = 10

@@ -19,10 +19,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seedscope.artifacts import Artifacts, SweepArtifacts, digest, digest_of, read_history, read_mapping
-from seedscope.errors import SeedscopeError
-from seedscope.experiment import Experiment, Sweep
-from seedscope.replica_name import GIVEN, ReplicaName, in_a_sentence, run_of
+from seedscope.files.digests import digest, digest_of
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.experiment import Experiment, Sweep
+from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence, run_of
+from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.reading import read_history, read_mapping
 
 ACROSS_SEEDS = "across seeds"
 TRAINING = "training"  # the folder of a run's artifacts for what determines it, and never changes

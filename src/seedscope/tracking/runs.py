@@ -25,9 +25,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from seedscope.artifacts import write_json
-from seedscope.errors import SeedscopeError
-from seedscope.replica_name import GIVEN, parsed
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.names import GIVEN, parsed
+from seedscope.files.writing import write_json
 from seedscope.tracking.connection import artifact_root
 from seedscope.tracking.contact_sheet import contact_sheet
 from seedscope.tracking.database import Destination, Entry, dvc_experiment

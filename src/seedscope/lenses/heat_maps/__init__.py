@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from seedscope.errors import SettingError
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_channels, require_decision
 from seedscope.lenses.heat_maps import drawing
 from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
     from seedscope.lenses.heat_maps.scores import Scores
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
@@ -156,7 +156,7 @@ class HeatMaps:
 
     def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
         """Put how well the heat finds the object together, with means and intervals over seeds."""
-        from seedscope.across import Comparison
+        from seedscope.lenses.comparison import Comparison
 
         parts = [measured[seed] for seed in sorted(measured)]
         if "inside" not in parts[0]:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
+from seedscope import drawing as figures
 from seedscope.data.folders import imagenet_name
-from seedscope.figures import Drawing
-from seedscope.figures.dots import dot_rows
-from seedscope.figures.rows import PictureRows, grey_or_rgb
+from seedscope.drawing import Drawing
+from seedscope.drawing.dots import dot_rows
+from seedscope.drawing.rows import PictureRows, grey_or_rgb
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses.heat_maps.localization import MEASURES, added_up, enlarged, normalised
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _METHODS = {"grad_cam": "Grad-CAM", "occlusion": "occlusion", "integrated_gradients": "integrated gradients"}
 _MEASURED = {
@@ -222,8 +222,8 @@ def localization_figure(measured: xr.Dataset) -> Drawing:
 
 def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return how well each map finds the object over seeds: figure, table and metrics of what it has to beat."""
-    from seedscope.across import Comparison
-    from seedscope.across.beside_nulls import beside_nulls
+    from seedscope.formulas.beside_nulls import beside_nulls
+    from seedscope.lenses.comparison import Comparison
 
     table, metrics = beside_nulls([_table(part) for part in parts], "trained", ["untrained", "same_class"])
     experiment = parts[0].attrs["experiment"]

@@ -9,7 +9,7 @@ all of it), G is the head's own weight, the same for every picture: then α need
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
 Departures: map is kept with its sign (what speaks against the class) beside the heat; and A is read behind the ReLU
-even where the network pools first, so that it is the tensor that :mod:`seedscope.capture` keeps.
+even where the network pools first, so that it is the tensor that :mod:`seedscope.activations.capture` keeps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from seedscope.capture import differentiable_from
-from seedscope.errors import SeedscopeError
+from seedscope.activations.capture import differentiable_from
+from seedscope.files.errors import SeedscopeError
 from seedscope.lenses.heat_maps.scores import Scores, in_batches
 
 
@@ -59,8 +59,8 @@ def layer_gradients(
         batch_size: pictures at a time.
 
     Raises:
-        SeedscopeError: the layer cannot be looked at (see :func:`seedscope.capture.differentiable_from`), or no
-            score depends on it.
+        SeedscopeError: the layer cannot be looked at (see :func:`seedscope.activations.capture.differentiable_from`),
+            or no score depends on it.
     """
     batches = in_batches(pictures, batch_size)
     classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
 
 if TYPE_CHECKING:
     import xarray as xr

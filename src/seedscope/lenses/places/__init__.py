@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.errors import SeedscopeError, SettingError
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
 from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 COMPARED = ("grad_cam", "grad_cam_of_logit", "occlusion", "integrated_gradients")
 SOURCES = ("own", "same_answer", "other_answer")
@@ -202,7 +202,7 @@ class Places:
         self, replica: Replica, network: nn.Module, pictures: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return place (sample, y, x), channel (sample, channel), rest (sample) and the centred scores of all."""
-        from seedscope.capture import activations
+        from seedscope.activations.capture import activations
         from seedscope.lenses.heat_maps.scores import class_scores, in_batches
 
         shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

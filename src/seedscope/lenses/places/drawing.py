@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.figures import Drawing
-from seedscope.figures.dots import dot_rows
-from seedscope.figures.rows import PictureRows, grey_or_rgb
-from seedscope.replica_name import in_a_sentence
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.dots import dot_rows
+from seedscope.drawing.rows import PictureRows, grey_or_rgb
+from seedscope.files.names import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _COMPARED = {
     "grad_cam": "Grad-CAM",
@@ -110,8 +110,8 @@ def agreement_figure(measured: xr.Dataset) -> Drawing:
 
 def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return the agreement over seeds: figure, table, and metrics of its nulls."""
-    from seedscope.across import Comparison
-    from seedscope.across.beside_nulls import beside_nulls
+    from seedscope.formulas.beside_nulls import beside_nulls
+    from seedscope.lenses.comparison import Comparison
 
     table, metrics = beside_nulls([_table(part) for part in parts], "own", ["same_answer", "other_answer"])
     title = (

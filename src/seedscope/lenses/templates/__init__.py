@@ -29,7 +29,7 @@ before any result was seen (Pearson, rows projected on the span, which is the ki
     the verdict on a layer is     supported if one of the three readings is; not supported if all three are
                                   not supported; else undecided
 
-(:mod:`seedscope.across.verdict`). The argument's own steps, at each frame:
+(:mod:`seedscope.formulas.verdict`). The argument's own steps, at each frame:
 
     winner            share of probe pictures in which argmax w · x is argmax of the cosine (it is not where rows differ
                       in length: 5 · sin has a larger product with sin than sin has); also with the bias; by chance
@@ -51,8 +51,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import MinLen
 
-from seedscope.errors import SeedscopeError, SettingError, did_you_mean
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
+from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
 from seedscope.lenses import Network, Replica, require_dense_end, require_one_run, require_training
 from seedscope.lenses.templates.evidence import NULLS, OTHERS, PARTS, READINGS, ROW_NULLS, look
 from seedscope.lenses.templates.resemblance import MEASURES, mean_of
@@ -61,7 +61,7 @@ from seedscope.lenses.templates.winners import Pictures
 if TYPE_CHECKING:
     import xarray as xr
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _JUDGED = {"version": "in_span", "measure": "pearson"}
 _FRAMES = 7

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.across import Comparison
-from seedscope.across.statistics import Interval, mean_interval
-from seedscope.across.verdict import CODE, SEEDS, Finding, Verdict, any_of, find
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.formulas.intervals import Interval, mean_interval
+from seedscope.formulas.verdict import CODE, SEEDS, Finding, Verdict, any_of, find
+from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.templates.drawing import WORDS, legend_below, step_axis
 from seedscope.lenses.templates.evidence import READINGS
 from seedscope.lenses.templates.resemblance import RESEMBLES

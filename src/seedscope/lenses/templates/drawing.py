@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.figures import Drawing
-from seedscope.figures.mosaic import MapGrid
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.mosaic import MapGrid
 from seedscope.lenses.templates.resemblance import RESEMBLES
 
 if TYPE_CHECKING:

@@ -156,7 +156,7 @@ class Pictures:
     def _outputs(self, source: str, frame: int, images: np.ndarray) -> np.ndarray:
         import torch
 
-        from seedscope.capture import activations
+        from seedscope.activations.capture import activations
 
         with self.replica.network(frame) as network:
             batches = (torch.from_numpy(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH))
@@ -178,7 +178,7 @@ class Pictures:
         """Return whether a layer is followed by a ReLU."""
         import torch
 
-        from seedscope.capture import followed_by_relu
+        from seedscope.activations.capture import followed_by_relu
 
         with self.replica.network() as network:
             return layer in followed_by_relu(network, [layer], torch.from_numpy(self.probe[:1]))

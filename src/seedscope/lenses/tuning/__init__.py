@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
 from seedscope.lenses import Network, Replica, require_channels, require_labels, require_training
 from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
 from seedscope.lenses.tuning.receptive_field import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 _PICTURES, _BATCH = 1000, 32
 
@@ -169,7 +169,7 @@ def _seen(
     """Return, of each layer, mean response, extent and active share of every picture, each (sample, channel)."""
     import torch
 
-    from seedscope.capture import activations
+    from seedscope.activations.capture import activations
 
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {layer: [] for layer in layers}
     for outputs in activations(network, layers, torch.split(pictures, _BATCH)):

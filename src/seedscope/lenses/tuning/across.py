@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import figures
-from seedscope.across import Comparison
-from seedscope.across.before_after import KEY, before_and_after, in_words
-from seedscope.across.statistics import holm, mean_interval
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.before_after import KEY, before_and_after, in_words
+from seedscope.formulas.intervals import holm, mean_interval
+from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.tuning.layers import CLASS, MEASURES, ORIENTATION, summarize
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Normalize
 
-from seedscope import figures
-from seedscope.figures import Drawing
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses.tuning.layers import live, medians, of_layer
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -57,7 +57,7 @@ def responses(
     """
     import torch
 
-    from seedscope.capture import activations
+    from seedscope.activations.capture import activations
 
     def pictures() -> Iterator[torch.Tensor]:
         yield torch.full((1, *shape), 0.5)

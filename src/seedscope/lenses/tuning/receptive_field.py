@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ def receptive_fields(
     """
     import torch
 
-    from seedscope.capture import evaluating, output_of
+    from seedscope.activations.capture import evaluating, output_of
 
     depth, height, width = shape
     # Single precision may be computed by transforms that spread a NaN over a whole tile.
@@ -118,7 +118,7 @@ def effective_fields(network: nn.Module, layer: str, pictures: torch.Tensor, pla
     """Return E (channel, y, x) of each of the layer's channels at one place, for pictures (sample, channel, y, x)."""
     import torch
 
-    from seedscope.capture import hooked
+    from seedscope.activations.capture import hooked
 
     outputs: list[torch.Tensor] = []
     total: np.ndarray | None = None

@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from seedscope.figures import Drawing
+from seedscope.drawing import Drawing
 from seedscope.lenses import Network, Replica, require_channels
 from seedscope.lenses.tuning.orientation import ORIENTATIONS
 from seedscope.lenses.tuning.receptive_field import sees_the_picture
@@ -64,7 +64,7 @@ from seedscope.lenses.words.stimuli import HUES, periods
 if TYPE_CHECKING:
     import xarray as xr
 
-    from seedscope.across import Comparison
+    from seedscope.lenses.comparison import Comparison
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.across import Comparison
-from seedscope.across.statistics import mean_interval
-from seedscope.figures import Drawing
-from seedscope.figures.dots import dot_rows
+from seedscope.drawing import Drawing
+from seedscope.drawing.dots import dot_rows
+from seedscope.formulas.intervals import mean_interval
+from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.words.drawing import marks, panel_titles
 from seedscope.lenses.words.rule import NAMES, WORDS, known_words, summarize
 

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from seedscope import figures
-from seedscope.figures import Drawing
-from seedscope.figures.dots import dot_rows
+from seedscope import drawing as figures
+from seedscope.drawing import Drawing
+from seedscope.drawing.dots import dot_rows
+from seedscope.files.names import in_a_sentence
 from seedscope.lenses.words.null import PERMUTED
 from seedscope.lenses.words.rule import (
     COLOUR,
@@ -25,7 +26,6 @@ from seedscope.lenses.words.rule import (
     shares,
 )
 from seedscope.lenses.words.stimuli import colour
-from seedscope.replica_name import in_a_sentence
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.errors import SeedscopeError
+from seedscope.files.errors import SeedscopeError
 from seedscope.lenses.tuning.orientation import ORIENTATIONS, at_best_period, grating, selectivity
 from seedscope.lenses.tuning.receptive_field import ReceptiveField, receptive_fields
 from seedscope.lenses.words.stimuli import HUES, SIGNS, colour, even, periods, rings
@@ -116,7 +116,7 @@ def answers(network: nn.Module, view: View) -> Answers:
     """Show all stimuli to a layer."""
     import torch
 
-    from seedscope.capture import evaluating, output_of
+    from seedscope.activations.capture import evaluating, output_of
 
     inside, shape = view.field.inside, view.shape
 

@@ -1,0 +1,1 @@
+"""What a network answered to pictures: its layers read, and kept."""

@@ -1,0 +1,52 @@
+"""Labelled arrays on disk, as NetCDF-4."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.reading import unreadable
+from seedscope.files.writing import replacing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def write_dataset(path: Path, dataset: xr.Dataset, **groups: xr.Dataset) -> None:
+    """Write a labelled data set, and others as groups beside it, as NetCDF-4: the same data gives the same bytes."""
+    size = sum(part.nbytes + 2**16 for part in (dataset, *groups.values()))  # 64 KiB: names and attributes
+    with replacing(path, size) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+        for name, group in groups.items():
+            group.to_netcdf(temporary, mode="a", group=name, engine="h5netcdf")
+
+
+def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = ()) -> xr.Dataset:
+    """Open a data set lazily (values are read where they are used); close it, or use it as a context.
+
+    One that lacks a variable or attribute of ``needs`` is refused by that name: another version wrote it.
+    """
+    import xarray as xr
+
+    try:
+        dataset = xr.open_dataset(path, engine="h5netcdf", group=group)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: h5py's word for some damage
+        raise unreadable(path, error) from error
+    for name in needs:
+        if name not in dataset.variables and name not in dataset.attrs:
+            dataset.close()
+            raise SeedscopeError(f"{path} has no {name!r}: another version wrote it; delete it and run `dvc repro`")
+    return dataset
+
+
+def groups(path: Path) -> tuple[str, ...]:
+    """Return the names of the groups beside a file's own data set."""
+    import h5netcdf
+
+    try:
+        with h5netcdf.File(path) as file:
+            return tuple(file.groups)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise unreadable(path, error) from error

@@ -1,0 +1,1 @@
+"""One network from one seed: trained, kept, and mapped over many seeds."""

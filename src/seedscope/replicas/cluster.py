@@ -1,0 +1,316 @@
+"""Run the seeds on a Dask cluster, through joblib's own Dask backend, with the same bytes as on one machine.
+
+What travels to a Dask worker is a command, not a function: it starts the project's own Python in the project's
+folder, where one seed is worked on and the process ends. So a worker needs nothing but that folder and that Python
+under the same paths (a shared file system, or the same container image); it never computes with code or packages
+that were changed after it started; and two threads of one worker share neither torch's generator nor its number of
+threads. The price is the start of a process per seed, about two seconds.
+
+A seed whose worker dies is run again by Dask on another worker, up to three times; one whose process dies is run
+once more. The process of a seed ends when its worker does, and when the stage that asked for it is gone: nobody
+writes what nobody waits for. All this carries results and computes none, so no stage depends on this file.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import logging
+import os
+import pickle
+import platform
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from annotated_types import Gt
+
+from seedscope.files.errors import SeedscopeError, SettingError, in_one_line
+from seedscope.files.paths import state_folder
+from seedscope.replicas.mapping import Name, Outcome
+from seedscope.settings.code import PACKAGE_ROOT
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+T = TypeVar("T")
+Finished = subprocess.CompletedProcess[bytes]
+
+_ADDRESS = "DASK_SCHEDULER_ADDRESS"
+_CONNECTED_WITHIN = 10.0  # seconds
+_ABANDONED_AFTER = 120.0  # seconds; attributes on NFS may be a minute old
+_PROCESS = (
+    "import os, pickle, sys; parent = os.getppid(); "
+    "sys.path[:], work = pickle.load(sys.stdin.buffer); pickle.loads(work)(parent)"
+)
+_IN_THE_BYTES = [
+    *("h5netcdf", "h5py", "matplotlib", "numpy", "pandas", "pillow", "safetensors", "scikit-learn", "scipy"),
+    *("torch", "xarray"),
+]
+
+
+@dataclass(frozen=True)
+class Dask:
+    """A Dask cluster: one process per seed, on whichever of its workers is free.
+
+    Attributes:
+        address: the scheduler, such as ``tcp://10.0.0.1:8786``; ``None`` takes ``DASK_SCHEDULER_ADDRESS`` from the
+            surroundings, as Dask's own tools do.
+        patience: seconds to wait for a worker where there is none, at the start or after the last one has gone.
+    """
+
+    address: str | None = None
+    patience: Annotated[float, Gt(0)] = 60.0
+
+    def __post_init__(self) -> None:
+        if not (self.address or os.environ.get(_ADDRESS)):
+            raise SettingError(
+                "address", f"no scheduler: write its address, such as tcp://10.0.0.1:8786, or set {_ADDRESS}"
+            )
+
+    @property
+    def scheduler(self) -> str:
+        """Return the scheduler's address."""
+        return self.address or os.environ[_ADDRESS]
+
+    def folder(self) -> Path:
+        """Return where progress is written: where the workers see it, too."""
+        folder = state_folder().resolve() / "running"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SeedscopeError(f"{folder} cannot be made: {error.strerror}") from error
+        return folder
+
+    def outcomes(
+        self, run: Callable[[Path, Name], Outcome[T]], folder: Path, seeds: Sequence[Name]
+    ) -> Iterator[Outcome[T]]:
+        """Yield the outcome of every seed as it comes; see ``replicas.Engine.outcomes``.
+
+        Raises:
+            SeedscopeError: the scheduler does not answer or is lost, or there is no worker.
+        """
+        lease = Path(f"{folder}.lease")
+        with _lease(lease), _connected(self.scheduler) as client:
+            died: list[Name] = []
+            for done in self._finished(client, run, folder, lease, seeds):
+                if done.returncode < 0:
+                    died += [seed for seed in seeds if str(seed) == done.args[-1]]
+                else:
+                    yield _outcome(done)
+            if died:
+                sys.stderr.write(f"The process of a seed died; trying once more: seeds {died}\n")
+                for done in self._finished(client, run, folder, lease, died):
+                    yield _outcome(done)
+
+    def _finished(
+        self, client: Client, run: Callable[[Path, Name], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[Name]
+    ) -> Iterator[Finished]:
+        import cloudpickle
+        from joblib import Parallel, delayed
+
+        backend = _backend(client, self.patience)
+        here = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  # '' is the working folder
+        expected = _installed()
+
+        def command(seed: Name) -> Any:
+            work = cloudpickle.dumps(partial(_answer, run, folder, lease, expected, seed))
+            return delayed(subprocess.run)(
+                [sys.executable, "-c", _PROCESS, str(seed)],
+                input=pickle.dumps((here, work)),
+                cwd=str(Path.cwd()),
+                capture_output=True,
+            )
+
+        parallel = Parallel(
+            backend=backend, n_jobs=-1, batch_size=1, pre_dispatch="all", return_as="generator_unordered"
+        )
+        with self._watching(client, lease, backend):
+            try:
+                yield from parallel(command(seed) for seed in seeds)
+            except FileNotFoundError as error:
+                raise SeedscopeError(
+                    f"a worker of the Dask cluster at {self.scheduler} has no {error.filename}: workers need this "
+                    "project's folder and its Python under the same paths"
+                ) from error
+            except TimeoutError as error:
+                raise self._without_workers() from error
+            except concurrent.futures.CancelledError as error:
+                raise SeedscopeError(
+                    f"the Dask scheduler at {self.scheduler} was lost; what was finished is kept"
+                ) from error
+
+    def _without_workers(self) -> SeedscopeError:
+        return SeedscopeError(
+            f"the Dask cluster at {self.scheduler} has had no worker for {self.patience:g} s; start some, or raise "
+            "engine.patience"
+        )
+
+    @contextmanager
+    def _watching(self, client: Client, lease: Path, backend: Any) -> Iterator[None]:
+        """Keep the lease fresh, and end the wait when there has been no worker for too long."""
+        over = threading.Event()
+
+        def watch() -> None:
+            seen = time.monotonic()
+            while not over.wait(1):
+                lease.touch()
+                try:
+                    if client.sync(client.scheduler.ncores, callback_timeout=5):
+                        seen = time.monotonic()
+                except (OSError, TimeoutError):  # a scheduler that does not answer has no worker for us either
+                    pass
+                if time.monotonic() - seen > self.patience:
+                    backend.give_up(self._without_workers())
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+@contextmanager
+def _lease(lease: Path) -> Iterator[None]:
+    lease.touch()
+    try:
+        yield
+    finally:
+        lease.unlink(missing_ok=True)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in a sentence of ours
+    try:
+        client = Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise SeedscopeError(
+            f"no Dask scheduler answers at {address} ({in_one_line(error)}): correct engine.address"
+        ) from error
+    with client:
+        yield client
+
+
+def _backend(client: Client, patience: float) -> Any:
+    """Return joblib's Dask backend; it also tells of tasks that Dask itself gave up, which joblib waits for forever."""
+    from distributed.scheduler import KilledWorker
+    from joblib._dask import DaskDistributedBackend
+
+    class Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
+        def effective_n_jobs(self, n_jobs: int = -1) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))  # of one job joblib says: here, in this process
+
+        def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
+            self.give_up = callback
+            job = super().submit(func, callback)
+
+            def told(job: concurrent.futures.Future[Any]) -> None:
+                error = job.exception()
+                if isinstance(error, KilledWorker):
+                    [(_, (command,), _)] = func.items
+                    said = b"its workers died one after another (killed, or out of memory)"
+                    callback([subprocess.CompletedProcess(command, 1, b"", said)])
+                elif error is not None:
+                    callback(error)
+
+            job.add_done_callback(told)
+            return job
+
+    return Backend(client=client, wait_for_workers_timeout=patience)
+
+
+def _outcome(done: Finished) -> Outcome[Any]:
+    """Return what the process of a seed answered, or how it ended instead."""
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode == 0:
+        if said:
+            sys.stderr.write(f"{said}\n")
+        answer: Outcome[Any] = pickle.loads(done.stdout)
+        return answer
+    if done.returncode < 0:
+        return Outcome(int(done.args[-1]), failure="its process died twice (killed, or out of memory)")
+    return Outcome(int(done.args[-1]), failure=said.splitlines()[-1] if said else f"exit status {done.returncode}")
+
+
+# --- What follows runs in the process of a seed. ----------------------------------------------------------------
+
+
+def _answer(
+    run: Callable[[Path, Name], Outcome[Any]],
+    folder: Path,
+    lease: Path,
+    expected: dict[str, str],
+    seed: Name,
+    parent: int,
+) -> None:
+    """Work on one seed and write its outcome to the standard output, which is the worker's to read."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # what the work prints must not mix with the answer
+    refusal = _refusal(lease, expected)
+    if refusal is not None:
+        outcome: Outcome[Any] = Outcome(seed, failure=refusal)
+    else:
+        threading.Thread(target=_end_with, args=(parent, lease), daemon=True).start()
+        outcome = run(folder, seed)
+    with os.fdopen(answer, "wb") as file:
+        pickle.dump(outcome, file)
+
+
+def _refusal(lease: Path, expected: dict[str, str]) -> str | None:
+    """Return why this machine would not give the same bytes."""
+    if not lease.exists():
+        return f"{socket.gethostname()} does not share the folder {lease.parent} with the machine that asks"
+    for name, found in _installed().items():
+        if found != expected[name]:
+            return f"{socket.gethostname()} has {name} {found}, and the machine that asks {expected[name]}"
+    return None
+
+
+def _installed() -> dict[str, str]:
+    """Return the version of everything that shows in the bytes; of this package it is a digest of its source."""
+    code = hashlib.sha256()
+    for path in sorted((PACKAGE_ROOT / "seedscope").rglob("*.py")):
+        code.update(path.read_bytes())
+    return {
+        "Python": platform.python_version(),
+        **{name: _version(name) for name in _IN_THE_BYTES},
+        "seedscope": f"of source {code.hexdigest()[:12]}",
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _end_with(parent: int, lease: Path) -> None:
+    """End this process when its worker is gone, or the stage that holds the lease."""
+    seen, since = -1, time.monotonic()
+    while os.getppid() == parent:
+        time.sleep(0.5)
+        try:
+            touched = lease.stat().st_mtime_ns
+        except OSError:
+            break
+        if touched != seen:
+            seen, since = touched, time.monotonic()
+        elif time.monotonic() - since > _ABANDONED_AFTER:
+            break
+    os._exit(1)

@@ -1,0 +1,97 @@
+"""Frames: the whole network at chosen steps of its training, ``frames.nc``.
+
+    step 0;  round(S^(j/J)) for j = 0 … J − 1, log-spaced within the first epoch of S steps;  S · epoch
+
+Most of what networks come to share forms in the first epoch (Kapoor 2025), so its steps lie densest where it begins.
+A frame is the whole ``state_dict``: whatever is asked of it later needs no second training. Each is written when it is
+taken, under its own name and in one step, so a run that was killed finds the frames before its checkpoint; they are
+put together when the replica is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedscope.files.arrays import write_dataset
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.weights import read_weights, save_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LIMIT = 100_000_000  # bytes of one replica's frames
+
+
+def schedule(steps_per_epoch: int, epochs: int, early: int, epochs_per_frame: int) -> tuple[int, ...]:
+    """Return the optimiser's steps after which a frame is taken, ascending; the last step is always among them.
+
+    Args:
+        steps_per_epoch: steps in each epoch.
+        epochs: epochs of the training.
+        early: how many frames lie within the first epoch; fewer where it has fewer steps.
+        epochs_per_frame: after the first epoch, a frame at the end of each so many epochs.
+    """
+    if not epochs:
+        return (0,)
+    within = np.round(steps_per_epoch ** (np.arange(early) / max(1, early))).astype(int)
+    ends = steps_per_epoch * np.array([*range(epochs_per_frame, epochs, epochs_per_frame), epochs])
+    return tuple(np.unique([0, *within, *ends]).tolist())
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of one replica on its way.
+
+    Attributes:
+        folder: where they lie until the replica is finished.
+        steps: the steps at which they are taken, as :func:`schedule` gives them.
+    """
+
+    folder: Path
+    steps: tuple[int, ...]
+
+    def take(self, step: int, model: nn.Module) -> None:
+        """Keep the network as it is after ``step`` steps, where a frame is due."""
+        if step in self.steps:
+            save_weights(model, self._file(step))
+
+    def whole_until(self, step: int) -> bool:
+        """Return whether every frame up to ``step`` is there and can be read."""
+        try:
+            for due in self.steps:
+                if due <= step:
+                    read_weights(self._file(due))
+        except SeedscopeError:
+            return False
+        return True
+
+    def assemble(self, path: Path, steps_per_epoch: int) -> None:
+        """Write all frames into one file: a variable per weight, first dimension ``frame``.
+
+        Its coordinates are ``step(frame)`` and ``epoch(frame)``, the step in units of epochs.
+        """
+        import xarray as xr
+
+        frames: list[Mapping[str, Any]] = [read_weights(self._file(step)) for step in self.steps]
+        stacked = {name: np.stack([frame[name] for frame in frames]) for name in sorted(frames[0])}
+        step = np.array(self.steps, dtype=np.int64)
+        dataset = xr.Dataset(
+            {
+                name: (("frame", *(f"{name}.{axis}" for axis in range(values.ndim - 1))), values)
+                for name, values in stacked.items()
+            },
+            coords={
+                "frame": np.arange(len(step)),
+                "step": ("frame", step),
+                "epoch": ("frame", step / max(1, steps_per_epoch)),
+            },
+        )
+        write_dataset(path, dataset)
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"step-{step}.safetensors"

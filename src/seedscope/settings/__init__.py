@@ -1,0 +1,1 @@
+"""What the user wrote, composed, checked, and told where it came from."""

@@ -1,0 +1,206 @@
+"""Sweeps: variants of an experiment that differ in one setting and share everything else, the seeds included.
+
+    conf/experiment/<experiment>.yaml    sweep: {<sweep>: {key: data.noise, values: [0.1, 0.2, 0.4]}}
+    params.yaml                          sweeps: [<experiment>-<sweep>]
+    → runs/configs/<experiment>-<sweep>.yaml: the key, its value in the experiment, and each variant's settings
+
+A block ``sweep`` may also stand in the experiment's block of ``params.yaml``. What refers to the key
+(``${data.noise}``) follows it, and every variant is checked as an experiment is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seedscope.files.errors import SeedscopeError, did_you_mean
+from seedscope.settings.written import (
+    SWEEP,
+    Composed,
+    Layer,
+    block,
+    dotted,
+    finished,
+    leaves,
+    merged,
+    read_yaml,
+    written,
+)
+
+_SWEPT = ("data", "model", "train", "dump", "readout", "lenses")  # sections in which variants may differ
+_KEYS = ("key", "values")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One condition of a sweep: the experiment with one setting at one of the values.
+
+    Attributes:
+        name: the value as the name of a folder.
+        value: the value.
+        place: the sweep and the setting, for sentences.
+        composed: its settings.
+    """
+
+    name: str
+    value: Any
+    place: str
+    composed: Composed
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say of a mistake in which variant it is: the file that it names may be right in the experiment itself."""
+        with _named(self.place):
+            yield
+
+
+@dataclass(frozen=True)
+class ComposedSweep:
+    """All variants of one sweep.
+
+    Attributes:
+        name: ``<experiment>-<sweep>``.
+        key: the setting that is swept.
+        base: the experiment as it is without the sweep.
+        base_value: the setting's value in it.
+        variants: in the order in which the values are written.
+    """
+
+    name: str
+    key: str
+    base: Composed
+    base_value: Any
+    variants: tuple[Variant, ...]
+
+    def content(self) -> dict[str, Any]:
+        """Return what a stage needs to know of it; the engine stands apart, for it changes no result."""
+        settings = self.base.settings
+        return {
+            "experiment": self.base.name,
+            "key": self.key,
+            "base": self.base_value,
+            "seeds": settings["seeds"],
+            "engine": settings["engine"],
+            "variants": [
+                {
+                    "name": variant.name,
+                    "value": variant.value,
+                    "settings": {key: part for key, part in variant.composed.settings.items() if key != "engine"},
+                }
+                for variant in self.variants
+            ],
+        }
+
+
+def declared_sweeps(experiments: Sequence[str], params: Mapping[str, Any], project: Path) -> dict[str, tuple[str, str]]:
+    """Return (experiment, sweep) by ``<experiment>-<sweep>`` for every block ``sweep`` of these experiments."""
+    declared: dict[str, tuple[str, str]] = {}
+    for experiment in experiments:
+        files = (
+            read_yaml(f"conf/experiment/{experiment}.yaml", project),
+            block(f"{experiment}.", params.get(experiment) or {}),
+        )
+        blocks = [file[SWEEP] for file in files if isinstance(file.get(SWEEP), Mapping)]
+        for sweep in dict.fromkeys(str(name) for names in blocks for name in names):
+            name = f"{experiment}-{sweep}"
+            if name in declared or name in experiments:
+                raise SeedscopeError(
+                    f"conf/experiment/{experiment}.yaml: sweep.{sweep}: another is called {name!r} too"
+                )
+            declared[name] = (experiment, sweep)
+    return declared
+
+
+def check_sweeps(experiment: Composed) -> None:
+    """Refuse a block ``sweep`` of the wrong shape, whether its sweeps are asked for or not."""
+    sweeps = experiment.settings.get(SWEEP, {})
+    if not isinstance(sweeps, Mapping):
+        raise SeedscopeError(f"{experiment.where(SWEEP)} must be a block of sweeps, not {sweeps!r}")
+    for sweep in sweeps:
+        _check_sweep(experiment, sweep)
+
+
+def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, Any], project: Path) -> ComposedSweep:
+    """Return one sweep with all its variants composed; what is wrong in one of them is refused."""
+    unresolved = written(experiment, params, project)
+    check_sweeps(unresolved)
+    base = finished(unresolved, project)
+    if base.settings["train"] is None:
+        raise SeedscopeError(f"{base.where('train')}: a sweep compares seeds, and given weights have none ({name})")
+    _check_key(unresolved, sweep)
+    spec = unresolved.settings[SWEEP][sweep]
+    path = next(path for path in leaves(unresolved.settings) if dotted(path) == spec["key"])
+    file, _, place = unresolved.where(SWEEP, sweep, "values").partition(": ")
+    variants = []
+    for value in spec["values"]:
+        setting: Any = value
+        for key in reversed(path):
+            setting = {key: setting}
+        swept = replace(
+            unresolved,
+            settings=merged(unresolved.settings, setting),
+            layers=(Layer(file, setting, prefix=f"{place}: "), *unresolved.layers),
+        )
+        condition = f"{name}, {spec['key']} = {value}"
+        with _named(condition):
+            variants.append(Variant(_folder(value), value, condition, finished(swept, project)))
+    return ComposedSweep(name, spec["key"], base, base.at(*path), tuple(variants))
+
+
+def _check_sweep(experiment: Composed, sweep: Any) -> None:
+    where = experiment.where(SWEEP, sweep)
+    if not re.fullmatch(r"[\w-]+", str(sweep)):
+        raise SeedscopeError(f"{where}: a sweep is called by letters, digits, - and _, not {sweep!r}")
+    spec = experiment.settings[SWEEP][sweep]
+    if not isinstance(spec, Mapping):
+        raise SeedscopeError(f"{where} must be a block with key and values, not {spec!r}")
+    for key in spec:
+        if key not in _KEYS:
+            raise SeedscopeError(
+                f"{experiment.where(SWEEP, sweep, key)}: a sweep has no {key!r}; {did_you_mean(key, _KEYS)}"
+            )
+    for key in _KEYS:
+        if key not in spec:
+            raise SeedscopeError(f"{where}: {key!r} is missing")
+    _check_values(experiment, sweep, spec["values"])
+
+
+def _check_key(experiment: Composed, sweep: str) -> None:
+    """Refuse a key that is no setting; of a sweep that is not asked for, the experiment may have lost the setting."""
+    key = experiment.settings[SWEEP][sweep]["key"]
+    where = experiment.where(SWEEP, sweep, "key", follow=False)
+    known = [dotted(path) for path in leaves(experiment.settings) if len(path) > 1 and path[0] in _SWEPT]
+    if key not in known:
+        raise SeedscopeError(f"{where}: there is no setting {key!r}; {did_you_mean(key, known)}")
+
+
+def _check_values(experiment: Composed, sweep: str, values: Any) -> None:
+    where = experiment.where(SWEEP, sweep, "values", follow=False)
+    if not isinstance(values, list) or len(values) < 2:
+        raise SeedscopeError(f"{where} must be a list of two values or more, not {values!r}")
+    folders: dict[str, Any] = {}
+    for value in values:
+        folder = _folder(value)
+        if not re.search(r"\w", folder):
+            raise SeedscopeError(f"{where}: {value!r} gives a folder no name")
+        if folder in folders:
+            raise SeedscopeError(f"{where}: {folders[folder]!r} and {value!r} cannot be told apart")
+        folders[folder] = value
+
+
+def _folder(value: Any) -> str:
+    """Return a value as the name of a folder: ``[32, 16]`` → ``32-16``."""
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"[^\w.+-]+", "-", text)
+
+
+@contextmanager
+def _named(condition: str) -> Iterator[None]:
+    try:
+        yield
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{error} (sweep {condition})") from error

@@ -1,0 +1,385 @@
+"""Compose one experiment with Hydra, and remember which file decides each setting.
+
+    conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, engine, store and the experiment's block
+
+A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
+nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). What DVC cannot see is written beside the settings
+under ``provenance``: the SHA-256 of every external input and of the code of every ``_target_`` that is not part
+of this package. Given weights (``train: null``) get theirs beside their file's name, and the seeds become ``[given]``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seedscope.files.components import build
+from seedscope.files.digests import digest
+from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
+from seedscope.files.names import GIVEN
+from seedscope.settings.code import source_digests
+
+PARAMS = "params.yaml"
+_DEFAULTS = "conf/config.yaml"
+SHARED = ("seeds", "engine", "store")
+SWEEP = "sweep"
+_COMPONENTS = ("data", "model", "weights", "train", "dump", "engine", "store")
+_EITHER = ("train", "weights")  # a network is trained here, or has given weights
+_PROVENANCE = ("data", "model", "train", "dump", "lenses")
+_SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
+ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one file says about an experiment.
+
+    Attributes:
+        file: its name, seen from the project's folder.
+        content: keys and values.
+        prefix: what stands before the content's keys in the file, such as ``squares.``.
+        place: where the content belongs in the experiment's settings, as a path of keys.
+    """
+
+    file: str
+    content: Mapping[str, Any]
+    prefix: str = ""
+    place: tuple[str, ...] = ()
+
+    def get(self, *path: str) -> Any:
+        """Return what the file sets at ``path`` of the settings, or ``ABSENT``."""
+        value: Any = self.content if path[: len(self.place)] == self.place else ABSENT
+        for key in path[len(self.place) :]:
+            value = value.get(key, ABSENT) if isinstance(value, Mapping) else ABSENT
+        return value
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One experiment's settings, and where each came from.
+
+    Attributes:
+        name: the experiment.
+        settings: resolved, by section, ``provenance`` included.
+        layers: what each file says, from the one that decides to the one of the defaults.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    layers: tuple[Layer, ...]
+
+    def at(self, *path: str) -> Any:
+        """Return the settings at ``path``."""
+        value: Any = self.settings
+        for key in path:
+            value = value[key]
+        return value
+
+    def where(self, *path: str, follow: bool = True) -> str:
+        """Return ``file: key`` of the place that decides the setting at ``path``.
+
+        A place that only refers to another setting, ``${readout.head}``, leaves it to that one to decide, unless
+        ``follow`` is false.
+        """
+        for layer in self.layers:
+            value = layer.get(*path)
+            if value is ABSENT:
+                continue
+            other = re.fullmatch(r"\$\{([\w.]+)\}", value) if follow and isinstance(value, str) else None
+            if other is not None:
+                return self.where(*other[1].split("."))
+            key = f"{layer.prefix}{dotted(path[len(layer.place) :])}"
+            return f"{layer.file}: {key}" if key else layer.file  # a file that is about nothing else
+        return f"conf/experiment/{self.name}.yaml: {dotted(path)}"
+
+
+def read_yaml(file: str, project: Path) -> dict[str, Any]:
+    """Read a file as Hydra reads those of ``conf/``: ``1e-3`` is a number, and no key may stand there twice."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        config = OmegaConf.create((project / file).read_text(encoding="utf-8"))
+        content: Any = OmegaConf.to_container(config, resolve=False)
+    except OSError as error:
+        raise SeedscopeError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SeedscopeError(f"{file} cannot be read: it is not UTF-8 text") from error
+    except yaml.YAMLError as error:
+        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
+    except OmegaConfBaseException as error:
+        raise SeedscopeError(f"{file}: {error.full_key}: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise SeedscopeError(f"{file} must hold keys and values, not a {type(content).__name__}")
+    return content
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """Return what continues a sentence that began with the file's name."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f", line {error.problem_mark.line + 1}: not valid YAML: {error.problem}"
+    return f": not valid YAML: {' '.join(str(error).split())}"
+
+
+def written(name: str, params: Mapping[str, Any], project: Path) -> Composed:
+    """Return what the files say about one experiment, one above the other; ``${…}`` is left as it stands."""
+    said = params.get(name) or {}
+    groups = _groups(f"{name}.", said, project)
+    own = block(f"{name}.", {key: value for key, value in said.items() if key not in groups})
+    # An experiment that chooses an engine of its own takes nothing of the shared one.
+    common = {key: params[key] for key in params if key.split(".")[0] in SHARED and key.split(".")[0] not in groups}
+    shared_groups = _groups("", common, project)
+    shared = block("", {key: value for key, value in common.items() if key not in shared_groups})
+    below, chosen = _compose_files(name, {**shared_groups, **groups}, project)
+    layers = (
+        Layer(PARAMS, {**groups, **own}, prefix=f"{name}."),
+        Layer(PARAMS, {**shared_groups, **shared}),
+        *_file_layers(name, chosen, project),
+    )
+    return Composed(name, merged(below, merged(shared, own)), layers)
+
+
+def finished(unresolved: Composed, project: Path) -> Composed:
+    """Return what was :func:`written` with references resolved and the provenance added.
+
+    Every mistake of composition itself is refused here. The block ``sweep`` is left out: it says how variants
+    differ from the experiment, and changes nothing of the experiment.
+    """
+    own = {key: value for key, value in unresolved.settings.items() if key != SWEEP}
+    settings = _resolved(replace(unresolved, settings=own))
+    composed = replace(unresolved, settings=settings)
+    _check_sections(composed)
+    settings["lenses"] = {lens: spec for lens, spec in settings["lenses"].items() if spec is not None}
+    if settings["train"] is None:
+        settings["seeds"] = [GIVEN]
+        settings["weights"] = _identified(composed)
+    settings["provenance"] = {section: _provenance(composed, section, project) for section in _PROVENANCE}
+    return composed
+
+
+def block(prefix: str, keys: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a block of ``params.yaml`` with its dotted keys as nested ones; ``prefix`` stands before them there.
+
+    Only the block's own keys are taken apart: below them a dot may be part of a name (the layer ``features.0``).
+    """
+    nested: dict[str, Any] = {}
+    for key, value in keys.items():
+        bare = str(key).lstrip("+~")
+        if bare != str(key):
+            raise SeedscopeError(f"{PARAMS}: {prefix}{key}: write {bare!r}; a key needs no sign here")
+        for part in reversed(bare.split(".")):
+            value = {part: value}
+        for path in leaves(value):
+            said = [Layer(PARAMS, nested).get(*path[:length]) for length in range(1, len(path) + 1)]
+            if said[-1] is not ABSENT or any(not isinstance(one, Mapping) and one is not ABSENT for one in said):
+                raise SeedscopeError(f"{PARAMS}: {prefix}{dotted(path)} stands there twice")
+        nested = merged(nested, value)
+    return nested
+
+
+def leaves(block: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of keys to every value that is not a block itself."""
+    for key, value in block.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((key, *path) for path in leaves(value))
+        else:
+            yield (key,)
+
+
+def dotted(path: tuple[str, ...]) -> str:
+    """Return a path of keys as it is written: ``train.epochs``."""
+    return ".".join(map(str, path))
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Return ``below`` as ``above`` changes it: a mapping is merged key by key, any other value replaces."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+
+
+def _is_group(key: str, project: Path) -> bool:
+    return (project / "conf" / key).is_dir()
+
+
+def _groups(prefix: str, block: Mapping[str, Any], project: Path) -> dict[str, str]:
+    """Return the words of a block of ``params.yaml`` that stand where a group does: each selects a file."""
+    groups = {key: block[key] for key in _COMPONENTS if isinstance(block.get(key), str) and _is_group(key, project)}
+    for key, choice in groups.items():
+        known = sorted(path.stem for path in (project / "conf" / key).glob("*.yaml"))
+        if choice not in known:
+            raise SeedscopeError(f"{PARAMS}: {prefix}{key}: there is no {choice!r}; {did_you_mean(choice, known)}")
+    return groups
+
+
+def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the files of ``conf/`` say together, unresolved, and which file each group took."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    own = f"conf/experiment/{name}.yaml"
+    if not _is_global(project / own):
+        raise SeedscopeError(f"{own}: its first line must be `# @package _global_`, or its keys go astray")
+    try:
+        with initialize_config_dir(str((project / "conf").resolve()), version_base="1.3"):
+            choices = [f"experiment={name}", *(f"{key}={value}" for key, value in groups.items())]
+            config = compose("config", overrides=choices, return_hydra_config=True)
+        chosen = dict(config.hydra.runtime.choices)
+        OmegaConf.set_struct(config, False)
+        del config["hydra"]
+        content: Any = OmegaConf.to_container(config, resolve=False)
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        file = str(mark.name).removeprefix(f"{project.resolve()}/") if mark is not None else "conf"
+        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
+    except UnicodeDecodeError as error:
+        raise SeedscopeError(f"{own}: it, or a file of conf/ that it uses, is not UTF-8 text") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        problem = " ".join(str(error).partition("Config search path")[0].split())
+        raise SeedscopeError(f"{own} cannot be composed: {problem}") from error
+    if content.get("experiment") in (None, "???"):
+        raise SeedscopeError(f"{own} must say `experiment: {name}`")
+    return content, chosen
+
+
+def _is_global(file: Path) -> bool:
+    """Return whether a file's keys are those of the whole experiment, not of the group that the file is in."""
+    return re.search(rb"^#\s*@package\s+_global_\s*$", file.read_bytes(), re.MULTILINE) is not None
+
+
+def _file_layers(name: str, chosen: Mapping[str, Any], project: Path) -> Iterator[Layer]:
+    for file in (f"conf/experiment/{name}.yaml", _DEFAULTS):
+        yield Layer(file, read_yaml(file, project))
+    groups = []
+    for group, choice in chosen.items():
+        folder, _, place = group.partition("@")
+        file = f"conf/{folder}/{choice}.yaml"
+        if folder != "experiment" and (project / file).exists():
+            within = () if _is_global(project / file) else tuple((place or folder).split("."))
+            groups.append(Layer(file, read_yaml(file, project), place=within))
+    yield from sorted(groups, key=lambda layer: bool(layer.place))  # config.yaml puts a global file above the others
+
+
+def _resolved(composed: Composed) -> dict[str, Any]:
+    """Return the settings with every ``${…}`` replaced by what it refers to."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+    _check_readout(composed)
+    try:
+        config = OmegaConf.create(
+            {"weights": None, **composed.settings}
+        )  # a group of which nothing is chosen has no key
+        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        path = re.split(r"[.\[]", str(getattr(error, "full_key", "")).replace("]", ""))
+        problem = str(error).splitlines()[0]
+        if isinstance(error, MissingMandatoryValue):
+            problem = "it was left unset (???)"
+        elif isinstance(error, InterpolationKeyError) and (missing := re.search("'(.*)'", problem)) is not None:
+            known = [dotted(leaf) for leaf in leaves(composed.settings)]
+            problem = f"there is no setting {missing[1]!r}; {did_you_mean(missing[1], known)}"
+        raise SeedscopeError(f"{composed.where(*path, follow=False)}: {problem}") from error
+    return dict(settings)
+
+
+def _check_readout(composed: Composed) -> None:
+    """Refuse keys that nothing refers to: with a typo the default would stay in force, unnoticed."""
+    known = [key for layer in composed.layers if layer.file == _DEFAULTS for key in layer.content.get("readout", {})]
+    readout = composed.settings.get("readout", {})
+    if not isinstance(readout, dict):
+        raise SeedscopeError(f"{composed.where('readout')} must be a block of keys, not {readout!r}")
+    for key in readout:
+        if key not in known:
+            raise SeedscopeError(f"{composed.where('readout', key)}: there is no {key!r}; {did_you_mean(key, known)}")
+
+
+def _check_sections(composed: Composed) -> None:
+    settings = composed.settings
+    for key in settings:
+        if key not in _SECTIONS:
+            near = did_you_mean(key, (*_SECTIONS, SWEEP))
+            raise SeedscopeError(f"{composed.where(key)}: there is no section {key!r}; {near}")
+    for key in ("experiment", "seeds", *_COMPONENTS, "lenses"):
+        if key not in settings:
+            raise SeedscopeError(f"{_DEFAULTS}: the section {key!r} is missing")
+    if settings["experiment"] != composed.name:
+        raise SeedscopeError(
+            f"{composed.where('experiment')}: {settings['experiment']!r} must be its file's name, {composed.name!r}"
+        )
+    seeds = settings["seeds"]
+    whole = isinstance(seeds, list) and all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds)
+    if not whole or not seeds:
+        raise SeedscopeError(f"{composed.where('seeds')} must be a list of whole numbers from 0, not {seeds!r}")
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise SeedscopeError(f"{composed.where('seeds')}: seed {twice[0]} stands there twice")
+    if not isinstance(settings["lenses"], dict):
+        raise SeedscopeError(f"{composed.where('lenses')} must be a block of lenses, not {settings['lenses']!r}")
+    if settings["train"] is None and settings["weights"] is None:
+        raise SeedscopeError(
+            f"{composed.where('train')}: a network that is not trained here needs `weights`: name a file"
+        )
+    if settings["train"] is not None and settings["weights"] is not None:
+        raise SeedscopeError(
+            f"{composed.where('weights')}: a network with given weights is not trained here: set `train: null`"
+        )
+    for section in _COMPONENTS:
+        if settings[section] is not None or section not in _EITHER:
+            _check_component(composed, section)
+    for lens, spec in settings["lenses"].items():
+        if spec is not None:
+            _check_component(composed, "lenses", lens)
+
+
+def _check_component(composed: Composed, *place: str) -> None:
+    spec = composed.at(*place)
+    if not isinstance(spec, dict) or not isinstance(spec.get("_target_"), str) or "." not in spec["_target_"]:
+        others = [key for key in composed.at(*place[:-1]) if key != place[-1]]
+        hint = f"; {did_you_mean(place[-1], others)}" if len(place) > 1 else ""
+        raise SeedscopeError(
+            f"{composed.where(*place)} must be a block with a _target_ such as package.module.Class{hint}"
+        )
+
+
+def _identified(composed: Composed) -> dict[str, Any]:
+    """Return the settings of given weights with the SHA-256 of their file."""
+    from seedscope.settings.validate import validate_settings
+
+    validate_settings(composed, "weights")
+    spec: dict[str, Any] = composed.settings["weights"]
+    try:
+        return {**spec, "sha256": build(spec).digest()}
+    except SettingError as error:
+        raise SeedscopeError(f"{composed.where('weights', error.key)}: {error.problem}") from error
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{composed.where('weights')}: {error}") from error
+
+
+def _provenance(composed: Composed, section: str, project: Path) -> dict[str, str]:
+    """Return the digests of what the section reads from outside the package: code, and input files."""
+    places = [("lenses", lens) for lens in composed.settings["lenses"]] if section == "lenses" else [(section,)]
+    if composed.settings[section] is None:
+        return {}
+    found: dict[str, str] = {}
+    for place in places:
+        try:
+            found |= source_digests(composed.at(*place)["_target_"], project.resolve())
+        except SeedscopeError as error:
+            raise SeedscopeError(f"{composed.where(*place, '_target_')}: {error}") from error
+    if section == "data":
+        from seedscope.settings.validate import validate_settings
+
+        validate_settings(composed, "data")
+        try:
+            found |= {str(path): digest(Path(path)) for path in build(composed.settings["data"]).inputs}
+        except SeedscopeError as error:
+            raise SeedscopeError(f"{composed.where('data')}: {error}") from error
+    return found

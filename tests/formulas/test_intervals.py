@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from seedscope.formulas.intervals import Interval, holm, mean_interval, pair_interval
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+def test_the_interval_of_a_mean_is_the_t_interval_of_scipy(n):
+    values = np.random.default_rng(n).normal(3, 2, n)
+    low, high = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
+    interval = mean_interval(values)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((values.mean(), low, high))
+    assert interval.n == n
+
+
+def test_the_interval_of_a_mean_agrees_with_the_bootstrap_for_many_seeds():
+    values = np.random.default_rng(0).exponential(1, 400)
+    drawn = stats.bootstrap((values,), np.mean, n_resamples=2000, rng=np.random.default_rng(1)).confidence_interval
+    interval = mean_interval(values)
+    assert (interval.low, interval.high) == pytest.approx((drawn.low, drawn.high), abs=0.02)
+
+
+def test_the_interval_of_a_mean_holds_it_19_times_in_20():
+    rng = np.random.default_rng(0)
+    holds = [(lambda i: i.low <= 1 <= i.high)(mean_interval(rng.normal(1, 3, 5))) for _ in range(1500)]
+    assert np.mean(holds) == pytest.approx(0.95, abs=0.018)
+
+
+def test_seeds_without_a_value_are_left_out_and_not_counted():
+    values = np.array([1.0, np.nan, 3.0, np.inf, 8.0])
+    assert mean_interval(values) == mean_interval(np.array([1.0, 3.0, 8.0]))
+
+
+def test_one_seed_has_a_mean_and_no_interval_and_none_has_neither():
+    assert mean_interval(np.array([4.0])) == Interval(4.0, None, None, 1)
+    assert mean_interval(np.array([np.nan])) == Interval(None, None, None, 0)
+    assert mean_interval(np.array([])) == Interval(None, None, None, 0)
+
+
+def jackknife(pairs):
+    """Leave out one seed after the other, with all its pairs."""
+    n = len(pairs)
+
+    def mean(seeds):
+        return np.mean([pairs[a, b] for a in seeds for b in seeds if a < b])
+
+    without = [mean([seed for seed in range(n) if seed != left_out]) for left_out in range(n)]
+    variance = (n - 1) / n * sum((value - np.mean(without)) ** 2 for value in without)
+    return mean(range(n)), stats.t.ppf(0.975, n - 1) * np.sqrt(variance)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(3, 9), st.integers(0, 2**32 - 1))
+def test_the_interval_over_pairs_is_an_explicit_jackknife_over_seeds(n, seed):
+    pairs = np.random.default_rng(seed).normal(0, 1, (n, n))
+    pairs = pairs + pairs.T
+    pairs[np.diag_indices(n)] = np.nan  # not looked at
+    mean, half = jackknife(pairs)
+    interval = pair_interval(pairs)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((mean, mean - half, mean + half))
+    assert interval.n == n
+
+
+def test_for_sums_over_seeds_the_jackknife_is_the_t_interval_of_the_mean():
+    """The mean of x_a + x_b over pairs is twice the mean of x: there the jackknife is exact."""
+    x = np.random.default_rng(0).normal(0, 1, 7)
+    over_pairs, over_seeds = pair_interval(x[:, None] + x), mean_interval(2 * x)
+    assert (over_pairs.low, over_pairs.high) == pytest.approx((over_seeds.low, over_seeds.high))
+
+
+def test_two_seeds_have_one_pair_and_no_interval_and_one_seed_has_no_pair():
+    pairs = np.array([[np.nan, 3.0], [3.0, np.nan]])
+    assert pair_interval(pairs) == Interval(3.0, None, None, 2)
+    assert pair_interval(np.zeros((1, 1))) == Interval(None, None, None, 1)
+    assert pair_interval(np.zeros((0, 0))) == Interval(None, None, None, 0)
+
+
+def test_an_interval_is_a_metric():
+    assert Interval(1.0, None, None, 1).as_dict() == {"mean": 1.0, "low": None, "high": None, "n": 1}
+
+
+def test_holm_by_the_textbook():
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm(np.array([0.9, 0.6])), [1, 1])
+    np.testing.assert_allclose(holm(np.array([0.02])), [0.02])
+    assert holm(np.array([])).shape == (0,)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.01, 0.01, 0.03, 0.2, 1.0]), min_size=1, max_size=12))
+def test_holm_rejects_what_stepping_down_rejects(p):
+    corrected = holm(np.array(p))
+    for level in (0.0105, 0.05, 0.1):
+        rejected = set()
+        for step, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+            if p[index] > level / (len(p) - step):
+                break
+            rejected.add(index)
+        assert {i for i in range(len(p)) if corrected[i] <= level * (1 + 1e-12)} == rejected

@@ -1,0 +1,297 @@
+from itertools import combinations, permutations, product
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from seedscope.formulas.intervals import holm
+from seedscope.lenses.contribution import compare as overlap
+from seedscope.lenses.contribution.compare import (
+    compare_dominance,
+    expected_overlap,
+    membership,
+    pair_overlap,
+    shuffled_overlap,
+)
+from seedscope.lenses.units import Units
+
+
+def dense(count):
+    return Units("fc1", "dense", (count,))
+
+
+def random_sets(rng, live, k, classes):
+    """Return top sets of k live units, drawn uniformly, (seed, class, unit)."""
+    top = np.array([[rng.permutation(np.flatnonzero(own))[:k] for _ in range(classes)] for own in live])
+    return membership(top, live.shape[1])
+
+
+def test_membership_names_the_units_and_skips_the_padding():
+    member = membership(np.array([[2, 0, -1], [-1, -1, -1]]), 4)
+    assert member.astype(int).tolist() == [[1, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_pairs_share_what_a_loop_over_sets_counts():
+    rng = np.random.default_rng(0)
+    top = np.array([[rng.permutation(9)[:4] for _ in range(3)] for _ in range(5)])
+    counted = pair_overlap(membership(top, 9))
+    for a in range(5):
+        for b in range(5):
+            for k in range(3):
+                assert counted[a, b, k] == len(set(top[a, k]) & set(top[b, k]))
+
+
+def test_the_chance_level_is_what_enumerating_all_sets_gives():
+    live = np.array([[1, 1, 1, 1, 0, 0], [0, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 1]], dtype=bool)
+    sizes = [2, 2, 1]
+    member = np.stack([membership(np.flatnonzero(own)[None, :k], 6) for own, k in zip(live, sizes, strict=True)])
+    chance = expected_overlap(member, live, dense(live.shape[1]))
+    for a, b in combinations(range(3), 2):
+        first, second = (list(combinations(np.flatnonzero(live[s]), sizes[s])) for s in (a, b))
+        shared = [len(set(x) & set(y)) for x in first for y in second]
+        assert chance[a, b, 0] == pytest.approx(np.mean(shared))
+        assert chance[b, a, 0] == chance[a, b, 0]
+
+
+def test_the_chance_level_is_what_drawing_sets_gives():
+    rng = np.random.default_rng(0)
+    live = rng.random((2, 30)) < 0.6
+    drawn = [pair_overlap(random_sets(rng, live, 5, 1))[0, 1, 0] for _ in range(4000)]
+    chance = expected_overlap(random_sets(rng, live, 5, 1), live, dense(30))[0, 1, 0]
+    assert np.mean(drawn) == pytest.approx(chance, abs=4 * np.std(drawn) / np.sqrt(4000))
+
+
+def test_a_network_without_live_units_shares_nothing_by_chance():
+    live = np.array([[True, True], [False, False]])
+    member = membership(np.array([[[0]], [[-1]]]), 2)
+    assert expected_overlap(member, live, dense(live.shape[1]))[0, 1, 0] == 0
+
+
+def test_shuffling_keeps_set_sizes_and_live_units_and_meets_the_chance_level():
+    rng = np.random.default_rng(0)
+    live = rng.random((4, 25)) < 0.5
+    member = random_sets(rng, live, 4, 3)
+    member[:, 1] = member[:, 0]  # classes that share units keep sharing them
+    before = member.copy()
+    drawn = shuffled_overlap(member, live, dense(live.shape[1]), np.random.default_rng(1), 2000)
+    np.testing.assert_array_equal(member, before)
+    upper = np.triu_indices(4, 1)
+    expected = expected_overlap(member, live, dense(live.shape[1]))[upper].mean(0)
+    np.testing.assert_allclose(drawn.mean(0), expected, atol=4 * drawn.std(0).max() / np.sqrt(2000))
+    np.testing.assert_array_equal(drawn[:, 0], drawn[:, 1])
+    assert (drawn[:, 0] != drawn[:, 2]).any()
+
+
+def p_value(member, live, units=None):
+    (row,) = [
+        row
+        for row in overlap._overlap_rows("centred", member, live, units or dense(live.shape[1]))
+        if row["class"] == "all"
+    ]
+    return row["p"]
+
+
+def test_independent_seeds_give_every_p_equally_often(monkeypatch):
+    monkeypatch.setattr(overlap, "_SHUFFLES", 199)
+    rng = np.random.default_rng(0)
+    p = []
+    for _ in range(150):
+        live = rng.random((4, 40)) < 0.5
+        p.append(p_value(random_sets(rng, live, 5, 6), live))
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    assert np.mean(np.array(p) <= 0.1) < 0.2
+
+
+def measured_of(top, live, seed=0, units=None):
+    """Return what the contribution lens would have measured, as far as comparing needs it: (class, rank) top units."""
+    top = np.asarray(top)
+    versions = ["raw", "centred", "margin", "mean_subtracted"]
+    dominance = np.random.default_rng(seed).normal(0, 1, (4, len(top), len(live)))
+    dominance[:, (top < 0).all(1)] = np.nan
+    return xr.Dataset(
+        {
+            "top": (("version", "true", "rank"), np.stack([top] * 4)),
+            "dominance": (("version", "true", "unit"), dominance),
+            "live": ("unit", np.asarray(live, dtype=bool)),
+        },
+        coords={"version": versions},
+        attrs={"experiment": "toy", **(units or dense(len(live))).attributes()},
+    )
+
+
+@pytest.fixture
+def few_shuffles(monkeypatch):
+    monkeypatch.setattr(overlap, "_SHUFFLES", 199)
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_planted_identical_sets_overlap_fully_and_no_shuffle_does_as_well():
+    rng = np.random.default_rng(0)
+    top = np.array([rng.permutation(40)[:5] for _ in range(3)])
+    comparison = compare_dominance({seed: measured_of(top, np.ones(40), seed) for seed in range(4)}, 5)
+    for version in ("raw", "centred", "margin", "mean_subtracted"):
+        metric = comparison.metrics[f"top5_overlap_{version}"]
+        assert metric["mean"] == metric["low"] == metric["high"] == 5
+        assert metric["n"] == 4
+        assert metric["chance"] == pytest.approx(5 * 5 / 40)
+        assert metric["p"] == pytest.approx(1 / 200)
+    table = comparison.tables["top5_overlap"]
+    tested = table[table["class"] != "all"]
+    assert len(tested) == 12
+    np.testing.assert_allclose(tested["p_holm"], holm(tested["p"].to_numpy()))
+    assert table[table["class"] == "all"]["p_holm"].isna().all()
+
+
+MAP = Units("pool2", "map", (4, 2, 3))
+PIXELS = Units("input", "pixel", (1, 4, 6))
+
+
+def over_all(arrange, orders, member, k):
+    """Return the mean overlap of class k in two seeds over all orders of each."""
+    shared = [
+        (arrange(member[0], first)[k] & arrange(member[1], second)[k]).sum()
+        for first, second in product(orders[0], orders[1])
+    ]
+    return np.mean(shared)
+
+
+def test_the_chance_level_of_a_map_is_what_all_orders_of_its_live_channels_give():
+    rng = np.random.default_rng(0)
+    live = np.ones((2, 24), dtype=bool)
+    live[0, 6:12] = False  # channel 1
+    live[1, [0, 3]] = False
+    member = random_sets(rng, live, 5, 2)
+
+    def arrange(sets, order):
+        return sets.reshape(2, 4, 6)[:, list(order)].reshape(2, 24)
+
+    orders = [[(a, 1, b, c) for a, b, c in permutations((0, 2, 3))], list(permutations(range(4)))]
+    chance = expected_overlap(member, live, MAP)
+    drawn = shuffled_overlap(member, live, MAP, np.random.default_rng(1), 4000)
+    for k in range(2):
+        assert chance[0, 1, k] == pytest.approx(over_all(arrange, orders, member, k))
+        assert drawn[:, k].mean() == pytest.approx(chance[0, 1, k], abs=4 * drawn[:, k].std() / np.sqrt(4000))
+
+
+def test_the_chance_level_of_pixels_is_what_all_orders_of_the_classes_that_have_pictures_give():
+    rng = np.random.default_rng(0)
+    live = rng.random((2, 24)) < 0.7
+    member = random_sets(rng, live, 5, 4)
+    member[:, 2] = False  # a class without pictures
+    orders = [[(a, b, 2, c) for a, b, c in permutations((0, 1, 3))]] * 2
+    chance = expected_overlap(member, live, PIXELS)
+    drawn = shuffled_overlap(member, live, PIXELS, np.random.default_rng(1), 4000)
+    for k in (0, 1, 3):
+        assert chance[0, 1, k] == pytest.approx(over_all(lambda sets, order: sets[list(order)], orders, member, k))
+        assert drawn[:, k].mean() == pytest.approx(chance[0, 1, k], abs=4 * drawn[:, k].std() / np.sqrt(4000))
+    assert (drawn[:, 2] == 0).all()
+
+
+def sets_at_places(rng, channels, places, at, seeds=4, classes=3):
+    """Return top sets (seed, class, unit) of four units: channels drawn for each set, places out of ``at``."""
+    top = [
+        [rng.permutation(channels)[:4] * places + rng.permutation(at)[:4] for _ in range(classes)] for _ in range(seeds)
+    ]
+    return membership(np.array(top), channels * places)
+
+
+def test_seeds_that_look_at_the_same_places_through_channels_of_their_own_share_no_more_than_chance(monkeypatch):
+    monkeypatch.setattr(overlap, "_SHUFFLES", 199)
+    units = Units("pool2", "map", (8, 1, 25))
+    rng = np.random.default_rng(0)
+    live = np.ones((4, 200), dtype=bool)
+    sets = [sets_at_places(rng, 8, 25, at=np.array([6, 7, 8, 12])) for _ in range(60)]
+    p = [p_value(member, live, units) for member in sets]
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    unaware = [p_value(member, live) for member in sets]  # as if the places of a map were drawn by the seed
+    assert np.median(unaware) < 0.02
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_seeds_that_share_channels_and_places_are_told_from_those_that_share_places_only():
+    units = Units("pool2", "map", (8, 5, 5))
+    rng = np.random.default_rng(0)
+    same = sets_at_places(rng, 8, 25, at=np.array([6, 7, 8, 12]), seeds=1)
+    assert p_value(np.repeat(same, 4, axis=0), np.ones((4, 200), dtype=bool), units) == pytest.approx(1 / 200)
+
+
+def pixel_metric(tops):
+    measured = {seed: measured_of(top, np.ones(24), seed, PIXELS) for seed, top in enumerate(tops)}
+    return compare_dominance(measured, 3).metrics["top3_overlap_centred"]
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_pixels_of_each_class_that_return_in_every_seed_are_above_chance():
+    metric = pixel_metric([np.arange(12).reshape(4, 3)] * 4)
+    assert (metric["mean"], metric["chance"]) == (3, 3 / 4)
+    assert metric["p"] == pytest.approx(1 / 200)
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_pixels_that_dominate_every_class_in_every_seed_are_no_more_than_chance():
+    metric = pixel_metric([np.tile([3, 5, 8], (4, 1))] * 4)
+    assert (metric["mean"], metric["chance"], metric["p"]) == (3, 3, 1)
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_disjoint_sets_overlap_less_than_any_shuffle():
+    tops = np.arange(3 * 2 * 5).reshape(3, 2, 5)
+    comparison = compare_dominance({seed: measured_of(tops[seed], np.ones(30)) for seed in range(3)}, 5)
+    assert comparison.metrics["top5_overlap_raw"]["mean"] == 0
+    assert comparison.metrics["top5_overlap_raw"]["p"] == 1
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_where_every_shuffle_does_as_well_p_is_1():
+    live = np.arange(12) < 5
+    comparison = compare_dominance({seed: measured_of([[4, 0, 1, 3, 2]], live, seed) for seed in range(3)}, 5)
+    metric = comparison.metrics["top5_overlap_margin"]
+    assert (metric["mean"], metric["chance"], metric["p"]) == (5, 5, 1)
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_a_class_without_pictures_is_no_test_and_does_not_dilute_the_mean():
+    top = np.array([[0, 1], [-1, -1], [2, 3]])
+    comparison = compare_dominance({seed: measured_of(top, np.ones(8)) for seed in range(3)}, 2)
+    assert comparison.metrics["top2_overlap_centred"]["mean"] == 2
+    table = comparison.tables["top2_overlap"]
+    assert table[table["class"] == 1][["mean", "chance", "p", "p_holm"]].isna().all(axis=None)
+    assert table["p_holm"].notna().sum() == 8
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_networks_without_a_live_unit_have_no_overlap_to_speak_of():
+    measured = {seed: measured_of(np.full((2, 2), -1), np.zeros(4)) for seed in range(3)}
+    for seed in measured:
+        measured[seed]["dominance"] = measured[seed].dominance * 0
+    comparison = compare_dominance(measured, 2)
+    metric = {"mean": None, "low": None, "high": None, "n": 3, "chance": None, "p": None}
+    assert comparison.metrics["top2_overlap_raw"] == metric
+    assert len(comparison.tables["top2_units"]) == 0
+
+
+def test_one_seed_has_no_pair_to_compare():
+    comparison = compare_dominance({7: measured_of([[0, 1], [2, 3]], np.ones(6))}, 2)
+    metric = {"mean": None, "low": None, "high": None, "n": 1, "chance": None, "p": None}
+    assert comparison.metrics["top2_overlap_centred"] == metric
+    assert [drawing.name for drawing in comparison.drawings] == ["dominance_heatmap"]
+
+
+@pytest.mark.usefixtures("few_shuffles")
+def test_equal_measurements_in_another_order_give_equal_comparisons():
+    rng = np.random.default_rng(0)
+    measured = {seed: measured_of([rng.permutation(9)[:3] for _ in range(2)], np.ones(9), seed) for seed in (1, 2, 5)}
+    first = compare_dominance(measured, 3)
+    again = compare_dominance(dict(reversed(measured.items())), 3)
+    assert first.metrics == again.metrics
+    for name, table in first.tables.items():
+        assert table.equals(again.tables[name])
+
+
+def test_the_table_of_units_lists_ranks_with_their_dominance():
+    measured = measured_of([[4, 1], [2, -1]], np.ones(6))
+    table = compare_dominance({3: measured}, 2).tables["top2_units"]
+    assert table[["seed", "class", "rank", "unit"]].to_numpy().tolist() == [[3, 0, 1, 4], [3, 0, 2, 1], [3, 1, 1, 2]]
+    values = measured.dominance.sel(version="centred").values
+    np.testing.assert_allclose(table["dominance"], [values[0, 4], values[0, 1], values[1, 2]])
