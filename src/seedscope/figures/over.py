@@ -112,7 +112,8 @@ def before_and_after(
         left, right = (index - 0.22, index + 0.22) if before is not None else (index, index)
         if before is not None:
             if lines:
-                marks += [Line([left, right], pair, SILENT, width=0.9) for pair in zip(before[index], after[index])]
+                pairs = zip(before[index], after[index], strict=True)
+                marks += [Line([left, right], pair, SILENT, width=0.9) for pair in pairs]
             marks += _points(left, before[index], NEUTRAL)
         marks += _points(right, after[index], FOR)
     return marks

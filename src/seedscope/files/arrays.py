@@ -41,6 +41,30 @@ def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = 
     return dataset
 
 
+def write_measured(path: Path, measured: xr.Dataset | xr.DataTree) -> None:
+    """Write labelled numbers, a data set or a tree of them, as NetCDF-4: the same numbers give the same bytes."""
+    import xarray as xr
+
+    if isinstance(measured, xr.Dataset):
+        write_dataset(path, measured)
+        return
+    size = sum(node.nbytes + 2**16 for node in (one.to_dataset(inherit=False) for one in measured.subtree))
+    with replacing(path, size) as temporary:
+        measured.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_measured(path: Path) -> xr.Dataset | xr.DataTree:
+    """Open what :func:`write_measured` wrote, lazily: a tree where there are groups, else a data set."""
+    import xarray as xr
+
+    if not groups(path):
+        return read_dataset(path)
+    try:
+        return xr.open_datatree(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise unreadable(path, error) from error
+
+
 def groups(path: Path) -> tuple[str, ...]:
     """Return the names of the groups beside a file's own data set."""
     import h5netcdf

@@ -1,23 +1,23 @@
-"""Look at one replica through every lens: numbers first, then figures."""
+"""Look at one replica through every lens: numbers first, then figures; what is kept is copied."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from seedscope.drawing import save
-from seedscope.files.arrays import read_dataset, write_dataset
 from seedscope.files.experiment import Experiment
 from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.reading import read_history
 from seedscope.files.writing import copy_file, keep_only
-from seedscope.lenses import Lens, Replica
-from seedscope.looks.shelf import FIGURES, MEASURED, Looks, Scalars
+from seedscope.lenses.lens import Lens
+from seedscope.lenses.replica import Replica
+from seedscope.looks.draw import draw
+from seedscope.looks.measure import Scalars, measure
+from seedscope.looks.shelf import Make, Shelf
 from seedscope.replicas.mapping import Report
 
 Summaries = dict[str, Scalars]
+MEASURED = "measured.nc"
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,37 @@ class Analysis:
     Attributes:
         scalars: by lens and name, ``None`` where undefined; how training ended, of a
             network that was trained here, stands with them under ``training``.
-        looked: the lenses that had to look; what the others saw was kept.
+        measured: the lenses that had to measure; what the others measured was kept.
+        drawn: the lenses that had to draw.
     """
 
     scalars: Summaries
-    looked: tuple[str, ...]
+    measured: tuple[str, ...]
+    drawn: tuple[str, ...]
 
 
 def analyze_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> Analysis:
-    """Write what every lens measures and draws of one replica.
-
-    A look that is kept is copied (see
-    :mod:`seedscope.looks.shelf`). Figures are drawn from the written numbers, so what is seen is what is kept.
-    """
+    """Write what every lens measures and draws of one replica; what is kept is copied: :mod:`seedscope.looks.shelf`."""
     at = experiment.at
     replica = Replica.open(at, seed)
-    looks = Looks.at(experiment, seed)
+    shelf = Shelf.of(experiment, seed)
     summaries: Summaries = {} if seed == GIVEN else {"training": _last_epoch(at.history(seed))}
-    looked = []
+    measured, drawn = [], []
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):
         report(done, len(lenses))
-        look = looks.kept_or_made(name, partial(_look, lens, replica))
-        summaries[name] = look.scalars
-        if look.made:
-            looked.append(name)
-        copy_file(look.measured, at.measures(seed, name))
-        figures = {figure: at.figures(seed, name) / figure.name for figure in sorted(look.figures.glob("*"))}
-        for figure, shown in figures.items():
-            copy_file(figure, shown)
-        keep_only(at.figures(seed, name), set(figures.values()))
+        numbers = shelf.measured(name, lens, _measuring(name, lens, replica))
+        figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, numbers.folder / MEASURED))
+        summaries[name] = dict(numbers.found)
+        measured += [name] * numbers.made
+        drawn += [name] * figures.made
+        copy_file(numbers.folder / MEASURED, at.measures(seed, name))
+        shown = {figures.folder / file: at.figures(seed, name) / file for file in figures.files}
+        for figure, place in shown.items():
+            copy_file(figure, place)
+        keep_only(at.figures(seed, name), set(shown.values()))
     report(1, 1)
-    return Analysis(summaries, tuple(looked))
+    return Analysis(summaries, tuple(measured), tuple(drawn))
 
 
 def measure_replica(experiment: Experiment, seed: int, report: Report) -> Summaries:
@@ -69,25 +68,21 @@ def measure_replica(experiment: Experiment, seed: int, report: Report) -> Summar
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):
         report(done, len(lenses))
-        summaries[name] = _measure(lens, replica, at.measures(seed, name))
+        summaries[name] = measure(name, lens, replica, at.measures(seed, name))
     report(1, 1)
     return summaries
 
 
-def _look(lens: Lens, replica: Replica, folder: Path) -> Scalars:
-    """Measure, summarize and draw."""
-    scalars = _measure(lens, replica, folder / MEASURED)
-    with read_dataset(folder / MEASURED) as measured:
-        for drawing in lens.draw(measured):
-            save(drawing, folder / FIGURES)
-    return scalars
+def _measuring(name: str, lens: Lens, replica: Replica) -> Make:
+    def make(folder: Path) -> tuple[list[Path], Scalars]:
+        path = folder / MEASURED
+        return [path], measure(name, lens, replica, path)
+
+    return make
 
 
-def _measure(lens: Lens, replica: Replica, path: Path) -> Scalars:
-    write_dataset(path, lens.measure(replica))
-    with read_dataset(path) as measured:
-        scalars = {name: float(value) for name, value in lens.summarize(measured).items()}
-    return {name: value if math.isfinite(value) else None for name, value in scalars.items()}
+def _drawing(name: str, lens: Lens, numbers: Path) -> Make:
+    return lambda folder: (draw(name, lens, numbers, folder), {})
 
 
 def _last_epoch(history: Path) -> Scalars:

@@ -1,9 +1,14 @@
-"""Finished looks, kept by what determines them: a lens looks at a replica once.
+"""Finished looks, kept by what determines them: a lens measures a replica once, and draws what it measured once.
 
-``.replicas/<fingerprint>/looks/<experiment>.<lens>-<key>/`` holds what the lens measured, its figures and its scalars.
-The key is the SHA-256 of the lens's settings, of the code that looking runs, of the artifacts that it sees and of the
-versions of all installed libraries. Another seed, or a change of one lens, then costs that look and no other. Of each
-lens only the latest look is kept; the folder is safe to delete.
+``.replicas/<fingerprint>/looks/<experiment>/<lens>/`` holds two folders, each named for its key:
+
+    measured-<key>   ``measured.nc`` and its scalars; the key is the SHA-256 of the settings that measuring reads, the
+                     code that it imports with the libraries' versions, and the artifacts that the lens sees
+    drawn-<key>      the figures; the key is that of all the lens's settings, the code that drawing imports, and the
+                     digest of ``measured.nc``
+
+A colour then measures nothing again, and a formula that gives the same numbers draws nothing again. Of each lens the
+latest of both are kept; the folder is safe to delete.
 """
 
 from __future__ import annotations
@@ -15,8 +20,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -27,96 +30,96 @@ from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.paths import state_folder
 from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json
-from seedscope.settings.code import PACKAGE_ROOT, code_digest, target_module
+from seedscope.lenses.lens import Lens, measuring_settings
 
-Scalars = dict[str, float | None]
-MEASURED, FIGURES = "measured.nc", "figures"  # what a look leaves in its folder
 _FOUND = "look.json"  # written last: where it stands and its digests hold, the look is finished
 _ABANDONED = 24 * 3600  # seconds after which a folder that was never finished belongs to a run that was killed
+
+Make = Callable[[Path], tuple[list[Path], dict[str, Any]]]
+"""Writes files into a folder; returns them, and what is to be remembered of them."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one lens saw of one replica: a folder with ``measured.nc`` and ``figures/``.
+    """What one lens measured or drew of one replica.
 
     Attributes:
         folder: where it lies.
-        scalars: by name; ``None`` where there is no value.
-        made: whether the lens had to look now.
+        files: its files, by their name in the folder, with their digests.
+        found: what is remembered of them; of what was measured, the scalars by name.
+        made: whether it had to be made now.
     """
 
     folder: Path
-    scalars: Scalars
+    files: Mapping[str, str]
+    found: Mapping[str, Any]
     made: bool
-
-    @property
-    def measured(self) -> Path:
-        """Return the file of its numbers."""
-        return self.folder / MEASURED
-
-    @property
-    def figures(self) -> Path:
-        """Return the folder of its figures."""
-        return self.folder / FIGURES
 
 
 @dataclass(frozen=True)
-class Looks:
+class Shelf:
     """The looks at one replica.
 
     Attributes:
         experiment: its experiment.
-        seed: its seed, or ``given``.
-        shelf: the folder that keeps them.
+        replica: its seed, or ``given``.
+        folder: where they are kept.
         seen: digests of the artifacts that a lens sees, by name.
     """
 
     experiment: Experiment
-    seed: ReplicaName
-    shelf: Path
+    replica: ReplicaName
+    folder: Path
     seen: Mapping[str, str]
 
     @classmethod
-    def at(cls, experiment: Experiment, seed: ReplicaName) -> Looks:
+    def of(cls, experiment: Experiment, replica: ReplicaName) -> Shelf:
         """Find the looks at the replica whose artifacts lie in the experiment's place."""
         at = experiment.at
-        shelf = state_folder() / read_json(at.identity(seed))["fingerprint"] / "looks"
-        seen = [at.data, at.activations(seed), at.model(seed), *([] if seed == GIVEN else [at.frames(seed)])]
-        return cls(experiment, seed, shelf, {path.name: digest(path) for path in seen})
+        folder = state_folder() / read_json(at.identity(replica))["fingerprint"] / "looks" / experiment.name
+        seen = [
+            at.data,
+            at.activations(replica),
+            at.model(replica),
+            *([] if replica == GIVEN else [at.frames(replica)]),
+        ]
+        return cls(experiment, replica, folder, {path.name: digest(path) for path in seen})
 
-    def key(self, lens: str) -> str:
-        """Return what determines how ``lens`` looks: equal keys give equal bytes."""
-        spec = self.experiment.settings["lenses"][lens]
-        modules = ["seedscope.looks.analysis", target_module(spec["_target_"])]
-        return digest_of(
-            {
-                "experiment": self.experiment.name,
-                "seed": self.seed,
-                "lens": spec,
-                "provenance": self.experiment.settings["provenance"]["lenses"],
-                "code": code_digest(modules, [PACKAGE_ROOT, self.experiment.root.resolve()]),
-                "seen": self.seen,
-                "libraries": _libraries(),
-            }
-        )
+    def measured(self, name: str, lens: Lens, make: Make) -> Look:
+        """Return what ``lens`` measured, kept or made now."""
+        key = {
+            "experiment": self.experiment.name,
+            "replica": self.replica,
+            "settings": measuring_settings(lens, self.experiment.section("lenses")[name]),
+            "code": self.experiment.section("code")["analyze"]["measure"][name],
+            "seen": dict(self.seen),
+        }
+        return self._kept_or_made(name, "measured", key, make)
 
-    def kept_or_made(self, lens: str, make: Callable[[Path], Scalars]) -> Look:
-        """Return the look of ``lens`` that is kept, or else make it.
+    def drawn(self, name: str, measured: str, make: Make) -> Look:
+        """Return what the lens drew of the numbers whose digest is ``measured``, kept or made now."""
+        key = {
+            "settings": self.experiment.section("lenses")[name],
+            "code": self.experiment.section("code")["analyze"]["draw"][name],
+            "measured": measured,
+        }
+        return self._kept_or_made(name, "drawn", key, make)
 
-        ``make`` writes ``measured.nc`` and ``figures/`` into a folder and returns the scalars.
-        """
-        prefix = f"{self.experiment.name}.{lens}-"
-        folder = self.shelf / f"{prefix}{self.key(lens)}"
+    def _kept_or_made(self, name: str, kind: str, determined_by: Mapping[str, Any], make: Make) -> Look:
+        shelf = self.folder / name
+        folder = shelf / f"{kind}-{digest_of(determined_by)}"
         kept = _intact(folder)
         if kept is not None:
             return kept
-        temporary = self.shelf / f"{prefix}{uuid.uuid4().hex}.tmp"
+        temporary = shelf / f"{kind}-{uuid.uuid4().hex}.tmp"
         try:
-            with _writing(self.shelf):
+            with _writing(shelf):
                 temporary.mkdir(parents=True)
-            scalars = make(temporary)
-            write_json(temporary / _FOUND, {"files": _digests(temporary), "scalars": scalars})
-            with _writing(self.shelf):
+            written, found = make(temporary)
+            # Digests are those of the files as they were written: one that is lost meanwhile is missed.
+            files = {path.relative_to(temporary).as_posix(): digest(path) for path in written}
+            write_json(temporary / _FOUND, {"files": files, "found": found})
+            with _writing(shelf):
                 try:
                     temporary.rename(folder)
                 except OSError:
@@ -124,12 +127,14 @@ class Looks:
                         raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        self._clear(prefix, folder)
-        return Look(folder, scalars, made=True)
+        _clear(shelf, kind, folder)
+        return Look(folder, files, found, made=True)
 
-    def _clear(self, prefix: str, latest: Path) -> None:
-        """Remove earlier looks of a lens, and what a killed run left unfinished."""
-        for folder in self.shelf.glob(f"{prefix}*"):
+
+def _clear(shelf: Path, kind: str, latest: Path) -> None:
+    """Remove earlier looks of a lens, and what a killed run left unfinished."""
+    for folder in shelf.glob(f"{kind}-*"):
+        with contextlib.suppress(FileNotFoundError):  # an orphan of a killed run clears up too
             being_made = folder.name.endswith(".tmp") and time.time() - folder.stat().st_mtime < _ABANDONED
             if folder != latest and not being_made:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -147,22 +152,12 @@ def _intact(folder: Path) -> Look | None:
     if not folder.exists():
         return None
     try:
-        found: Mapping[str, Any] = read_json(folder / _FOUND)
-        if found["files"] == _digests(folder):
-            return Look(folder, dict(found["scalars"]), made=False)
+        said: Mapping[str, Any] = read_json(folder / _FOUND)
+        files = dict(said["files"])
+        if all(digest(folder / name) == known for name, known in files.items()):
+            return Look(folder, files, dict(said["found"]), made=False)
     except (SeedscopeError, KeyError, TypeError, ValueError):
         pass
     sys.stderr.write(f"{folder} was damaged after it was finished: the lens looks again\n")
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     return None
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _FOUND)
-    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
-
-
-@cache
-def _libraries() -> str:
-    """Return a digest of the versions of everything that is installed."""
-    return digest_of({str(one.metadata["Name"]): one.version for one in distributions()})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from matplotlib.ticker import MaxNLocator
 
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing, save_all
-from seedscope.files.arrays import read_dataset
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.paths import Artifacts
@@ -23,6 +21,7 @@ from seedscope.lenses import ComparingLens, Lens
 from seedscope.lenses.comparison import Comparison
 from seedscope.seeds.headlines import Metrics, headlines
 from seedscope.seeds.seeds_needed import seeds_needed
+from seedscope.seeds.together import together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,9 +62,8 @@ def compare_lenses(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Len
     comparisons: dict[str, Comparison] = {}
     for name, lens in lenses.items():
         if isinstance(lens, ComparingLens):
-            with ExitStack() as opened:
-                measured = {seed: opened.enter_context(read_dataset(at.measures(seed, name))) for seed in seeds}
-                comparisons[name] = lens.compare(measured)
+            paths = {seed: at.measures(seed, name) for seed in seeds}
+            comparisons[name] = lens.compare(together(paths, getattr(lens, "compares", None)))
     return comparisons
 
 

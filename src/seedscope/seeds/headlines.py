@@ -1,38 +1,33 @@
 """The headline numbers of an experiment: what is said first of its replicas, asked of more seeds, and of conditions.
 
 A number is one value of each seed, or of each pair of seeds: how many of their dominant units two seeds share. Which
-numbers there are depends on the lenses of the experiment; one that a lens does not give is left out.
+numbers there are is said by the lenses of the experiment (``headlines``); one that a lens does not give is left out.
 
 Each says how narrow an interval is wanted, as a half-width: 5 % of the mean, for then numbers that differ by a tenth
 have intervals that do not overlap; of an accuracy one percentage point, for 5 % of it would be no answer; of an
-overlap 5 % of the largest there can be, for its mean lies near chance, and chance may be near 0.
+overlap 5 % of the largest there can be, for its mean lies near what is expected by chance, and that may be near 0.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from seedscope.formulas.intervals import Interval, mean_interval, pair_interval
-from seedscope.lenses.comparison import Comparison
+from seedscope.lenses.comparison import Comparison, Headline
+from seedscope.lenses.lens import HeadlinedLens, Lens
 
 _RELATIVE = 0.05
-_BY_SEED = (
-    ("training", "probe_accuracy", "probe accuracy", 0.01),
-    ("dominance", "dead_units", "dead units", None),
-    ("dominance", "gini_centred", "Gini, centred votes", None),
-    ("dominance", "units_for_80_percent_centred", "units for 80 % of a class's votes", None),
-)
-_OVERLAP = re.compile(r"top(\d+)_overlap_centred")
+_TRAINING = Headline("probe_accuracy", "probe accuracy", 0.01)
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+"""``{"<seed>": {"<lens>": {"<name>": number}}}``."""
 
 
 @dataclass(frozen=True)
-class Headline:
+class Followed:
     """One headline number of all seeds.
 
     Attributes:
@@ -40,14 +35,16 @@ class Headline:
         words: what it is.
         values: (seed) of a number of each seed, NaN where it has none; (seed, seed) of a number of each pair.
         wanted: the half-width of the 95 % interval that is wanted.
-        chance: of a number of pairs, what is expected of unrelated seeds, (seed, seed).
+        null: of a number of pairs, what is expected of unrelated seeds, (seed, seed).
+        whole: of a count, what it is a part of, (seed); else ``None``.
     """
 
     metric: str
     words: str
     values: np.ndarray
     wanted: float
-    chance: np.ndarray | None = None
+    null: np.ndarray | None = None
+    whole: np.ndarray | None = None
 
     @property
     def of_pairs(self) -> bool:
@@ -71,24 +68,43 @@ def of_each_seed(pairs: np.ndarray) -> np.ndarray:
     return total / (n - 1) if n > 1 else np.full(n, np.nan)
 
 
-def headlines(by_seed: Metrics, comparisons: Mapping[str, Comparison]) -> list[Headline]:
-    """Return the headline numbers that there are.
+def followed(by_seed: Metrics, lenses: Mapping[str, Lens], comparisons: Mapping[str, Comparison]) -> list[Followed]:
+    """Return the headline numbers that there are: how well the replicas decide, then what each lens says first.
 
     Args:
-        by_seed: ``{"<seed>": {"<lens>": {"<name>": number}}}``.
+        by_seed: the metrics by seed, lens and name.
+        lenses: the lenses by name.
         comparisons: what each lens says of the replicas together.
     """
-    found = []
-    for lens, metric, words, wanted in _BY_SEED:
-        of_lens = [metrics.get(lens, {}) for metrics in by_seed.values()]
-        if any(metric in metrics for metrics in of_lens):
-            said = (metrics.get(metric) for metrics in of_lens)
-            values = np.array([np.nan if value is None else value for value in said])
-            mean = mean_interval(values).mean
-            found.append(Headline(metric, words, values, wanted or _RELATIVE * abs(mean or 0.0)))
-    for comparison in comparisons.values():
-        for name, pairs in comparison.pairs.items():
-            if (overlap := _OVERLAP.fullmatch(name)) is not None:
-                words = f"top-{overlap[1]} units shared, by index"
-                found.append(Headline(name, words, pairs.value, _RELATIVE * pairs.limit, pairs.chance))
-    return found
+    wanted = [("training", _TRAINING)]
+    for name, lens in lenses.items():
+        if isinstance(lens, HeadlinedLens):
+            wanted += [(name, headline) for headline in lens.headlines()]
+    numbers = [_of_seeds(by_seed, lens, headline) for lens, headline in wanted]
+    pairs = [_of_pairs(comparisons.get(lens), headline) for lens, headline in wanted]
+    # Numbers of each seed first: those of pairs are another kind of number.
+    return [one for one in (*numbers, *pairs) if one is not None]
+
+
+def _of_seeds(by_seed: Metrics, lens: str, headline: Headline) -> Followed | None:
+    of_lens = [metrics.get(lens, {}) for metrics in by_seed.values()]
+    if not any(headline.metric in metrics for metrics in of_lens):
+        return None
+    values = _values(of_lens, headline.metric)
+    mean = mean_interval(values).mean
+    half_width = headline.half_width or _RELATIVE * abs(mean or 0.0)
+    whole = sum((_values(of_lens, part) for part in headline.whole), np.zeros(len(values))) if headline.whole else None
+    return Followed(headline.metric, headline.words, values, half_width, whole=whole)
+
+
+def _of_pairs(comparison: Comparison | None, headline: Headline) -> Followed | None:
+    if comparison is None or headline.metric not in comparison.pairs:
+        return None
+    pairs = comparison.pairs[headline.metric]
+    half_width = headline.half_width or _RELATIVE * pairs.limit
+    return Followed(headline.metric, headline.words, pairs.value, half_width, pairs.null)
+
+
+def _values(of_lens: list[Mapping[str, float | None]], metric: str) -> np.ndarray:
+    said = (metrics.get(metric) for metrics in of_lens)
+    return np.array([np.nan if value is None else value for value in said])

@@ -61,7 +61,7 @@ class Page:
 
 
 class Block(Protocol):
-    """A part of the page: its size, what of it is left of and above its first panel, and how it is put into its place."""
+    """A part of the page: its size, what of it lies left of and above its first panel, and how it is put in its place."""
 
     width: float
     height: float

@@ -1,4 +1,4 @@
-"""How much room words take, in inches, from the font's own widths: laying out text to measure it costs ten times more."""
+"""How much room words take, in inches, from the font's own widths: to lay out text only to measure it costs more."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""A replica as lenses see it: one network, trained from a seed or with given weights, and what its layers did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.components import build
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
+from seedscope.files.paths import Artifacts
+from seedscope.files.reading import read_identity
+from seedscope.files.weights import read_weights
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import nn
+
+    from seedscope.data import DataSource
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What a lens sees of one network, trained from a seed or with given weights.
+
+    Attributes:
+        experiment: its experiment.
+        seed: its seed, or ``given``; :func:`seedscope.files.names.in_a_sentence` says which in words.
+        probe: the probe pictures: ``image``, ``label`` (−1 where it is not known) and the ground truth, by ``sample``.
+        training: the pictures that it learned from, validation left out, as ``probe``.
+        activations: by layer name, first dimension ``sample``; ``logit(sample, target)`` included. Beside them
+            ``<layer>_frames``, ``<layer>_exhibit_frames`` and ``<layer>_variations`` (see
+            :mod:`seedscope.activations.dump`).
+        weights: by ``state_dict`` name.
+        frames: the weights at each frame of the training, ``(frame, …)``, with ``step(frame)`` and ``epoch(frame)``;
+            ``None`` of given weights.
+        variations: pictures in which one thing changes at a time, and what was changed; ``None`` where the data set
+            makes none.
+        exhibits: the ``sample`` coordinates of the fixed few pictures per class that figures show.
+        class_names: one per class.
+        architecture: makes a network of this shape, for :meth:`network` to fill with weights.
+        learning: how it was trained, the settings of :class:`seedscope.replicas.training.Training`; ``None`` where it
+            was not.
+    """
+
+    experiment: str
+    seed: ReplicaName
+    probe: xr.Dataset
+    training: xr.Dataset
+    activations: Mapping[str, xr.DataArray]
+    weights: Mapping[str, np.ndarray]
+    exhibits: np.ndarray
+    class_names: tuple[str, ...]
+    architecture: Callable[[], nn.Module]
+    frames: xr.Dataset | None = None
+    variations: xr.Dataset | None = None
+    learning: Mapping[str, Any] | None = None
+
+    @classmethod
+    def open(cls, at: Artifacts, seed: ReplicaName) -> Replica:
+        """Open one replica's artifacts; pictures and activations are read where they are used."""
+        identity = read_identity(at.identity(seed))
+        data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
+        probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
+        root = read_dataset(at.activations(seed), needs=("exhibits",))
+        return cls(
+            experiment=at.experiment,
+            seed=seed,
+            probe=probe,
+            training=_learned_from(identity, seed, data),
+            activations=_Activations(at, seed),
+            weights=read_weights(at.model(seed)),
+            exhibits=np.atleast_1d(root.attrs["exhibits"]),
+            class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
+            architecture=partial(build, identity["model"]),
+            frames=None if seed == GIVEN else read_dataset(at.frames(seed), needs=("step", "epoch")),
+            variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
+            learning=_learning(identity, seed),
+        )
+
+    @property
+    def trained_from(self) -> int:
+        """Return the seed that it was trained from; refuse given weights."""
+        if self.seed == GIVEN:
+            raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
+        return int(self.seed)
+
+    @contextmanager
+    def network(self, frame: int | None = None) -> Iterator[nn.Module]:
+        """Build the network, as trained or as it was at a frame, to compute with it on one thread, deterministically.
+
+        It is in evaluation mode, and its parameters ask for no gradient.
+        """
+        from seedscope.files.weights import load_weights
+        from seedscope.replicas.determinism import deterministic
+
+        weights = self.weights
+        if frame is not None:
+            if self.frames is None:
+                raise SeedscopeError(
+                    f"{self.experiment}, {in_a_sentence(self.seed)}: there are no frames of the training"
+                )
+            weights = {str(name): array.values for name, array in self.frames.isel(frame=frame).items()}
+        with deterministic(threads=1):
+            model = self.architecture()
+            load_weights(model, weights)
+            yield model.eval().requires_grad_(False)
+
+
+def _learned_from(identity: Mapping[str, Any], seed: ReplicaName, data: xr.Dataset) -> xr.Dataset:
+    """Return the training pictures of a replica: the shared ones, or those of its own draw."""
+    if "draw_from" in identity and seed != GIVEN:
+        source: DataSource = build(identity["draw_from"])
+        data = source.training(seed)
+    return data.isel(sample=np.flatnonzero(data.split.values == "train"))
+
+
+def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, Any] | None:
+    """Return the settings of a replica's training; of its streams those vary that have its seed."""
+    if "training" not in identity:
+        return None
+    vary = tuple(stream for stream, number in identity["streams"].items() if number == seed)
+    return {**identity["training"], "vary": vary, "threads": identity["environment"]["threads"]}
+
+
+class _Activations(Mapping[str, "xr.DataArray"]):
+    """The groups of an activations file, each opened when asked for."""
+
+    def __init__(self, at: Artifacts, seed: ReplicaName) -> None:
+        self._path = at.activations(seed)
+
+    def __getitem__(self, layer: str) -> xr.DataArray:
+        return read_dataset(self._path, group=layer, needs=(layer,))[layer]
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in groups(self._path)  # reading a group that is not there is an error of another kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(groups(self._path))
+
+    def __len__(self) -> int:
+        return len(groups(self._path))
