@@ -15,8 +15,9 @@ def analyze(name: str) -> None:
     task = partial(analyze_replica, experiment)
     analyses = map_seeds(task, experiment.replicas, experiment.component("engine"), f"analyze {name}")
     write_json(experiment.at.seeds_metrics, {str(seed): analysis.scalars for seed, analysis in analyses.items()})
-    looked = sum(len(analysis.looked) for analysis in analyses.values())
-    print(f"{name}: made {looked} of {len(analyses) * len(experiment.lens_names)} looks, the others were kept")
+    measured, drawn = (sum(len(getattr(one, what)) for one in analyses.values()) for what in ("measured", "drawn"))
+    looks = len(analyses) * len(experiment.lens_names)
+    print(f"{name}: measured {measured} and drew {drawn} of {looks} looks, the others were kept")
 
 
 if __name__ == "__main__":

@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
 from seedscope.formulas.intervals import Interval, holm, mean_interval, pair_interval
 from seedscope.lenses.comparison import Comparison
-from seedscope.seeds.headlines import Headline
+from seedscope.seeds.headlines import Followed
+from seedscope.seeds.sheets import conditions_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def rank_correlations(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.divide(np.tensordot(order, ranks, axes=1), size, out=np.full(size.shape, np.nan), where=size > 1e-12)
 
 
-def trends(axis: Axis, conditions: Sequence[Sequence[Headline]]) -> list[Trend]:
+def trends(axis: Axis, conditions: Sequence[Sequence[Followed]]) -> list[Trend]:
     """Return the trend of every headline number; none where the values of the setting are no numbers."""
     if not axis.numeric:
         return []
@@ -155,9 +153,9 @@ def trends(axis: Axis, conditions: Sequence[Sequence[Headline]]) -> list[Trend]:
     return [Trend(t.metric, t.words, t.slope, t.spearman, t.p, None if t.p is None else next(corrected)) for t in found]
 
 
-def _trend(steps: np.ndarray, numbers: Sequence[Headline]) -> Trend:
+def _trend(steps: np.ndarray, numbers: Sequence[Followed]) -> Trend:
     first = numbers[0]
-    values = np.stack([one.values if one.chance is None else one.values - one.chance for one in numbers])
+    values = np.stack([one.values if one.null is None else one.values - one.null for one in numbers])
     over_seeds = pair_interval if first.of_pairs else mean_interval
     slope, correlation = over_seeds(slopes(values, steps)), _finite(over_seeds, rank_correlations(values, steps))
     words = f"{first.words}, above chance" if first.of_pairs else first.words
@@ -189,7 +187,7 @@ def compare_conditions(
     key: str,
     base: Any,
     values: Sequence[Any],
-    conditions: Sequence[Sequence[Headline]],
+    conditions: Sequence[Sequence[Followed]],
     seeds: Sequence[int],
 ) -> Comparison:
     """Compare the headline numbers of all conditions.
@@ -205,23 +203,23 @@ def compare_conditions(
     axis = Axis.of(key, values)
     found = trends(axis, conditions)
     metrics = {
-        f"{key}: {label}": {one.metric: {**one.interval().as_dict(), **_chance(one)} for one in numbers}
+        f"{key}: {label}": {one.metric: {**one.interval().as_dict(), **_null(one)} for one in numbers}
         for label, numbers in zip(axis.labels, conditions, strict=True)
     }
     if found:
         metrics["trend"] = {trend.metric: {**trend.slope.as_dict(), "p_holm": trend.p_holm} for trend in found}
     return Comparison(
         metrics=metrics,
-        drawings=[_figure(sweep, axis, base, conditions, seeds)],
+        sheets=[conditions_sheet(sweep, axis, base, conditions, seeds, _by_seed(axis, conditions, seeds))],
         tables={"summary": _summary(axis, conditions), "trends": _trend_table(axis, found)},
     )
 
 
-def _chance(number: Headline) -> dict[str, float | None]:
-    return {} if number.chance is None else {"chance": pair_interval(number.chance).mean}
+def _null(number: Followed) -> dict[str, float | None]:
+    return {} if number.null is None else {"null": number.null_mean}
 
 
-def _summary(axis: Axis, conditions: Sequence[Sequence[Headline]]) -> pd.DataFrame:
+def _summary(axis: Axis, conditions: Sequence[Sequence[Followed]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
@@ -229,12 +227,12 @@ def _summary(axis: Axis, conditions: Sequence[Sequence[Headline]]) -> pd.DataFra
             "metric": one.metric,
             "condition": label,
             **one.interval().as_dict(),
-            **_chance(one),
+            **_null(one),
         }
         for numbers in zip(*conditions, strict=True)
         for label, one in zip(axis.labels, numbers, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["metric", "condition", "n", "mean", "low", "high", "chance"])
+    return pd.DataFrame(rows, columns=["metric", "condition", "n", "mean", "low", "high", "null"])
 
 
 def _trend_table(axis: Axis, found: Sequence[Trend]) -> pd.DataFrame:
@@ -260,7 +258,7 @@ def _trend_table(axis: Axis, found: Sequence[Trend]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _by_seed(axis: Axis, conditions: Sequence[Sequence[Headline]], seeds: Sequence[int]) -> pd.DataFrame:
+def _by_seed(axis: Axis, conditions: Sequence[Sequence[Followed]], seeds: Sequence[int]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
@@ -270,76 +268,3 @@ def _by_seed(axis: Axis, conditions: Sequence[Sequence[Headline]], seeds: Sequen
         for seed, value in zip(seeds, one.by_seed, strict=True)
     ]
     return pd.DataFrame(rows)
-
-
-def _figure(
-    sweep: str, axis: Axis, base: Any, conditions: Sequence[Sequence[Headline]], seeds: Sequence[int]
-) -> Drawing:
-    panels = list(zip(*conditions, strict=True))
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    n = f"n = {len(seeds)} seeds" if len(seeds) > 1 else "n = 1 seed, no interval"
-    figure = figures.canvas(
-        f"Sweep over {axis.key} ({sweep}, {n})",
-        4.2 * columns,
-        3.1 * rows + 0.5,
-    )
-    axes = figures.panels(figure, rows, columns, len(panels), top=0.75, bottom=0.9, hspace=0.5, wspace=0.28, left=0.7)
-    for ax, numbers in zip(axes, panels, strict=True):
-        _panel(ax, axis, base, numbers)
-    handles, names = axes[-1].get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncols=len(names), fontsize=8.5, frameon=False)
-    pairs = " Of pairs of seeds a dot is the mean over the pairs that the seed is part of."
-    return Drawing(
-        "conditions",
-        figure,
-        f"Headline numbers against {axis.key}, everything else alike, the seeds included: a dot is a seed, a grey line "
-        "the same seed under the next condition, black the mean over seeds with its 95 % interval; dotted: the "
-        "experiment's own value." + (pairs if any(numbers[0].of_pairs for numbers in panels) else ""),
-        _by_seed(axis, conditions, seeds),
-    )
-
-
-def _panel(ax: Axes, axis: Axis, base: Any, numbers: Sequence[Headline]) -> None:
-    order = np.argsort(axis.place, kind="stable")
-    place = axis.place[order]
-    values = np.stack([number.by_seed for number in numbers])[order]
-    intervals = [numbers[index].interval() for index in order]
-    low, high = (
-        np.array([np.nan if bound is None else bound for bound in bounds], dtype=np.float64)
-        for bounds in zip(*((one.low, one.high) for one in intervals), strict=True)
-    )
-    if axis.geometric:
-        ax.set_xscale("log")
-    ax.plot(place, values, color=figures.NEUTRAL, linewidth=0.5, alpha=0.5)
-    dots = ax.plot(place, values, "o", color=figures.FOR, markersize=3.5, zorder=3)
-    dots[0].set_label("a seed")
-    means = np.array([np.nan if one.mean is None else one.mean for one in intervals])
-    ax.plot(
-        place,
-        means,
-        "_-",
-        color="black",
-        linewidth=1.4,
-        markersize=11,
-        markeredgewidth=1.6,
-        label="mean, 95 % interval",
-    )
-    known = np.isfinite(low)
-    figures.spans(ax, place[known], low[known], high[known], linewidths=1.4)
-    if numbers[0].chance is not None:
-        chance = [_chance(numbers[index])["chance"] for index in order]
-        ax.plot(place, [np.nan if one is None else one for one in chance], "--", color=figures.AGAINST, label="chance")
-    if (mark := axis.mark(base)) is not None:
-        ax.axvline(
-            mark, color=figures.NEUTRAL, linestyle=":", linewidth=1.2, zorder=0, label="the experiment's own value"
-        )
-    if not np.isfinite(values).any():
-        figures.say(ax, "no value")
-        ax.set_yticks([])
-    ax.minorticks_off()
-    ax.set_xticks(place, [axis.labels[index] for index in order])
-    ax.margins(x=0.08)
-    ax.set_title(numbers[0].words, fontsize=9.5)
-    ax.set_xlabel(axis.key, fontsize=9)
-    ax.ticklabel_format(axis="y", useOffset=False)

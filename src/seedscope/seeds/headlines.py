@@ -60,6 +60,11 @@ class Followed:
         """Return the mean with its interval over seeds."""
         return pair_interval(self.values) if self.of_pairs else mean_interval(self.values)
 
+    @property
+    def null_mean(self) -> float | None:
+        """Return the mean over pairs of what is expected of unrelated seeds; ``None`` where nothing is."""
+        return None if self.null is None else pair_interval(self.null).mean
+
 
 def of_each_seed(pairs: np.ndarray) -> np.ndarray:
     """Return the mean over the pairs of each seed: (seed, seed) → (seed); NaN of a seed without a pair."""

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
+from seedscope.figures import Facts
 from seedscope.formulas.intervals import mean_interval, pair_interval
 from seedscope.lenses.comparison import Comparison
-from seedscope.seeds.headlines import Headline, of_each_seed
+from seedscope.seeds.headlines import Followed, of_each_seed
+from seedscope.seeds.sheets import seeds_needed_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,12 +139,12 @@ def _subsets(of: int, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         yield from (rng.choice(of, n, replace=False) for _ in range(_SUBSETS))
 
 
-def seeds_needed(experiment: str, numbers: Sequence[Headline]) -> Comparison:
+def seeds_needed(about: Facts, numbers: Sequence[Followed]) -> Comparison:
     """Say for each headline number how many seeds it needs; a number with too few seeds to know is left out."""
     import pandas as pd
 
     metrics: dict[str, dict[str, Any]] = {}
-    shown: list[tuple[Headline, pd.DataFrame]] = []
+    shown: list[tuple[Followed, pd.DataFrame]] = []
     for number in numbers:
         values = number.values if number.of_pairs else number.values[np.isfinite(number.values)]
         spread = Spread.of(values)
@@ -167,7 +167,7 @@ def seeds_needed(experiment: str, numbers: Sequence[Headline]) -> Comparison:
     answers = pd.DataFrame([{"metric": metric, **answer} for metric, answer in metrics.items()])
     return Comparison(
         metrics=metrics,
-        drawings=[_figure(experiment, shown, metrics)],
+        sheets=[seeds_needed_sheet(about, shown, {metric: _range(answer) for metric, answer in metrics.items()})],
         tables={"seeds_needed_summary": answers.rename(columns={"mean": "seeds_needed"})},
     )
 
@@ -203,62 +203,9 @@ def _curve(metric: str, values: np.ndarray, spread: Spread, reach: int) -> pd.Da
     return table.merge(pd.DataFrame(rows, columns=names), how="left", on="seeds")
 
 
-def _figure(
-    experiment: str, shown: Sequence[tuple[Headline, pd.DataFrame]], metrics: Mapping[str, Mapping[str, Any]]
-) -> Drawing:
-    import pandas as pd
-
-    columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
-    most = max(answer["n"] for answer in metrics.values())
-    figure = figures.canvas(
-        f"How many seeds do I need? Half-width of the 95 % interval ({experiment}, n = {most} seeds)",
-        4.2 * columns,
-        3.3 * rows + 0.4,
-    )
-    axes = figures.panels(figure, rows, columns, len(shown), top=1.0, hspace=0.62, wspace=0.28, left=0.75)
-    for ax, (number, curve) in zip(axes, shown, strict=True):
-        n = curve["seeds"].to_numpy()
-        ax.fill_between(n, curve["low"], curve["high"], color=figures.FOR, alpha=0.15, linewidth=0)
-        ax.plot(n, curve["expected"], color=figures.FOR, linewidth=1.4, label="expected")
-        known = curve["realised_mean"].notna().to_numpy()
-        ax.plot(n[known], curve["realised_mean"][known], "o", color="black", markersize=3.5, label="subsets of these")
-        bounds = (curve[f"realised_{share}_percent"][known].to_numpy() for share in (10, 90))
-        figures.spans(ax, n[known], *bounds)
-        ax.axhline(number.wanted, color=figures.AGAINST, linewidth=1.1, label="wanted")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        _plain_ticks(ax, int(n[-1]))
-        ax.set_title(
-            f"{number.words}\n±{number.wanted:.2g} asks for {_range(metrics[number.metric])} seeds", fontsize=9
-        )
-        ax.set_xlabel("seeds", fontsize=9)
-        ax.set_ylabel("half-width", fontsize=9)
-    axes[0].legend(fontsize=8, frameon=False)
-    return Drawing(
-        "seeds_needed",
-        figure,
-        "The half-width to be expected of a 95 % interval over more or fewer seeds, from the spread of the seeds at "
-        "hand (line; shaded: where it may lie, since few seeds know their own spread badly); dots: half-widths that "
-        "subsets of these seeds have, mean and middle 80 %. Where the line meets the wanted half-width, there are "
-        "seeds enough; in brackets the range of that answer.",
-        pd.concat([curve for _, curve in shown], ignore_index=True),
-    )
-
-
 def _range(answer: Mapping[str, Any]) -> str:
+    """Return how many seeds are needed, and between which numbers that lies, in words."""
     seeds, low, high = (
         f"> {_MOST:,}" if answer[key] is None else f"{answer[key]:,}" for key in ("mean", "low", "high")
     )
     return f"{seeds} [{low}, {high}]"
-
-
-def _plain_ticks(ax: Any, last: int) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    ticks = [tick for tick in (2, 5, 10, 20, 50, 100, 200, 400) if tick <= last]
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -24,10 +24,13 @@ FACTS = "Seedscope"
 
 
 def save_all(
-    sheets: Iterable[Sheet], folder: Path, texts: Mapping[str, str] = MappingProxyType({}), *, lens: str = ""
+    sheets: Iterable[tuple[str, Sheet]], folder: Path, texts: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Write sheets with their tables, and texts by file name, into ``folder``; remove what else lies there."""
-    written = [path for sheet in sheets for path in save(sheet, folder, lens)]
+    """Write sheets with their tables, each with the lens that it comes from, and texts by file name, into ``folder``.
+
+    What else lies there is removed.
+    """
+    written = [path for lens, sheet in sheets for path in save(sheet, folder, lens)]
     for name, text in texts.items():
         write_text(folder / name, text)
         written.append(folder / name)

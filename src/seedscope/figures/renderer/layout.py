@@ -61,7 +61,7 @@ class Page:
 
 
 class Block(Protocol):
-    """A part of the page: its size, what of it lies left of and above its first panel, and how it is put in its place."""
+    """A part of the page: its size, what of it lies left of and above its first panel, and how it is put into place."""
 
     width: float
     height: float
@@ -188,16 +188,21 @@ class GridBlock:
         self.width += _bar_width(grid.bar) if grid.bar else 0.0
         self._labels = _labels([block.ax for block in self._blocks]) if grid.key else {}
         self._key = _key_size(grid.key, self._labels) if grid.key and self._labels else (0.0, 0.0)
+        self._indent = 0.0  # of the panels, where the key is broader
         if grid.key and grid.key.place == "right":
             self._key_at = self.width + _PAD
             self.width += self._key[0] + _PAD
         elif grid.key:
             self.height += self._key[1] + _PAD
-            self.width = max(self.width, self._key[0])
+            self._indent = max(0.0, (self._key[0] - self.width) / 2)
+            self.width, self.left = self.width + 2 * self._indent, self.left + self._indent
 
     def place(self, x: float, y: float) -> None:
         """See :class:`Block`."""
         grid, page = self.grid, self.page
+        if grid.key and self._labels:
+            self._explain(grid.key, x, y)
+        x += self._indent
         top = y
         for row in self._rows:
             left, above = x + self._label_left, max(block.top for block in row)
@@ -212,22 +217,24 @@ class GridBlock:
             page.write(x, middle, grid.y_label, _LABEL, ha="left", va="center", rotation=90, ma="center")
         if grid.bar:
             page.bar(grid.bar, x + self._bar_at, y + max(block.top for block in self._rows[0]), self._inner[1])
-        if grid.key and self._labels:
-            right = grid.key.place == "right"
-            at = (x + self._key_at, y) if right else (x + self.width / 2, y + self.height - self._key[1])
-            size = page.figure.get_size_inches()
-            page.figure.legend(
-                list(self._labels.values()),
-                list(self._labels),
-                loc="upper left" if right else "upper center",
-                bbox_to_anchor=(at[0] / size[0], 1 - at[1] / size[1]),
-                borderaxespad=0.0,
-                title=grid.key.title or None,
-                ncols=grid.key.columns,
-                fontsize=_KEY,
-                title_fontsize=_KEY,
-                frameon=False,
-            )
+
+    def _explain(self, key: Key, x: float, y: float) -> None:
+        """Draw the key of all panels."""
+        right = key.place == "right"
+        at = (x + self._key_at, y) if right else (x + self.width / 2, y + self.height - self._key[1])
+        size = self.page.figure.get_size_inches()
+        self.page.figure.legend(
+            list(self._labels.values()),
+            list(self._labels),
+            loc="upper left" if right else "upper center",
+            bbox_to_anchor=(at[0] / size[0], 1 - at[1] / size[1]),
+            borderaxespad=0.0,
+            title=key.title or None,
+            ncols=key.columns,
+            fontsize=_KEY,
+            title_fontsize=_KEY,
+            frameon=False,
+        )
 
 
 class LineBlock:
@@ -344,8 +351,9 @@ def _labels(axes: Sequence[Axes]) -> dict[str, Any]:
 
 
 def _key_size(key: Key, labels: dict[str, Any]) -> tuple[float, float]:
-    rows = -(-len(labels) // key.columns)
-    wide = max(width(label, _KEY) for label in labels) + _SWATCH
+    said, rows = list(labels), -(-len(labels) // key.columns)
+    columns = [said[start : start + rows] for start in range(0, len(said), rows)]
     lines = max(label.count("\n") + 1 for label in labels) * rows
-    wide = max(wide * key.columns + 0.2 * (key.columns - 1), width(key.title, _KEY)) + 0.1
+    wide = sum(max(width(label, _KEY) for label in column) + _SWATCH for column in columns) + 0.22 * (len(columns) - 1)
+    wide = max(wide, width(key.title, _KEY)) + 0.1
     return wide, lines * _KEY * 1.55 / 72 + (_room(key.title, _KEY) if key.title else 0.0) + 0.06
