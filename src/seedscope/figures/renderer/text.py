@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.ft2font import LoadFlags
 
 LINE = 1.2  # of a line, in sizes of its letters
 _FONT = "DejaVu Sans"
@@ -15,7 +16,7 @@ def _advance(letter: str) -> float:
     """Return how far one letter moves the pen, in sizes of the font."""
     font = get_font(findfont(_FONT))
     font.set_size(1000, 72)
-    return float(font.load_char(ord(letter), flags=2).linearHoriAdvance) / 65536 / 1000  # 2: without hinting
+    return float(font.load_char(ord(letter), flags=LoadFlags.NO_HINTING).linearHoriAdvance) / 65536 / 1000
 
 
 def width(words: str, size: float) -> float:
