@@ -1,8 +1,9 @@
 """Replicas made of plain arrays, and a way to put one through a whole lens."""
 
+import json
 import warnings
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from seedscope.data import exhibits, pictures
-from seedscope.drawing import Animation, save
-from seedscope.files.arrays import read_dataset, write_dataset
+from seedscope.figures import Film
+from seedscope.figures.renderer import FACTS, save
+from seedscope.figures.renderer.layout import laid_out
+from seedscope.files.arrays import read_measured, write_measured
 from seedscope.lenses import Replica
+from seedscope.lenses.lens import measuring
+from seedscope.seeds.together import together
 
 
 def make_replica(activation, weight, bias, label, *, names=None, image=None, shape=(1, 8, 8), places=None, logit=None):
@@ -73,110 +78,89 @@ def random_replica():
 
 @dataclass(frozen=True)
 class Seen:
-    """What came out of a lens: numbers as read back from disk, scalars, and the figures."""
+    """What came out of a lens: numbers as read back from disk, scalars, and the sheets by name."""
 
-    measured: xr.Dataset
+    measured: xr.Dataset | xr.DataTree
     summary: dict
-    drawings: dict
+    sheets: dict
 
 
 @pytest.fixture
 def look(tmp_path):
-    """Put a replica through a lens as ``analyze`` does; any warning is an error, and so is a figure hard to read.
+    """Put a replica through a lens as ``analyze`` does; any warning is an error.
 
-    ``draw`` says which figures: all whose name starts with it.
+    ``draw`` says which sheets are made: all whose name starts with it, or none. With ``rendered`` they are written and
+    looked at too (see :func:`check_readable`), which takes most of the time: once for each kind of sheet is enough.
     """
 
-    def through(lens, replica, *, draw=""):
+    def through(lens, replica, *, draw="", rendered=False):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            write_dataset(tmp_path / "measured.nc", lens.measure(replica))
-            with read_dataset(tmp_path / "measured.nc") as file:
-                measured = file.load()
-            summary = lens.summarize(measured)
-            drawings = {}
-            for drawing in () if draw is None else lens.draw(measured):
-                if not drawing.name.startswith(draw):
-                    continue
-                assert drawing.name not in drawings
-                save(drawing, tmp_path)
-                check_saved(tmp_path / drawing.file, drawing)
-                check_readable(drawing)
-                drawings[drawing.name] = drawing
-        return Seen(measured, summary, drawings)
+            with measuring(lens, "toy") as blind:
+                write_measured(tmp_path / "measured.nc", blind.measure(replica))
+                with read_measured(tmp_path / "measured.nc") as file:
+                    measured = file.load()
+                summary = blind.summarize(measured)
+            made = [] if draw is None else [sheet for sheet in lens.draw(measured) if sheet.name.startswith(draw)]
+            sheets = {sheet.name: sheet for sheet in made}
+            assert len(sheets) == len(made)
+            for sheet in made if rendered else ():
+                check_rendered(sheet, tmp_path)
+        return Seen(measured, summary, sheets)
 
     return through
 
 
 @pytest.fixture
-def readable(tmp_path):
-    """Save drawings as ``compare`` does; any warning is an error, and so is a figure hard to read. Return their names.
+def compared(tmp_path):
+    """Compare what a lens measured on several seeds as the stage does, from files; any warning is an error.
 
-    ``drawings`` is what makes them, so that its warnings count.
+    Of the variables it is given those that the lens says it reads. With ``rendered`` its sheets are written and looked
+    at.
     """
 
-    def of(drawings):
+    def through(lens, measured, *, rendered=False):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            names = []
-            for drawing in drawings():
-                save(drawing, tmp_path)
-                check_saved(tmp_path / f"{drawing.name}.png", drawing)
-                check_readable(drawing)
-                names.append(drawing.name)
-        return names
+            paths = {seed: tmp_path / f"seed-{seed}.nc" for seed in measured}
+            for seed, path in paths.items():
+                write_measured(path, measured[seed])
+            comparison = lens.compare(together(paths, getattr(lens, "compares", None)))
+            assert len({sheet.name for sheet in comparison.sheets}) == len(comparison.sheets)
+            for sheet in comparison.sheets if rendered else ():
+                check_rendered(sheet, tmp_path)
+        return comparison
 
-    return of
+    return through
 
 
-def check_saved(path, drawing):
+def check_rendered(sheet, folder):
+    """Write a sheet; it must show something, carry its words, and be readable."""
+    path, *_ = save(sheet, folder, "toy")
     with Image.open(path) as image:
         assert np.ptp(np.asarray(image.convert("RGB"))) > 0
-        if isinstance(drawing, Animation):
-            assert image.info["comment"].decode() == f"{drawing.figure.get_suptitle()}\n{drawing.description}"
-            return
-        assert image.text["Title"] == drawing.figure.get_suptitle()
-        assert image.text["Description"] == drawing.description
+        facts = json.loads(image.info["comment"] if isinstance(sheet, Film) else image.text[FACTS])
+        assert facts == sheet.facts("toy")
+        if not isinstance(sheet, Film):
+            assert image.text["Title"] == sheet.heading
+            assert image.text["Description"] == sheet.description
+    check_readable(sheet)
 
 
-def check_readable(drawing):
-    """Refuse text that is cut off at the border, tick labels that run into each other, and words for missing values.
-
-    The figure has been saved, so everything is where it is seen.
-    """
-    figure = drawing.figure
+def check_readable(sheet):
+    """Refuse words that are cut off at the border, that run into each other, or that stand for missing values."""
+    longest = max(sheet.captions, key=len) if isinstance(sheet, Film) else ""
+    figure = laid_out(sheet.heading, sheet.note, sheet.body, longest)[0].figure
     renderer = FigureCanvasAgg(figure).get_renderer()
     whole = figure.bbox.padded(1)
-    for words, box in texts(figure, renderer):
-        assert "nan" not in words.split(), (drawing.name, words)
-        assert whole.x0 <= box.x0, (drawing.name, words)
-        assert box.x1 <= whole.x1, (drawing.name, words)
-        assert whole.y0 <= box.y0, (drawing.name, words)
-        assert box.y1 <= whole.y1, (drawing.name, words)
-    for ax in figure.axes:
-        for axis, edge in ((ax.xaxis, "x"), (ax.yaxis, "y")):
-            boxes = [box for _, box in tick_labels(axis, renderer)] if ax.axison else []
-            ends = sorted((getattr(box, f"{edge}0"), getattr(box, f"{edge}1")) for box in boxes)
-            for (_, end), (start, _) in pairwise(ends):
-                assert start >= end, (drawing.name, ax.get_title(), edge)
-
-
-def tick_labels(axis, renderer):
-    low, high = sorted(axis.get_view_interval())
-    for tick in axis.get_major_ticks():
-        if low <= tick.get_loc() <= high and tick.label1.get_visible() and tick.label1.get_text():
-            yield tick.label1.get_text(), tick.label1.get_window_extent(renderer)
-
-
-def texts(figure, renderer):
-    shown = list(figure.texts)
-    shown += [figure._suptitle, *filter(None, (figure._supxlabel, figure._supylabel))]
-    for ax in figure.axes:
-        shown += [ax.title, *ax.texts]
-        if ax.axison:
-            shown += [ax.xaxis.label, ax.yaxis.label]
-            for axis in (ax.xaxis, ax.yaxis):
-                yield from tick_labels(axis, renderer)
-    for text in shown:
-        if text.get_visible() and text.get_text():
-            yield text.get_text(), text.get_window_extent(renderer)
+    around = [text for text in figure.texts if text.get_visible() and text.get_text()]
+    inside = [text for ax in figure.axes for text in ax.texts if text.get_visible() and text.get_text()]
+    boxes = {text: text.get_window_extent(renderer) for text in (*around, *inside)}
+    for text, box in boxes.items():
+        words = text.get_text()
+        assert "nan" not in words.split(), (sheet.name, words)
+        assert whole.x0 <= box.x0 <= box.x1 <= whole.x1, (sheet.name, words)
+        assert whole.y0 <= box.y0 <= box.y1 <= whole.y1, (sheet.name, words)
+    upright = [text for text in around if text.get_rotation() in (0, 90)]  # boxes of slanted words say too little
+    for one, other in combinations(upright, 2):
+        assert not boxes[one].padded(-1).overlaps(boxes[other].padded(-1)), (one.get_text(), other.get_text())
