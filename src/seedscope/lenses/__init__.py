@@ -22,6 +22,7 @@ from seedscope.lenses.network import (
     require_dense_head,
     require_kept,
     require_labels,
+    require_maps,
     require_one_run,
     require_training,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "require_dense_head",
     "require_kept",
     "require_labels",
+    "require_maps",
     "require_one_run",
     "require_training",
 ]

@@ -38,9 +38,8 @@ from seedscope.drawing import Animation, Drawing
 from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.names import in_a_sentence
-from seedscope.lenses import Network, Replica, require_dense_head, require_training
+from seedscope.lenses import Network, Replica, require_dense_head, require_maps, require_training
 from seedscope.lenses.contribution import Votes, dominance, predicted_class, strongest_other, top_units
-from seedscope.lenses.feature_maps import require_maps
 
 if TYPE_CHECKING:
     import pandas as pd

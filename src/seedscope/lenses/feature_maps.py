@@ -25,7 +25,7 @@ from seedscope.drawing import Drawing
 from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
 from seedscope.files.errors import SettingError
 from seedscope.files.names import in_a_sentence
-from seedscope.lenses import Network, Replica, require_channels
+from seedscope.lenses import Network, Replica, require_maps
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -182,14 +182,6 @@ class FeatureMaps:
             f"What channel {channel} of {layer} answers to each picture, on the scale {scale}; places are counted in "
             "pixels of the map.",
         )
-
-
-def require_maps(network: Network, layers: Sequence[str]) -> None:
-    """Refuse a layer that is not there, whose output is not (channel, y, x), or that is not dumped."""
-    require_channels(network, layers)
-    for layer in layers:
-        if layer not in network.dumped:
-            raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
 
 
 def _class(measured: xr.Dataset, k: int) -> str:

@@ -96,6 +96,15 @@ def require_channels(network: Network, layers: Iterable[str], key: str = "layers
         require_one_run(network, key, [layer])
 
 
+def require_maps(network: Network, layers: Iterable[str]) -> None:
+    """Refuse a layer that is not there, whose output is not (channel, y, x), or that is not dumped."""
+    layers = list(layers)
+    require_channels(network, layers)
+    for layer in layers:
+        if layer not in network.dumped:
+            raise SettingError("layers", f"layer {layer!r} is not dumped: set dump.layers.{layer}: exhibits")
+
+
 def require_one_run(network: Network, key: str, layers: Iterable[str]) -> None:
     """Refuse a layer that runs several times in one forward pass; ``key`` is the setting that names it."""
     for layer in layers:
