@@ -21,6 +21,7 @@ from seedscope.figures.colours import (
     blended,
     centred,
     of_member,
+    rgb,
     scale_of,
     sign_colours,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "outlined",
     "panels_of",
     "picture",
+    "rgb",
     "say",
     "scale_of",
     "shared_cells",

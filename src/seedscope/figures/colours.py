@@ -65,6 +65,11 @@ def sign_colours(values: np.ndarray) -> list[str]:
     return [FOR if value >= 0 else AGAINST for value in np.asarray(values)]
 
 
+def rgb(color: str) -> np.ndarray:
+    """Return ``#rrggbb`` as red, green and blue in [0, 1]."""
+    return np.array([int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+
+
 def of_member(index: int) -> str:
     """Return the colour of the ``index``-th of several lines, such as those of seeds or classes."""
     return PALETTE[index % len(PALETTE)]
@@ -81,8 +86,7 @@ def blended(corners: Sequence[str], down: np.ndarray, right: np.ndarray) -> np.n
     Returns:
         (…, 3), red, green and blue in [0, 1].
     """
-    parts = np.array([[int(corner[at : at + 2], 16) / 255 for at in (1, 3, 5)] for corner in corners])
-    top_left, top_right, bottom_left, bottom_right = parts
+    top_left, top_right, bottom_left, bottom_right = map(rgb, corners)
     down, right = np.asarray(down)[..., None], np.asarray(right)[..., None]
     top, bottom = top_left + right * (top_right - top_left), bottom_left + right * (bottom_right - bottom_left)
     return np.asarray(top + down * (bottom - top))

@@ -179,12 +179,13 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Strokes:
-    """Open lines, each (point, 2)."""
+    """Open lines, each (point, 2): many of one kind, drawn at once."""
 
     points: Sequence[np.ndarray]
     color: Colours = "black"
     width: float = 1.0
     style: str = "-"
+    opacity: float = 1.0
 
 
 Mark = Bars | Spans | Dots | Line | Band | Rule | Stripe | Image | Words | Shapes | Strokes

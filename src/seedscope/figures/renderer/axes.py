@@ -249,6 +249,7 @@ def _strokes(ax: Axes, strokes: Strokes, order: float) -> None:
                 colors=strokes.color,
                 linewidths=strokes.width,
                 linestyles=strokes.style,
+                alpha=strokes.opacity,
                 zorder=order,
             )
         )
