@@ -32,20 +32,14 @@ def stacked(parts: Mapping[int, xr.Dataset | xr.DataTree]) -> xr.Dataset | xr.Da
     """Put the numbers of several seeds beside each other; trees group by group."""
     import xarray as xr
 
-    seeds = sorted(parts)
-    first = parts[seeds[0]]
-    if isinstance(first, xr.Dataset):
-        return _stacked({seed: parts[seed] for seed in seeds})  # type: ignore[dict-item]  # all are alike
-    groups = dict.fromkeys(node.path for seed in seeds for node in parts[seed].subtree)  # type: ignore[union-attr]
+    trees: Mapping[int, Any] = {seed: parts[seed] for seed in sorted(parts)}
+    if isinstance(next(iter(trees.values())), xr.Dataset):
+        return _stacked(trees)
     found = {}
-    for group in groups:
-        having = {seed: parts[seed][group].to_dataset(inherit=False) for seed in seeds if _has(parts[seed], group)}
-        found[group] = _stacked(having, seeds)
+    for group in dict.fromkeys(path for tree in trees.values() for path in tree.groups):
+        having = {seed: tree[group].to_dataset(inherit=False) for seed, tree in trees.items() if group in tree.groups}
+        found[group] = _stacked(having, list(trees))
     return xr.DataTree.from_dict(found)
-
-
-def _has(tree: Any, group: str) -> bool:
-    return group == "/" or group in tree
 
 
 def _chosen(measured: Any, names: Sequence[str] | None) -> Any:
