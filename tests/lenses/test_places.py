@@ -8,7 +8,7 @@ from torch import nn
 
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
-from seedscope.lenses.heat_maps.scores import Scores
+from seedscope.lenses.attribution.scores import Scores
 from seedscope.lenses.places import AGREEMENTS, COMPARED, Places
 from seedscope.lenses.places.agreement import agreement
 from seedscope.lenses.places.votes import DenseEnd, dense_layers

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seedscope.lenses.comparison import Comparison
-    from seedscope.lenses.heat_maps.scores import Scores
+    from seedscope.lenses.attribution.scores import Scores
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
 EXPLAINED = ("logit", "centred")
@@ -172,9 +172,9 @@ class HeatMaps:
         ]
 
     def _map(self, scores: Scores, method: Method, layer: str, pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
-        from seedscope.lenses.heat_maps.grad_cam import grad_cam
-        from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients
-        from seedscope.lenses.heat_maps.occlusion import occlusion
+        from seedscope.lenses.attribution.grad_cam import grad_cam
+        from seedscope.lenses.attribution.integrated_gradients import integrated_gradients
+        from seedscope.lenses.attribution.occlusion import occlusion
 
         if method == "grad_cam":
             return grad_cam(scores, layer, pictures, target, self.batch_size)
@@ -183,7 +183,7 @@ class HeatMaps:
         return integrated_gradients(scores, pictures, target, self.batch_size, steps=self.steps)
 
     def _scores(self, network: nn.Module) -> Scores:
-        from seedscope.lenses.heat_maps.scores import Scores, laid_out
+        from seedscope.lenses.attribution.scores import Scores, laid_out
 
         return Scores(laid_out(network), centred=self.score == "centred")
 
@@ -196,9 +196,9 @@ class HeatMaps:
     def _shown(self, replica: Replica) -> xr.Dataset:
         import xarray as xr
 
-        from seedscope.lenses.heat_maps.grad_cam import closed_form_error
-        from seedscope.lenses.heat_maps.integrated_gradients import lacking
-        from seedscope.lenses.heat_maps.scores import probabilities
+        from seedscope.lenses.attribution.grad_cam import closed_form_error
+        from seedscope.lenses.attribution.integrated_gradients import lacking
+        from seedscope.lenses.attribution.scores import probabilities
 
         sample = shown_exhibits(replica, self.shown)
         exhibits = replica.probe.sel(sample=sample)
@@ -270,8 +270,8 @@ class HeatMaps:
 
     def _no_heat(self, network: nn.Module, replica: Replica) -> np.ndarray:
         """Return the share of the exhibits' Grad-CAM maps that have no heat, (layer, explained)."""
-        from seedscope.lenses.heat_maps.grad_cam import grad_cam
-        from seedscope.lenses.heat_maps.scores import Scores
+        from seedscope.lenses.attribution.grad_cam import grad_cam
+        from seedscope.lenses.attribution.scores import Scores
 
         exhibits = replica.probe.sel(sample=replica.exhibits)
         pictures = exhibits.image.values

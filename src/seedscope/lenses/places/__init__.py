@@ -90,7 +90,7 @@ class Places:
         import xarray as xr
 
         from seedscope.data import balanced
-        from seedscope.lenses.heat_maps.scores import laid_out
+        from seedscope.lenses.attribution.scores import laid_out
 
         pictures, label = replica.probe.image.values, replica.probe.label.values
         sample = replica.probe.sample.values
@@ -203,7 +203,7 @@ class Places:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return place (sample, y, x), channel (sample, channel), rest (sample) and the centred scores of all."""
         from seedscope.activations.capture import activations
-        from seedscope.lenses.heat_maps.scores import class_scores, in_batches
+        from seedscope.lenses.attribution.scores import class_scores, in_batches
 
         shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         end: DenseEnd | None = None
@@ -229,10 +229,10 @@ class Places:
         return float(np.abs(place.sum((1, 2)) + rest - score).max() / (np.abs(score).max() or 1))
 
     def _heat(self, network: nn.Module, logits: int, pictures: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
-        from seedscope.lenses.heat_maps.grad_cam import grad_cam
-        from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients
-        from seedscope.lenses.heat_maps.occlusion import occlusion
-        from seedscope.lenses.heat_maps.scores import Scores
+        from seedscope.lenses.attribution.grad_cam import grad_cam
+        from seedscope.lenses.attribution.integrated_gradients import integrated_gradients
+        from seedscope.lenses.attribution.occlusion import occlusion
+        from seedscope.lenses.attribution.scores import Scores
 
         centred = Scores(network, centred=True)
         maps = {"grad_cam": grad_cam(centred, self.maps, pictures, answer, self.batch_size)}

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from seedscope.lenses.heat_maps.occlusion import mean_picture
-from seedscope.lenses.heat_maps.scores import Scores, in_batches
+from seedscope.lenses.attribution.occlusion import mean_picture
+from seedscope.lenses.attribution.scores import Scores, in_batches
 
 
 def integrated_gradients(

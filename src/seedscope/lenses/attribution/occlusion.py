@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from seedscope.lenses.heat_maps.scores import Scores, in_batches
+from seedscope.lenses.attribution.scores import Scores, in_batches
 
 
 def occlusion(

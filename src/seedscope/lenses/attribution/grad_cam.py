@@ -22,7 +22,7 @@ import torch
 
 from seedscope.activations.capture import differentiable_from
 from seedscope.files.errors import SeedscopeError
-from seedscope.lenses.heat_maps.scores import Scores, in_batches
+from seedscope.lenses.attribution.scores import Scores, in_batches
 
 
 @dataclass(frozen=True)
