@@ -12,7 +12,6 @@ another picture in it is noticed.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -225,15 +224,6 @@ class Album:
             if place.is_file():
                 return place
         raise SettingError("classes", f"there is no file {' or '.join(map(str, places))}")
-
-
-def imagenet_name(line: str) -> tuple[str, str]:
-    """Return (WordNet id, first name) of a class of ImageNet: ``n02504458 African elephant, Loxodonta africana``.
-
-    A line that does not begin with a WordNet id has none: ("", the line).
-    """
-    found = re.fullmatch(r"(n\d{8})\s+([^,]+).*", line)
-    return (found[1], found[2].strip()) if found else ("", line)
 
 
 def _check_size(size: int, resize: int, fit: Fit) -> None:

@@ -5,10 +5,13 @@
     given    given            given weights    given
 
 Names stand as they are in ``reports/figures/<experiment>/seeds/<name>/`` and in the metrics by replica.
+
+And what a class is called: by its number, or by its name, of which ImageNet's are cut down to the first.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 ReplicaName = int | Literal["given"]
@@ -38,3 +41,17 @@ def in_order(name: ReplicaName) -> tuple[bool, int]:
 def parsed(text: str) -> ReplicaName:
     """Return the name that ``str(name)`` was made of."""
     return GIVEN if text == GIVEN else int(text)
+
+
+def imagenet_name(line: str) -> tuple[str, str]:
+    """Return (WordNet id, first name) of a class of ImageNet: ``n02504458 African elephant, Loxodonta africana``.
+
+    A line that does not begin with a WordNet id has none: ("", the line).
+    """
+    found = re.fullmatch(r"(n\d{8})\s+([^,]+).*", line)
+    return (found[1], found[2].strip()) if found else ("", line)
+
+
+def class_in_a_sentence(number: int, name: str) -> str:
+    """Return what a class is called in sentences: ``class 3``, or its first name where that is another word."""
+    return f"class {number}" if name == str(number) else " ".join(imagenet_name(name)).strip()

@@ -18,7 +18,7 @@ import numpy as np
 from annotated_types import Ge
 
 from seedscope import drawing as figures
-from seedscope.data.folders import imagenet_name
+from seedscope.files.names import imagenet_name
 from seedscope.drawing import Drawing
 from seedscope.drawing.rows import grey_or_rgb
 from seedscope.files.errors import SeedscopeError, SettingError

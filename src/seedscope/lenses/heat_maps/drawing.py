@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope import drawing as figures
-from seedscope.data.folders import imagenet_name
+from seedscope.files.names import imagenet_name
 from seedscope.drawing import Drawing
 from seedscope.drawing.dots import dot_rows
 from seedscope.drawing.rows import PictureRows, grey_or_rgb
