@@ -65,6 +65,13 @@ def read_measured(path: Path) -> xr.Dataset | xr.DataTree:
         raise unreadable(path, error) from error
 
 
+def root_of(measured: xr.Dataset | xr.DataTree) -> xr.Dataset:
+    """Return what belongs to no group: of a data set all, of a tree its own variables."""
+    import xarray as xr
+
+    return measured if isinstance(measured, xr.Dataset) else measured.to_dataset(inherit=False)
+
+
 def groups(path: Path) -> tuple[str, ...]:
     """Return the names of the groups beside a file's own data set."""
     import h5netcdf
