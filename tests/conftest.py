@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ def miniature(tmp_path: Path) -> Artifacts:
     def picture(path: Path, colour: int, title: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = PngImagePlugin.PngInfo()
-        text.add_text("Title", title)
-        text.add_text("Description", f"What {path.stem} shows.")
+        facts = {"title": title, "description": f"What {path.stem} shows."}
+        text.add_itxt("Seedscope", json.dumps(facts))
         Image.fromarray(np.full((8, 12, 3), colour, np.uint8)).save(path, pnginfo=text)
 
     config = {
@@ -50,7 +51,7 @@ def miniature(tmp_path: Path) -> Artifacts:
         environment = {"torch": "2.13.0", "threads": 1, "device": "cpu"}
         write_json(at.identity(seed), {"fingerprint": f"{seed:064x}", "seed": seed, "environment": environment})
         for lens in ("contribution", "mistakes"):
-            picture(at.figures(seed, lens) / f"{lens}_votes.png", 40 * seed, f"Votes, toy, seed {seed}")
+            picture(at.figures(seed, lens) / f"{lens}_votes.png", 40 * seed, "Votes")
             write_text(at.figures(seed, lens) / f"{lens}_votes.csv", "unit,vote\n0,1.5\n1,-0.5\n")
         metrics[str(seed)] = {
             "training": {"probe_accuracy": 0.9 + seed / 100},
@@ -63,10 +64,10 @@ def miniature(tmp_path: Path) -> Artifacts:
         at.across_metrics,
         {
             "training": {"probe_accuracy": interval},
-            "contribution": {"top5_overlap": {**interval, "chance": 0.4}},
+            "contribution": {"top5_overlap": {**interval, "null": 0.4}},
         },
     )
-    picture(at.across_seeds / "dominance_heatmap.png", 90, "Dominance, toy, 2 seeds")
+    picture(at.across_seeds / "dominance_heatmap.png", 90, "Dominance by seed")
     write_text(
         at.across_seeds / "summary.csv",
         "lens,metric,n,mean,low,high\ntraining,probe_accuracy,2,0.94,0.9,0.98\n",

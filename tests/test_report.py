@@ -18,16 +18,14 @@ from seedscope.files.errors import SeedscopeError
 from seedscope.files.paths import Artifacts, SweepArtifacts
 from seedscope.files.writing import write_json, write_text
 from seedscope.report import write_site
-from seedscope.report.collection import collect, read_shelf
+from seedscope.report.collection import FACTS, collect, read_shelf
 from seedscope.report.pages import (
     common_start,
-    families,
     gallery,
     headlines,
     link_from,
     rows,
     summary_estimate,
-    without_place,
 )
 from seedscope.report.wording import aligned, integers, interval, listed, natural_key, number
 
@@ -107,14 +105,21 @@ def bytes_of(site: Path) -> dict[str, bytes]:
     return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
 
-def draw(path: Path, title: str = "", description: str = "", size: tuple[int, int] = (12, 8)) -> None:
+def draw(
+    path: Path,
+    title: str = "",
+    description: str = "",
+    size: tuple[int, int] = (12, 8),
+    family: str = "",
+    mark: str = "",
+) -> None:
     from PIL import Image, PngImagePlugin
 
     path.parent.mkdir(parents=True, exist_ok=True)
     words = PngImagePlugin.PngInfo()
-    for key, value in (("Title", title), ("Description", description)):
-        if value:
-            words.add_text(key, value)
+    if title:
+        facts = {"title": title, "description": description, "family": family, "mark": mark}
+        words.add_itxt(FACTS, json.dumps(facts))
     Image.fromarray(np.full((size[1], size[0], 3), 200, np.uint8)).save(path, pnginfo=words)
 
 
@@ -128,15 +133,17 @@ def full(miniature: Artifacts) -> Artifacts:
         for target in (0, 1, 2, 10):
             draw(
                 at.figures(seed, "contribution") / f"ranking_class{target}_5samples.png",
-                f"Ranking, toy, seed {seed}, class {target}",
+                f"Ranking, class {target}",
                 "Bars above zero vote for the class.",
+                family="Ranking, each class",
+                mark=f"class {target}",
             )
         frames = [Image.fromarray(np.full((8, 12), shade, np.uint8)) for shade in (0, 100, 200)]
         frames[0].save(
             at.figures(seed, "mistakes") / "training.gif",
             save_all=True,
             append_images=frames[1:],
-            comment=f"The training, seed {seed}\nA frame is a step.",
+            comment=json.dumps({"title": "The training", "description": "A frame is a step."}),
         )
         write_text(at.figures(seed, "mistakes") / "worst pictures #1.csv", "sample\n4\n")
         draw(at.figures(seed, "mistakes") / "by place" / "100% of them?.png")
@@ -198,7 +205,7 @@ def test_pages_are_well_formed_and_say_what_their_pictures_show(full: Artifacts)
 
 def test_a_figure_carries_its_own_title_and_description(full: Artifacts) -> None:
     page = parse(write_site(["toy"], full.root).parent / "toy" / "index.html")
-    assert [image["alt"] for image in page.images] == ["Dominance, toy, 2 seeds"]
+    assert [image["alt"] for image in page.images] == ["Dominance by seed"]
     assert "What dominance_heatmap shows." in page.text
 
 
@@ -209,14 +216,14 @@ def test_a_figure_without_words_is_called_by_its_file_name(full: Artifacts) -> N
 
 def test_a_film_carries_its_words_in_its_comment(full: Artifacts) -> None:
     film = next(f for f in collect("toy", full.root).shelf(5, "mistakes").figures if f.name == "training.gif")
-    assert (film.title, film.description) == ("The training, seed 5", "A frame is a step.")
+    assert (film.title, film.description) == ("The training", "A frame is a step.")
 
 
 def test_pictures_are_opened_for_their_headers_only(miniature: Artifacts) -> None:
     path = miniature.across_seeds / "dominance_heatmap.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b"IDAT") + 8])
-    assert collect("toy", miniature.root).across.figures[0].title == "Dominance, toy, 2 seeds"
+    assert collect("toy", miniature.root).across.figures[0].title == "Dominance by seed"
 
 
 def test_a_file_that_is_no_picture_is_refused_by_name(miniature: Artifacts) -> None:
@@ -255,7 +262,7 @@ def test_a_seed_without_a_figure_that_others_have_keeps_its_place_in_the_row(ful
 
 def test_words_that_all_seeds_share_are_said_once(full: Artifacts) -> None:
     (_, ranking) = rows(collect("toy", full.root), "contribution")
-    assert ranking.words == "Ranking, class 0–2, 10"
+    assert ranking.words == "Ranking, each class"
     assert ranking.description == "Bars above zero vote for the class."
     assert [row.title for row in ranking.hung][:2] == ["Ranking, class 0", "Ranking, class 1"]
     assert not any(picture.title for row in ranking.hung for _, picture in row.pictures if picture)
@@ -265,35 +272,12 @@ def test_words_that_differ_between_seeds_stand_under_each(miniature: Artifacts) 
     for seed in (3, 5):
         draw(
             miniature.figures(seed, "mistakes") / "mistakes_votes.png",
-            f"Votes, seed {seed}",
+            "Votes",
             f"{seed * 7} errors.",
         )
     ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "mistakes"))
     assert (row.title, row.description) == ("Votes", "")
     assert [picture.description for _, picture in row.pictures if picture] == ["21 errors.", "35 errors."]
-
-
-@pytest.mark.parametrize(
-    ("title", "expected"),
-    [
-        ("Votes, toy, seed 3, class 0", "Votes, class 0"),
-        ("Votes (seed 3)", "Votes"),
-        ("Votes (toy, seed 3)", "Votes"),
-        (
-            "Votes of class 0 (0,0) (toy, seed 3; 41 of 64 dead): 1 wins",
-            "Votes of class 0 (0,0) (41 of 64 dead): 1 wins",
-        ),
-        ("seed=3: Votes", "Votes"),
-        ("Seed 3 · Votes", "Votes"),
-        ("Votes, seed 13", "Votes, seed 13"),
-        ("Votes, seed 31", "Votes, seed 31"),
-        ("Seeds 3 and 5", "Seeds 3 and 5"),
-        ("The toy box (toys, 3)", "The toy box (toys, 3)"),
-        ("Toy", "Toy"),
-    ],
-)
-def test_a_title_loses_its_own_experiment_and_seed_and_nothing_else(title: str, expected: str) -> None:
-    assert without_place(title, "toy", 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -326,19 +310,39 @@ def test_a_long_description_says_under_each_seed_only_where_it_differs(miniature
 def test_what_differs_between_the_titles_of_a_row_stands_under_each_seed(miniature: Artifacts) -> None:
     for seed in (3, 5):
         path = miniature.figures(seed, "mistakes") / "mistakes_votes.png"
-        draw(path, f"Outputs (toy, seed {seed}; {seed} of 64 dead)", size=(30, 10))
+        draw(path, f"Outputs; {seed} of 64 dead", size=(30, 10))
     ((row,),) = (group.hung for group in rows(collect("toy", miniature.root), "mistakes"))
     assert row.title == "Outputs"
     assert [picture.title for _, picture in row.pictures if picture] == ["3 of 64 dead", "5 of 64 dead"]
     assert row.broad
 
 
-def test_a_family_is_called_by_titles_that_differ_in_the_same_number(tmp_path: Path, miniature: Artifacts) -> None:
-    of = collect("toy", miniature.root)
-    for target in range(4):
-        draw(tmp_path / f"x/map_{target}.png", f"Votes for class {target} (0,{target}) of 5 (toy, seed 3): {target}.7")
-    (group,) = gallery(read_shelf(tmp_path / "x", tmp_path).figures, of, 3)
-    assert group.words == "Votes for class 0–3 of 5"
+def test_figures_of_one_family_hang_together_by_their_marks_after_those_that_stand_alone(tmp_path: Path) -> None:
+    for target in (10, 2, 0):
+        draw(tmp_path / f"x/map_{target}.png", f"Map {target}", family="Votes for each class", mark=f"class {target}")
+    draw(tmp_path / "x/zebra.png", "Alone")
+    draw(tmp_path / "x/only.png", "The only one of its kind", family="A family of one", mark="class 0")
+    alone, votes = gallery(read_shelf(tmp_path / "x", tmp_path).figures, 3)
+    assert [picture.figure.name for picture in alone.hung] == ["only.png", "zebra.png"]
+    assert votes.words == "Votes for each class"
+    assert [picture.figure.mark for picture in votes.hung] == ["class 0", "class 2", "class 10"]
+
+
+def test_a_figure_is_read_as_the_renderer_wrote_it(tmp_path: Path) -> None:
+    from seedscope.figures import Bars, Facts, Film, Image, Panel, Sheet, centred
+    from seedscope.figures.renderer import save
+
+    words = {"title": "Votes; 3 dead", "description": "How $to_read$ it", "family": "Votes", "mark": "class 1"}
+    save(Sheet("still", Facts("toy", 3), body=Panel([Bars([0], [1])]), **words), tmp_path / "x", "contribution")
+    frames = np.arange(8.0).reshape(2, 2, 2)
+    body = Panel([Image(frames[0], centred(frames), filmed=True)])
+    save(
+        Film("film", Facts("toy", 3), body=body, frames=frames, captions=["a", "b"], **words),
+        tmp_path / "x",
+        "evolution",
+    )
+    for figure in read_shelf(tmp_path / "x", tmp_path).figures:
+        assert {key: getattr(figure, key) for key in words} == words
 
 
 def test_only_the_seeds_of_the_configuration_are_shown(full: Artifacts) -> None:
@@ -461,29 +465,6 @@ def test_class_2_comes_before_class_10() -> None:
     assert sorted(names, key=natural_key) == ordered
 
 
-def test_figures_that_differ_in_a_number_form_a_family_and_the_others_come_first() -> None:
-    names = [f"ranking_class{target}_5samples.png" for target in (10, 0, 1, 2)]
-    alone, ranking = families([*names, "overview_top5.png", "ranking.png"])
-    assert [name for name, _ in alone.members] == ["overview_top5.png", "ranking.png"]
-    assert ranking.words == "Ranking class 0–2, 10 5samples"
-    assert [mark for _, mark in ranking.members] == ["0", "1", "2", "10"]
-
-
-def test_two_numbers_that_vary_are_both_named() -> None:
-    (family,) = families([f"map_class{target}_layer{layer}.png" for target in (0, 1, 2) for layer in (1, 2)])
-    assert family.words == "Map class 0–2 layer 1, 2"
-    assert [mark for _, mark in family.members] == ["0·1", "0·2", "1·1", "1·2", "2·1", "2·2"]
-
-
-def test_a_family_is_not_called_by_titles_whose_numbers_mean_something_else(
-    tmp_path: Path, miniature: Artifacts
-) -> None:
-    for target in (0, 1):
-        draw(tmp_path / "x" / f"map_class{target}.png", f"Accuracy 0.{target + 6}")
-    (group,) = gallery(read_shelf(tmp_path / "x", tmp_path).figures, collect("toy", miniature.root))
-    assert group.words == "Map class 0, 1"
-
-
 def test_the_index_shows_the_accuracy_first_and_then_what_is_compared_with_chance(
     miniature: Artifacts,
 ) -> None:
@@ -492,7 +473,7 @@ def test_the_index_shows_the_accuracy_first_and_then_what_is_compared_with_chanc
         "mistakes": {"n_errors": interval_of},
         "contribution": {
             "share": interval_of,
-            "overlap": {**interval_of, "chance": 0.25, "chance_low": 0.2, "chance_high": None},
+            "overlap": {**interval_of, "null": 0.25, "null_low": 0.2, "null_high": None},
         },
         "training": {"loss": interval_of, "probe_accuracy": interval_of},
     }
@@ -502,7 +483,7 @@ def test_the_index_shows_the_accuracy_first_and_then_what_is_compared_with_chanc
         ("training", "probe_accuracy"),
         ("contribution", "overlap"),
     ]
-    assert shown[1].beside == "chance 0.250 [0.200, –]"
+    assert shown[1].beside == "null 0.250 [0.200, –]"
     assert len(shown) == 4
 
 
@@ -586,12 +567,12 @@ def swept(miniature: Artifacts) -> Artifacts:
     variants = [{"name": str(value), "value": value, "settings": {}} for value in (0.1, 0.2)]
     content = {"experiment": "toy", "key": "data.noise", "base": 0.1, "seeds": [3, 5], "engine": {}}
     write_text(at.config, yaml.safe_dump({**content, "variants": variants}))
-    draw(at.figures / "conditions.png", "Sweep over data.noise (toy-noise, n = 2 seeds)", "Dots are seeds.")
+    draw(at.figures / "conditions.png", "Sweep over data.noise", "Dots are seeds.")
     write_text(at.figures / "conditions.csv", "metric,condition,seed,value\naccuracy,0.1,3,0.9\n")
     write_text(at.figures / "trends.csv", 'metric,sentence\naccuracy,"Accuracy: down by 0.1, and so on."\n')
     write_text(
         at.figures / "summary.csv",
-        "metric,condition,n,mean,low,high,chance\naccuracy,0.1,2,0.9,0.8,1,\noverlap,0.1,2,1.5,1.25,1.75,0.4\n",
+        "metric,condition,n,mean,low,high,null\naccuracy,0.1,2,0.9,0.8,1,\noverlap,0.1,2,1.5,1.25,1.75,0.4\n",
     )
     write_json(at.metrics, {"data.noise: 0.1": {"accuracy": {"mean": 0.9, "low": 0.8, "high": 1.0, "n": 2}}})
     return miniature
@@ -606,7 +587,7 @@ def test_a_sweep_has_a_page_that_its_experiment_and_the_entrance_lead_to(swept: 
     assert "Accuracy: down by 0.1, and so on." in page.text
     assert "0.900 [0.800, 1.000] (n = 2)" in page.text
     assert "1.500 [1.250, 1.750] (n = 2) 0.400" in page.text
-    assert "Sweep over data.noise (toy-noise, n = 2 seeds)" in page.text or "Sweep over data.noise" in page.text
+    assert "Sweep over data.noise" in page.text or "Sweep over data.noise" in page.text
     assert not page.unbalanced
     assert {link.rpartition("/")[2] for link in page.links} >= {"conditions.csv", "summary.csv", "toy-noise.sweep.json"}
     for other in ("index.html", "toy/index.html"):

@@ -10,14 +10,14 @@ from scipy import stats
 from seedscope.formulas.intervals import Interval, mean_interval, pair_interval
 from seedscope.lenses.comparison import Comparison, Pairs
 from seedscope.seeds.conditions import Axis, Trend, compare_conditions, number_of, rank_correlations, slopes, trends
-from seedscope.seeds.headlines import Headline, headlines, of_each_seed
+from seedscope.seeds.headlines import Followed, headlines, of_each_seed
 
 WIDTHS = [[16], [32], [64], [128]]
 SEEDS = (0, 1, 2, 5)
 
 
-def number(values, metric="x", chance=None):
-    return Headline(metric, metric, np.asarray(values, dtype=np.float64), 0.1, chance)
+def number(values, metric="x", null=None):
+    return Followed(metric, metric, np.asarray(values, dtype=np.float64), 0.1, null)
 
 
 def symmetric(rng, n):
@@ -102,7 +102,7 @@ def test_pairs_have_the_trend_of_what_they_have_above_chance():
     pairs = [symmetric(rng, 4) for _ in WIDTHS]
     chance = [np.full((4, 4), float(10 * j)) for j in range(4)]  # all that grows is chance
     axis = Axis.of("k", WIDTHS)
-    (trend,) = trends(axis, [[number(p + c, chance=c)] for p, c in zip(pairs, chance, strict=True)])
+    (trend,) = trends(axis, [[number(p + c, null=c)] for p, c in zip(pairs, chance, strict=True)])
     expected = pair_interval(slopes(np.stack(pairs), axis.steps))
     assert (trend.slope.mean, trend.slope.low) == pytest.approx((expected.mean, expected.low))
     assert "above chance: no trend that these seeds can tell" in trend.sentence("step")
@@ -114,7 +114,7 @@ def test_a_bound_near_0_has_the_decimals_of_the_other():
 
 
 def test_one_seed_has_a_slope_and_no_interval():
-    conditions = [[number([2.0 * j]), number([[0.0]], chance=np.zeros((1, 1)))] for j in range(4)]
+    conditions = [[number([2.0 * j]), number([[0.0]], null=np.zeros((1, 1)))] for j in range(4)]
     own, pairs = trends(Axis.of("k", WIDTHS), conditions)
     assert own.sentence("step") == "X: +2 per step; n = 1 gives no interval."
     assert pairs.sentence("step") == "X, above chance: no trend can be told (n = 1)."
@@ -139,7 +139,7 @@ def test_figure_tables_and_metrics_say_the_same(values, seeds):
     expected = mean_interval(conditions[2][0].values)
     assert summary.loc[("x", label), "mean"] == expected.mean
     assert found.metrics[f"k: {label}"]["x"] == expected.as_dict()
-    assert found.metrics[f"k: {label}"]["y"]["chance"] == (1 if n > 1 else None)
+    assert found.metrics[f"k: {label}"]["y"]["null"] == (1 if n > 1 else None)
     by_seed = drawing.table.set_index(["metric", "condition", "seed"])["value"]
     assert by_seed["x", label, seeds[-1]] == conditions[2][0].values[-1]
     numeric = not isinstance(values[0], str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from seedscope.report.wording import in_words, integers, label, listed, natural_
 
 PICTURES = (".png", ".gif")
 TRAINING = "training"
+FACTS = "Seedscope"  # as seedscope.figures.renderer writes them
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,24 @@ class File:
 
 @dataclass(frozen=True)
 class Figure(File):
-    """A picture with its own words and its size in pixels; ``tables`` hold the numbers behind it."""
+    """A picture with what it says of itself and its size in pixels.
+
+    Attributes:
+        title: what it shows, without the experiment and the seed.
+        description: how to read it.
+        width: pixels.
+        height: pixels.
+        family: what it has in common with others of its kind; "" where it stands alone.
+        mark: what tells it from these.
+        tables: the numbers behind it.
+    """
 
     title: str
     description: str
     width: int
     height: int
+    family: str = ""
+    mark: str = ""
     tables: tuple[File, ...] = ()
 
 
@@ -53,7 +67,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric over seeds: its mean, its 95 % interval, and what it is compared with (``chance``, …)."""
+    """A metric over seeds: its mean, its 95 % interval, and what it is compared with (``null``, …)."""
 
     mean: float | None
     low: float | None
@@ -200,19 +214,28 @@ def read_shelf(folder: Path, reports: Path) -> Shelf:
 
 
 def read_figure(path: Path, name: str, link: str, tables: tuple[File, ...] = ()) -> Figure:
-    """Read a picture's words and size from its header; one without words is called by its file name."""
+    """Read a picture's facts and size from its header; one without facts is called by its file name."""
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
             # Not ``picture.text``: it decodes the whole picture to look for words behind the pixels.
-            words, (width, height) = dict(picture.info), picture.size
+            said, (width, height) = dict(picture.info), picture.size
     except OSError as error:
         raise SeedscopeError(f"{path} cannot be read as a picture: delete it and run `dvc repro`") from error
-    comment = words.get("comment", b"")
-    first, _, rest = (comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment).partition("\n")
-    title = _one_line(words.get("Title", first)) or label(name.rpartition(".")[0])
-    return Figure(name, link, title, _one_line(words.get("Description", rest)), width, height, tables)
+    facts = _facts(said.get(FACTS, said.get("comment", "")))
+    title = facts.get("title") or label(name.rpartition(".")[0])
+    about = (facts.get(key, "") for key in ("description", "family", "mark"))
+    description, family, mark = map(_one_line, about)
+    return Figure(name, link, _one_line(title), description, width, height, family, mark, tables)
+
+
+def _facts(text: str | bytes) -> Mapping[str, Any]:
+    try:
+        facts = json.loads(text)
+    except ValueError:  # a picture that somebody else drew
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def read_table(path: Path) -> Table:

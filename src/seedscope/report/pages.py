@@ -29,25 +29,6 @@ HEADLINES = 6
 
 
 @dataclass(frozen=True)
-class Family:
-    """Figures that differ only in a number of their name: the same view of each class."""
-
-    words: str
-    members: tuple[tuple[str, str], ...]
-    """The file name of each figure, and the number that tells it from the others."""
-
-    def called(self, titles: Sequence[str]) -> str:
-        """Return the family in the words of its figures' titles, where these differ in the same numbers."""
-        marks = [mark for _, mark in self.members]
-        bare = [re.sub(r"\s*\([^()]*\)", "", title) for title in titles]
-        for wordings in (titles, bare, [title.partition(":")[0] for title in bare]):
-            alike = _alike(wordings)
-            if self.words and alike and _marks(wordings, alike) == marks:
-                return _ranged(wordings, alike)
-        return self.words
-
-
-@dataclass(frozen=True)
 class Picture:
     """A figure where it hangs: what its surroundings say already is not said again."""
 
@@ -96,7 +77,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Headline:
+class Shown:
     """A number that the index shows of an experiment."""
 
     lens: str
@@ -163,65 +144,6 @@ def anchor(*parts: str) -> str:
     return "-".join(map(quote, parts))
 
 
-def families(names: Iterable[str]) -> tuple[Family, ...]:
-    """Group file names that differ only in numbers; those that stand alone come first, under no words."""
-    ordered = sorted(set(names), key=natural_key)
-    alike: dict[str, list[str]] = {}
-    for name in ordered:
-        alike.setdefault(re.sub(r"[0-9]+", "0", name), []).append(name)
-    alone = Family("", tuple((group[0], "") for group in alike.values() if len(group) == 1))
-    several = [_family(group) for group in alike.values() if len(group) > 1]
-    return tuple(family for family in (alone, *several) if family.members)
-
-
-def _family(names: list[str]) -> Family:
-    stems = [name.rpartition(".")[0] for name in names]
-    varying = _alike(stems)
-    marks = _marks(stems, varying)
-    return Family(wording.title_of(_ranged(stems, varying)), tuple(zip(names, marks, strict=True)))
-
-
-def _alike(texts: Sequence[str]) -> tuple[int, ...]:
-    """Return which numbers vary in texts that are otherwise alike; nothing when their words differ too."""
-    parts = [_split(text) for text in texts]
-    if len({tuple(of_text[::2]) for of_text in parts}) != 1:
-        return ()
-    return tuple(i for i in range(1, len(parts[0]), 2) if len({of_text[i] for of_text in parts}) > 1)
-
-
-def _marks(texts: Sequence[str], varying: Sequence[int]) -> list[str]:
-    return ["·".join(_split(text)[i] for i in varying) for text in texts]
-
-
-def _ranged(texts: Sequence[str], varying: Sequence[int]) -> str:
-    """Return texts as one: ``class0`` … ``class8`` reads as "class 0–8", and ``top5`` stays as it is."""
-    words = _split(texts[0])
-    for i in varying:
-        space = "" if words[i - 1].endswith((" ", "_")) else " "
-        words[i] = space + wording.integers(int(_split(text)[i]) for text in texts)
-    return "".join(words)
-
-
-def _split(text: str) -> list[str]:
-    return re.split(r"([0-9]+)", text)
-
-
-def without_place(title: str, experiment: str, seed: ReplicaName | None) -> str:
-    """Return a title without its experiment and its seed, for a page that is about these: ``Votes (toy, seed 3)``."""
-    own_seed = in_a_sentence(seed) if seed == GIVEN else rf"seeds?[\s=]*{seed}(?![0-9.]*[0-9]|\s+and\b)"
-    own = re.compile(rf"(?:{re.escape(experiment)}|{own_seed})", re.IGNORECASE)
-
-    def inside(parenthesis: re.Match[str]) -> str:
-        pieces = re.split(r"\s*[,;]\s*", parenthesis[1])
-        left = [piece for piece in pieces if not own.fullmatch(piece)]
-        return parenthesis[0] if left == pieces else f"({', '.join(left)})" if left else ""
-
-    text = re.sub(r"\(([^()]*)\)", inside, title)
-    text = re.sub(rf"(?:[,;:·–—-]\s*)?\b{own_seed}\b", "", text, flags=re.IGNORECASE)
-    text = re.sub(rf",\s*{re.escape(experiment)}(?=\s*(?:[,;:)]|$))", "", text)
-    return re.sub(r"\s+([,;:.])", r"\1", " ".join(text.split())).strip(" ,;:·–—-") or title
-
-
 def common_start(titles: Sequence[str]) -> str:
     """Return the clauses with which all titles begin: "Confusion" of "Confusion: 50 wrong" and "Confusion: 7 wrong"."""
     if shared(titles):
@@ -240,52 +162,52 @@ def shared(texts: Iterable[str]) -> str:
     return distinct.pop() if len(distinct) == 1 else ""
 
 
-def row(of: Collection, lens: str, name: str, mark: str = "") -> Row:
+def row(of: Collection, lens: str, name: str) -> Row:
     """Return one figure of every seed; words that all seeds share are said once, above the row."""
     found = {seed: figure for seed in of.seeds for figure in of.shelf(seed, lens).figures if figure.name == name}
-    titles = {seed: without_place(figure.title, of.name, seed) for seed, figure in found.items()}
-    common = common_start(list(titles.values()))
-    descriptions = {seed: figure.description for seed, figure in found.items()}
-    spoken = common_start(list(descriptions.values()))
-    description = spoken if shared(descriptions.values()) else f"{spoken} …" if len(spoken.split()) > 3 else ""
+    titles = [figure.title for figure in found.values()]
+    descriptions = [figure.description for figure in found.values()]
+    common, spoken = common_start(titles), common_start(descriptions)
+    description = spoken if shared(descriptions) else f"{spoken} …" if len(spoken.split()) > 3 else ""
 
     def picture(seed: ReplicaName, figure: Figure) -> Picture:
-        own = re.sub(r"^\(([^()]*)\)$", r"\1", titles[seed].removeprefix(common).strip(" ,;:"))
+        own = figure.title.removeprefix(common).strip(" ,;:")
         rest = figure.description.removeprefix(spoken).lstrip(" ,;:…") if description else figure.description
         return Picture(figure, seed, own, f"… {rest}" if rest and description else rest)
 
+    first = next(iter(found.values()))
     title = common or wording.title_of(name.rpartition(".")[0])
     pictures = tuple((seed, picture(seed, found[seed]) if seed in found else None) for seed in of.seeds)
-    return Row(anchor(name), mark, title, description, pictures)
+    return Row(anchor(name), first.mark, title, description, pictures)
 
 
 def rows(of: Collection, lens: str) -> tuple[Group[Row], ...]:
     """Return the rows of a lens by family, over the figures that any seed has."""
-    names = {figure.name for seed in of.seeds for figure in of.shelf(seed, lens).figures}
-    return _groups(names, lambda name, mark: row(of, lens, name, mark))
+    by_name = {figure.name: figure for seed in reversed(of.seeds) for figure in of.shelf(seed, lens).figures}
+    return _groups(by_name.values(), lambda figure: row(of, lens, figure.name))
 
 
-def gallery(
-    figures: Sequence[Figure], of: Collection | SweepCollection, seed: ReplicaName | None = None
-) -> tuple[Group[Picture], ...]:
+def gallery(figures: Sequence[Figure], seed: ReplicaName | None = None) -> tuple[Group[Picture], ...]:
     """Return the figures of one folder by family, for a page about ``seed`` or about none."""
-    by_name = {figure.name: figure for figure in figures}
-
-    def picture(name: str, _: str) -> Picture:
-        figure = by_name[name]
-        return Picture(figure, seed, without_place(figure.title, of.name, seed), figure.description)
-
-    return _groups(by_name, picture)
+    return _groups(figures, lambda figure: Picture(figure, seed, figure.title, figure.description))
 
 
-def _groups(names: Iterable[str], hang: Callable[[str, str], Hung]) -> tuple[Group[Hung], ...]:
+def _groups(figures: Iterable[Figure], hang: Callable[[Figure], Hung]) -> tuple[Group[Hung], ...]:
+    """Group figures by family; those that stand alone come first, under no words."""
+    families: dict[str, list[Figure]] = {"": []}
+    for figure in sorted(figures, key=lambda figure: (natural_key(figure.mark), natural_key(figure.name))):
+        families.setdefault(figure.family, []).append(figure)
+    for family in [family for family, members in families.items() if family and len(members) == 1]:
+        families[""] += families.pop(family)
+    families[""].sort(key=lambda figure: natural_key(figure.name))
     groups = []
-    for family in families(names):
-        hung = tuple(hang(name, mark) for name, mark in family.members)
-        common = shared(found.description for found in hung) if family.words else ""
+    for family, members in sorted(families.items(), key=lambda one: (one[0] != "", natural_key(one[0]))):
+        hung = tuple(map(hang, members))
+        common = shared(one.description for one in hung) if family else ""
         if common:
-            hung = tuple(replace(found, description="") for found in hung)
-        groups.append(Group(family.called([found.title for found in hung]), common, hung))
+            hung = tuple(replace(one, description="") for one in hung)
+        if hung:
+            groups.append(Group(family, common, hung))
     return tuple(groups)
 
 
@@ -323,7 +245,7 @@ def comparisons(of: Collection, lens: str) -> tuple[Metric, ...]:
     )
 
 
-def headlines(of: Collection, limit: int = HEADLINES) -> tuple[Headline, ...]:
+def headlines(of: Collection, limit: int = HEADLINES) -> tuple[Shown, ...]:
     """Return the numbers to show first: how well the replicas decide, then what is compared with chance."""
     order = {lens: i for i, lens in enumerate((TRAINING, *of.lenses))}
     every = [(lens, metric, found) for lens, by_name in of.estimates.items() for metric, found in by_name.items()]
@@ -332,13 +254,12 @@ def headlines(of: Collection, limit: int = HEADLINES) -> tuple[Headline, ...]:
         lens, metric, found = entry
         return (
             lens != TRAINING or "accuracy" not in metric,
-            "chance" not in found.beside,
+            "null" not in found.beside,
             order.get(lens, len(order)),
         )
 
     return tuple(
-        Headline(lens, metric, estimate(found), beside(found))
-        for lens, metric, found in sorted(every, key=rank)[:limit]
+        Shown(lens, metric, estimate(found), beside(found)) for lens, metric, found in sorted(every, key=rank)[:limit]
     )
 
 
@@ -348,7 +269,7 @@ def estimate(found: Estimate) -> str:
 
 
 def beside(found: Estimate) -> str:
-    """Return what a metric over seeds is compared with, in words: ``chance 0.4 [0.3, 0.5]``."""
+    """Return what a metric over seeds is compared with, in words: ``null 0.4 [0.3, 0.5]``."""
     values = found.beside
     bounds = {key: (f"{key}_low", f"{key}_high") for key in values}
     ranged = {key for key, (low, high) in bounds.items() if low in values and high in values}
