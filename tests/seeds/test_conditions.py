@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
+from seedscope.figures import panels_of
 from seedscope.formulas.intervals import Interval, mean_interval, pair_interval
-from seedscope.lenses.comparison import Comparison, Pairs
+from seedscope.lenses.comparison import Comparison, Headline, Pairs
 from seedscope.seeds.conditions import Axis, Trend, compare_conditions, number_of, rank_correlations, slopes, trends
-from seedscope.seeds.headlines import Followed, headlines, of_each_seed
+from seedscope.seeds.headlines import Followed, followed, of_each_seed
+from seedscope.seeds.variants import _alike
 
 WIDTHS = [[16], [32], [64], [128]]
 SEEDS = (0, 1, 2, 5)
@@ -131,33 +132,60 @@ def test_figure_tables_and_metrics_say_the_same(values, seeds):
     n = len(seeds)
     conditions = [[number(rng.random(n)), number(symmetric(rng, n), "y", np.ones((n, n)))] for _ in values]
     found = compare_conditions("toy-sweep", "k", values[1], values, conditions, seeds)
-    (drawing,) = found.drawings
-    FigureCanvasAgg(drawing.figure).draw()
-    assert f"n = {n} seed" in drawing.figure.get_suptitle()
+    (sheet,) = found.sheets
+    assert f"n = {n} seed" in sheet.heading
+    assert [panel.title for panel in panels_of(sheet.body)] == ["x", "y"]
     label = Axis.of("k", values).labels[2]
     summary = found.tables["summary"].set_index(["metric", "condition"])
     expected = mean_interval(conditions[2][0].values)
     assert summary.loc[("x", label), "mean"] == expected.mean
     assert found.metrics[f"k: {label}"]["x"] == expected.as_dict()
     assert found.metrics[f"k: {label}"]["y"]["null"] == (1 if n > 1 else None)
-    by_seed = drawing.table.set_index(["metric", "condition", "seed"])["value"]
+    by_seed = sheet.table.set_index(["metric", "condition", "seed"])["value"]
     assert by_seed["x", label, seeds[-1]] == conditions[2][0].values[-1]
     numeric = not isinstance(values[0], str)
     assert ("trend" in found.metrics) == numeric
     assert len(found.tables["trends"]) == (2 if numeric else 0)
 
 
-def test_headline_numbers_are_those_that_the_lenses_give():
+class Following:
+    """A lens that has nothing but headlines."""
+
+    def __init__(self, *headlines):
+        self._headlines = headlines
+
+    def headlines(self):
+        return self._headlines
+
+
+def test_headline_numbers_are_those_that_the_lenses_name_and_give():
     by_seed = {
-        "0": {"training": {"probe_accuracy": 0.9}, "dominance": {"dead_units": 40.0, "gini_centred": None}},
-        "1": {"training": {"probe_accuracy": 0.8}, "dominance": {"dead_units": 20.0, "gini_centred": 0.5}},
+        "0": {"training": {"probe_accuracy": 0.9}, "dominance": {"dead": 40.0, "live": 24.0, "gini": None}},
+        "1": {"training": {"probe_accuracy": 0.8}, "dominance": {"dead": 20.0, "live": 44.0, "gini": 0.5}},
     }
-    pairs = {f"top5_overlap_{v}": Pairs(np.full((2, 2), 1.0), np.full((2, 2), 0.4), 5) for v in ("raw", "centred")}
-    found = headlines(by_seed, {"contribution": Comparison({}, pairs=pairs)})
-    assert [one.metric for one in found] == ["probe_accuracy", "dead_units", "gini_centred", "top5_overlap_centred"]
+    pairs = {f"overlap_{v}": Pairs(np.full((2, 2), 1.0), np.full((2, 2), 0.4), 5) for v in ("raw", "centred")}
+    lenses = {
+        "contribution": Following(Headline("overlap_centred", "shared"), Headline("absent", "not given")),
+        "dominance": Following(Headline("dead", "dead units", whole=("dead", "live")), Headline("gini", "Gini")),
+    }
+    found = followed(by_seed, lenses, {"contribution": Comparison({}, pairs=pairs)})
+    assert [one.metric for one in found] == ["probe_accuracy", "dead", "gini", "overlap_centred"]
     assert [one.wanted for one in found] == pytest.approx([0.01, 1.5, 0.025, 0.25])
+    assert found[1].whole.tolist() == [64, 64]
     assert np.isnan(found[2].values[0])
     assert found[2].interval().n == 1
+    assert found[3].null_mean == 0.4
+
+
+def test_a_count_is_followed_as_a_share_where_conditions_differ_in_what_it_is_part_of():
+    def count(units):
+        return {"dead": Followed("dead", "dead units", np.array([4.0, 8.0]), 0.1, whole=np.full(2, units))}
+
+    (same,), (other,) = _alike([count(16.0), count(16.0)])
+    assert (same.metric, other.metric) == ("dead", "dead")
+    (small,), (large,) = _alike([count(16.0), count(32.0)])
+    assert small.metric == "dead_share"
+    np.testing.assert_allclose([small.values, large.values], [[0.25, 0.5], [0.125, 0.25]])
 
 
 def test_a_pair_belongs_to_both_of_its_seeds():

@@ -6,11 +6,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
+from seedscope.figures import Facts, panels_of
 from seedscope.formulas.intervals import mean_interval, pair_interval
-from seedscope.seeds.headlines import Headline
+from seedscope.seeds.headlines import Followed
 from seedscope.seeds.seeds_needed import Spread, c4, realised, seeds_needed
 
 
@@ -105,25 +105,24 @@ def test_realised_half_widths_are_those_of_every_subset():
 def test_the_answer_stands_in_figure_table_and_metrics():
     rng = np.random.default_rng(0)
     numbers = [
-        Headline("probe_accuracy", "probe accuracy", np.append(rng.normal(0.9, 0.02, 6), np.nan), 0.01),
-        Headline("top5_overlap_centred", "top-5 shared", pairs_of(rng, 7, 0.1, 0.3), 0.25, np.zeros((7, 7))),
-        Headline("dead_units", "dead units", np.array([3.0, np.nan]), 0.1),
+        Followed("probe_accuracy", "probe accuracy", np.append(rng.normal(0.9, 0.02, 6), np.nan), 0.01),
+        Followed("top5_overlap_centred", "top-5 shared", pairs_of(rng, 7, 0.1, 0.3), 0.25, np.zeros((7, 7))),
+        Followed("dead_units", "dead units", np.array([3.0, np.nan]), 0.1),
     ]
-    found = seeds_needed("toy", numbers)
+    found = seeds_needed(Facts("toy", seeds=(1, 2)), numbers)
     assert list(found.metrics) == ["probe_accuracy", "top5_overlap_centred"]
     answer = found.metrics["probe_accuracy"]
     assert answer["n"] == 6
     assert answer["low"] < answer["mean"] < answer["high"]
     assert found.tables["seeds_needed_summary"]["seeds_needed"].tolist() == [m["mean"] for m in found.metrics.values()]
-    (drawing,) = found.drawings
-    FigureCanvasAgg(drawing.figure).draw()
-    titles = [ax.get_title() for ax in drawing.figure.axes]
+    (sheet,) = found.sheets
+    titles = [panel.title for panel in panels_of(sheet.body)]
     assert titles[0] == f"probe accuracy\n±0.01 asks for {answer['mean']} [{answer['low']}, {answer['high']}] seeds"
-    table = drawing.table.set_index(["metric", "seeds"])
+    table = sheet.table.set_index(["metric", "seeds"])
     assert table.loc[("probe_accuracy", 6), "realised_mean"] == pytest.approx(answer["half_width"])
     assert table.loc[("probe_accuracy", 6), "expected"] == pytest.approx(answer["half_width"])
 
 
 def test_too_few_seeds_give_no_answer():
-    assert seeds_needed("toy", [Headline("x", "x", np.array([1.0]), 0.1)]).drawings == ()
+    assert seeds_needed(Facts("toy", seeds=(1, 2)), [Followed("x", "x", np.array([1.0]), 0.1)]).sheets == ()
     assert Spread.of(np.zeros((3, 3))) is None
