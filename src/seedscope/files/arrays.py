@@ -72,6 +72,15 @@ def root_of(measured: xr.Dataset | xr.DataTree) -> xr.Dataset:
     return measured if isinstance(measured, xr.Dataset) else measured.to_dataset(inherit=False)
 
 
+def group_of(measured: xr.Dataset | xr.DataTree, name: str) -> xr.Dataset:
+    """Return a group of a tree."""
+    import xarray as xr
+
+    if isinstance(measured, xr.Dataset):
+        raise KeyError(name)
+    return measured.children[name].to_dataset(inherit=False)
+
+
 def groups(path: Path) -> tuple[str, ...]:
     """Return the names of the groups beside a file's own data set."""
     import h5netcdf
