@@ -11,10 +11,12 @@ from seedscope.data.squares import Squares
 from seedscope.data.textures import Textures
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
-from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
-from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.attribution.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.attribution.integrated_gradients import integrated_gradients, lacking
+from seedscope.lenses.attribution.occlusion import occlusion
+from seedscope.lenses.attribution.scores import Scores, class_scores, probabilities
+from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
+from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.localization import (
     MEASURES,
     added_up,
@@ -23,9 +25,7 @@ from seedscope.lenses.heat_maps.localization import (
     normalised,
     reduced,
 )
-from seedscope.lenses.attribution.occlusion import occlusion
 from seedscope.lenses.heat_maps.randomised import rank_correlation, shuffled
-from seedscope.lenses.attribution.scores import Scores, class_scores, probabilities
 from seedscope.lenses.heat_maps.truth import Boxes
 from seedscope.models.convnet import ConvNet
 from seedscope.models.squeezenet import SqueezeNet

@@ -1,4 +1,4 @@
-"""A lens looks once: what determines its look finds it again, and nothing else does."""
+"""What was measured and what was drawn are kept apart: each is found again by what determines it, and by that alone."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ import torch
 from seedscope.activations.dump import dump_replica
 from seedscope.data import pictures
 from seedscope.files.arrays import write_dataset
+from seedscope.files.digests import digest
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
 from seedscope.files.paths import Artifacts
-from seedscope.files.reading import read_json
 from seedscope.files.weights import save_weights
 from seedscope.files.writing import write_json, write_text
+from seedscope.lenses.lens import measuring, measuring_settings
 from seedscope.looks import analysis
-from seedscope.looks import shelf as looks
 from seedscope.looks.analysis import analyze_replica
-from seedscope.looks.shelf import Looks
+from seedscope.looks.shelf import Look, Shelf
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.frames import Frames
+from tests.looks.toys import Brightness, Slotted
 
-READOUT = {"features": "fc1", "head": "fc2"}
 MODEL = {"_target_": "seedscope.models.perceptron.Perceptron", "shape": [1, 4, 4], "classes": 2, "hidden": [3]}
+LENSES = ("first", "second")
 SETTINGS: dict[str, Any] = {
     "model": MODEL,
     "dump": {"_target_": "seedscope.activations.dump.Dump", "layers": {"fc1": "probe"}, "exhibits_per_class": 1},
-    "lenses": {
-        "contribution": {"_target_": "seedscope.lenses.contribution.Contribution", "top": 2, **READOUT},
-        "dominance": {"_target_": "seedscope.lenses.dominance.Dominance", **READOUT},
-    },
-    "provenance": {"lenses": {}},
+    "lenses": {"first": {"_target_": "tests.looks.toys.Brightness"}, "second": {"_target_": "tests.looks.toys.Second"}},
+    "code": {"analyze": {kind: {lens: {"digest": "as it was"} for lens in LENSES} for kind in ("measure", "draw")}},
 }
 
 
@@ -60,6 +58,7 @@ def put(experiment: Experiment, weights_seed: int) -> None:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    Brightness.done.clear()
     experiment = Experiment("toy", deepcopy(SETTINGS), tmp_path)
     image = np.random.default_rng(0).random((20, 1, 4, 4))
     data = pictures(image, np.arange(20) % 2, "probe").assign_coords(sample=np.arange(20))
@@ -70,159 +69,178 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     return experiment
 
 
-@pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the lenses that looked, in order."""
-    names: list[str] = []
-    look = analysis._look
-
-    def counting(lens: Any, replica: Any, folder: Path) -> Any:
-        names.append(type(lens).__name__)
-        return look(lens, replica, folder)
-
-    monkeypatch.setattr(analysis, "_look", counting)
-    return names
-
-
 def outs(at: Artifacts) -> dict[str, bytes]:
     folders = (at.measures(1, "x").parent, at.figures(1, "x").parent)
     files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
     return {str(file.relative_to(at.root)): file.read_bytes() for file in files}
 
 
-def changed(experiment: Experiment, lens: str, **settings: Any) -> Experiment:
+def changed(experiment: Experiment, *path: str, to: Any) -> Experiment:
     content = deepcopy(dict(experiment.settings))
-    content["lenses"][lens] |= settings
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = to
     return replace(experiment, settings=content)
 
 
-def shelf(experiment: Experiment) -> Path:
-    return experiment.root / ".replicas" / ("f" * 64) / "looks"
+def shelf(experiment: Experiment, lens: str = "first") -> Path:
+    return experiment.root / ".replicas" / ("f" * 64) / "looks" / "toy" / lens
 
 
-def test_the_second_time_nobody_looks_and_the_bytes_are_the_same(toy: Experiment, looked: list[str]) -> None:
+def kept(experiment: Experiment, lens: str, kind: str) -> Path:
+    (folder,) = shelf(experiment, lens).glob(f"{kind}-*")
+    return folder
+
+
+def test_the_second_time_nothing_is_done_and_the_bytes_are_the_same(toy: Experiment) -> None:
     first = analyze_replica(toy, 1, quiet)
     before = outs(toy.at)
-    assert looked == ["Contribution", "Dominance"]
-    assert len(before) > 10
+    assert Brightness.done == ["measured", "drawn"] * 2
+    assert len(before) == 2 * (1 + 2)
+    assert first.scalars["first"]["nothing"] is None
     for path in before:
         (toy.root / path).unlink()
     again = analyze_replica(toy, 1, quiet)
-    assert again.scalars == first.scalars
-    assert (first.looked, again.looked) == (("contribution", "dominance"), ())
-    assert looked == ["Contribution", "Dominance"]
+    assert (again.scalars, again.measured, again.drawn) == (first.scalars, (), ())
+    assert (first.measured, first.drawn) == (LENSES, LENSES)
+    assert Brightness.done == ["measured", "drawn"] * 2
     assert outs(toy.at) == before
 
 
-def test_a_change_of_one_lens_costs_that_look_alone_and_replaces_the_old_one(
-    toy: Experiment, looked: list[str]
+@pytest.mark.parametrize(
+    ("path", "to", "done"),
+    [
+        (("code", "analyze", "draw", "first", "digest"), "another palette", ["drawn"]),
+        (("lenses", "first", "colour"), "blue", ["drawn"]),
+        (("code", "analyze", "measure", "first", "digest"), "the same formula in other words", ["measured"]),
+        (("lenses", "first", "scale"), 2.0, ["measured", "drawn"]),
+    ],
+    ids=["drawing's code", "drawing's setting", "measuring's code, same numbers", "measuring's setting"],
+)
+def test_what_changes_is_done_again_and_nothing_else(
+    toy: Experiment, path: tuple[str, ...], to: Any, done: list[str]
 ) -> None:
     analyze_replica(toy, 1, quiet)
-    analyze_replica(changed(toy, "contribution", top=1), 1, quiet)
-    assert looked == ["Contribution", "Dominance", "Contribution"]
-    assert sorted(folder.name.partition("-")[0] for folder in shelf(toy).iterdir()) == [
-        "toy.contribution",
-        "toy.dominance",
-    ]
+    Brightness.done.clear()
+    found = analyze_replica(changed(toy, *path, to=to), 1, quiet)
+    assert Brightness.done == done
+    assert (found.measured, found.drawn) == tuple(("first",) if kind in done else () for kind in ("measured", "drawn"))
+    assert len(list(shelf(toy).iterdir())) == 2  # the latest of both, and no earlier ones
 
 
-def test_other_weights_pictures_libraries_or_code_are_looked_at_anew(
-    toy: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = {Looks.at(toy, 1).key("dominance")}
+def test_a_lens_that_only_the_other_lens_shares_a_module_with_is_not_looked_through_again(toy: Experiment) -> None:
+    analyze_replica(toy, 1, quiet)
+    Brightness.done.clear()
+    other = changed(toy, "code", "analyze", "measure", "second", "digest", to="another formula")
+    assert analyze_replica(other, 1, quiet).measured == ("second",)
+
+
+def test_other_weights_and_pictures_are_measured_anew(toy: Experiment) -> None:
+    analyze_replica(toy, 1, quiet)
     put(toy, 1)
-    keys.add(Looks.at(toy, 1).key("dominance"))
+    assert analyze_replica(toy, 1, quiet).measured == LENSES
     toy.at.data.write_bytes(toy.at.data.read_bytes() + b"\0")
-    keys.add(Looks.at(toy, 1).key("dominance"))
-    elsewhere = replace(toy, settings={**toy.settings, "provenance": {"lenses": {"mine.py": "1"}}})
-    keys.add(Looks.at(elsewhere, 1).key("dominance"))
-    keys.add(Looks.at(toy, 1).key("contribution"))
-    with monkeypatch.context() as patch:
-        patch.setattr(looks, "_libraries", lambda: "others")
-        keys.add(Looks.at(toy, 1).key("dominance"))
-    with monkeypatch.context() as patch:
-        patch.setattr(looks, "code_digest", lambda modules, _roots: f"changed {modules}")
-        keys.add(Looks.at(toy, 1).key("dominance"))
-    assert len(keys) == 7
-    assert Looks.at(toy, 1).key("dominance") in keys
+    assert analyze_replica(toy, 1, quiet).measured == LENSES
 
 
-def test_the_code_that_counts_is_that_of_the_lens_and_of_all_it_imports(
-    toy: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(looks, "code_digest", lambda modules, roots: asked.append((modules, roots)) or "same")
-    Looks.at(toy, 1).key("dominance")
-    ((modules, roots),) = asked
-    assert modules == ["seedscope.looks.analysis", "seedscope.lenses.dominance"]
-    assert toy.root.resolve() in roots
+def test_measuring_may_not_read_what_only_drawing_reads(toy: Experiment) -> None:
+    peeking = changed(toy, "lenses", "first", to={"_target_": "tests.looks.toys.Peeking"})
+    with pytest.raises(SeedscopeError, match=r"^lens first: measure reads 'colour', which is declared as a setting of"):
+        analyze_replica(peeking, 1, quiet)
 
 
+def test_measuring_may_not_draw(toy: Experiment) -> None:
+    hasty = changed(toy, "lenses", "first", to={"_target_": "tests.looks.toys.Hasty"})
+    with pytest.raises(SeedscopeError, match=r"^lens first: measure and summarize must not draw"):
+        analyze_replica(hasty, 1, quiet)
+
+
+def test_a_lens_that_is_no_dataclass_has_no_settings_of_drawing_alone() -> None:
+    lens = Slotted(3.0)
+    assert measuring_settings(lens, {"scale": 3.0}) == {"scale": 3.0}
+    with measuring(lens, "slotted") as blind:
+        assert blind.measure(None).scale == 3.0
+
+
+@pytest.mark.parametrize("kind", ["measured", "drawn"])
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda folder: (folder / "measured.nc").write_bytes(b"half"),
-        lambda folder: next((folder / "figures").glob("*.png")).unlink(),
-        lambda folder: (folder / "figures" / "more.png").write_bytes(b"more"),
+        lambda folder: next(folder.glob("*.*[cg]")).write_bytes(b"half"),
+        lambda folder: next(folder.glob("*.*[cg]")).unlink(),
         lambda folder: (folder / "look.json").unlink(),
         lambda folder: (folder / "look.json").write_text("[]"),
         lambda folder: (folder / "look.json").write_text("{"),
     ],
-    ids=["truncated", "figure gone", "figure more", "unfinished", "other", "broken"],
+    ids=["truncated", "gone", "unfinished", "other", "broken"],
 )
 def test_a_damaged_look_is_told_and_made_again(
-    toy: Experiment, looked: list[str], capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
+    toy: Experiment, capsys: pytest.CaptureFixture[str], kind: str, damage: Callable[[Path], object]
 ) -> None:
     analyze_replica(toy, 1, quiet)
     before = outs(toy.at)
-    (folder,) = shelf(toy).glob("toy.dominance-*")
+    Brightness.done.clear()
+    folder = kept(toy, "second", kind)
     damage(folder)
     analyze_replica(toy, 1, quiet)
     assert capsys.readouterr().err == f"{folder} was damaged after it was finished: the lens looks again\n"
-    assert looked == ["Contribution", "Dominance", "Dominance"]
+    assert Brightness.done == [kind]
     assert outs(toy.at) == before
 
 
+def test_a_figure_that_is_lost_while_others_are_drawn_is_missed(
+    toy: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = analysis.draw
+
+    def losing(name: str, lens: Any, measured: Path, folder: Path) -> list[Path]:
+        written = draw(name, lens, measured, folder)
+        written[0].unlink()
+        return written
+
+    monkeypatch.setattr(analysis, "draw", losing)
+    with pytest.raises(SeedscopeError, match=r"one\.png cannot be read"):
+        analyze_replica(toy, 1, quiet)
+    assert not list(shelf(toy).glob("drawn-*"))
+
+
 def test_a_look_that_fails_leaves_nothing_behind(toy: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(_lens: Any, _replica: Any, folder: Path) -> Any:
-        write_text(folder / "figures" / "half.png", "half")
+    def failing(_name: str, _lens: Any, _replica: Any, path: Path) -> Any:
+        write_text(path, "half")
         raise SeedscopeError("no")
 
-    monkeypatch.setattr(analysis, "_look", failing)
+    monkeypatch.setattr(analysis, "measure", failing)
     with pytest.raises(SeedscopeError, match=r"^no$"):
         analyze_replica(toy, 1, quiet)
     assert list(shelf(toy).iterdir()) == []
     assert outs(toy.at) == {}
 
 
-def test_when_another_was_faster_its_look_is_taken(toy: Experiment, looked: list[str]) -> None:
-    """The orphan of a killed run finishes while this one looks."""
-    orphan = replace(toy, root=toy.root)
-    kept = analysis._look
+def test_when_another_was_faster_its_look_is_taken(toy: Experiment) -> None:
+    """The orphan of a killed run finishes while this one measures."""
+    lens = toy.lenses()["second"]
 
-    def overtaken(lens: Any, replica: Any, folder: Path) -> Any:
-        if len(looked) == 0:
-            analyze_replica(orphan, 1, quiet)
-        return kept(lens, replica, folder)
+    def overtaken(folder: Path) -> tuple[list[Path], dict[str, Any]]:
+        analyze_replica(toy, 1, quiet)
+        path = folder / "measured.nc"
+        return [path], analysis.measure("second", lens, analysis.Replica.open(toy.at, 1), path)
 
-    look = Looks.at(toy, 1)
-    lens = toy.lenses()["dominance"]
-    found = look.kept_or_made("dominance", lambda folder: overtaken(lens, analysis.Replica.open(toy.at, 1), folder))
-    assert found.measured.exists()
-    assert not list(shelf(toy).glob("*.tmp"))
-    assert found.scalars == read_json(found.folder / "look.json")["scalars"]
+    look: Look = Shelf.of(toy, 1).measured("second", lens, overtaken)
+    assert look.folder == kept(toy, "second", "measured")
+    assert look.files == {"measured.nc": digest(look.folder / "measured.nc")}
 
 
 def test_what_a_killed_run_left_unfinished_is_cleared_after_a_day(toy: Experiment) -> None:
-    for name, age in (("toy.dominance-old.tmp", 25 * 3600), ("toy.dominance-young.tmp", 60)):
+    for name, age in (("drawn-old.tmp", 25 * 3600), ("drawn-young.tmp", 60)):
         (shelf(toy) / name).mkdir(parents=True)
         then = (shelf(toy) / name).stat().st_mtime - age
         os.utime(shelf(toy) / name, (then, then))
     analyze_replica(toy, 1, quiet)
-    assert [folder.name for folder in shelf(toy).glob("*.tmp")] == ["toy.dominance-young.tmp"]
+    assert [folder.name for folder in shelf(toy).glob("*.tmp")] == ["drawn-young.tmp"]
 
 
 def test_a_shelf_that_cannot_be_written_is_one_sentence(toy: Experiment) -> None:
     (toy.root / ".replicas").write_text("in the way")
-    with pytest.raises(SeedscopeError, match=r"looks cannot be written: (Not a directory|File exists)"):
+    with pytest.raises(SeedscopeError, match=r"first cannot be written: (Not a directory|File exists)"):
         analyze_replica(toy, 1, quiet)
