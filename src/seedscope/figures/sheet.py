@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -165,8 +165,8 @@ class Grid:
     Attributes:
         panels: the panels.
         columns: how many stand beside each other.
-        share_x: whether all have the same x axis, which is then written below the lowest ones only.
-        share_y: the same for y, at the left.
+        share_x: whether all have the same x axis, or those of a ``column``; it is written below the lowest ones only.
+        share_y: the same for y, of all or of a ``row``, at the left.
         x_label: one label for all x axes.
         y_label: one label for all y axes.
         bar: one colour bar for all.
@@ -176,8 +176,8 @@ class Grid:
 
     panels: Sequence[Panel]
     columns: int
-    share_x: bool = False
-    share_y: bool = False
+    share_x: bool | Literal["column"] = False
+    share_y: bool | Literal["row"] = False
     x_label: str = ""
     y_label: str = ""
     bar: Bar | None = None

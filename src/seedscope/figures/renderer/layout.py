@@ -170,14 +170,16 @@ class GridBlock:
         self.page, self.grid = page, grid
         count, columns = len(grid.panels), grid.columns
         self._blocks = [
-            PanelBlock(page, panel, grid.share_x and index + columns < count, grid.share_y and index % columns > 0)
+            PanelBlock(
+                page, panel, bool(grid.share_x) and index + columns < count, bool(grid.share_y) and index % columns > 0
+            )
             for index, panel in enumerate(grid.panels)
         ]
-        for which, shared in (("x", grid.share_x), ("y", grid.share_y)):
-            if shared:
-                _share(which, self._blocks)
         self._columns = [self._blocks[column::columns] for column in range(min(columns, count))]
         self._rows = [self._blocks[start : start + columns] for start in range(0, count, columns)]
+        for which, shared, lines in (("x", grid.share_x, self._columns), ("y", grid.share_y, self._rows)):
+            for sharing in [self._blocks] if shared is True else lines if shared else []:
+                _share(which, sharing)
         self._label_left, self._label_below = _room(grid.y_label), _room(grid.x_label)
         wide, tall = sum(map(_widest, self._columns)), sum(map(_tallest, self._rows))
         self._inner = wide + grid.gap * (len(self._columns) - 1), tall + grid.gap * (len(self._rows) - 1)
