@@ -9,19 +9,12 @@ from hypothesis import strategies as st
 
 from seedscope.activations.capture import activations
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.lenses import Network, contribution
-from seedscope.lenses.contribution import (
-    VERSIONS,
-    Contribution,
-    Votes,
-    dominance,
-    largest_vote_class,
-    positive_share,
-    predicted_class,
-    ranking_table,
-    strongest_other,
-    top_units,
-)
+from seedscope.formulas import votes as contribution
+from seedscope.formulas.decisions import predicted_class, strongest_other
+from seedscope.formulas.ranks import top_units
+from seedscope.formulas.votes import VERSIONS, Votes, dominance, largest_vote_class, positive_share
+from seedscope.lenses import Network
+from seedscope.lenses.contribution import Contribution, ranking_table
 from seedscope.models.convnet import ConvNet
 
 LENS = Contribution("fc1", "fc2", top=3)

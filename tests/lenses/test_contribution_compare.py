@@ -6,14 +6,9 @@ import xarray as xr
 from scipy import stats
 
 from seedscope.formulas.intervals import holm
+from seedscope.formulas.overlap import membership, pair_overlap
 from seedscope.lenses.contribution import compare as overlap
-from seedscope.lenses.contribution.compare import (
-    compare_dominance,
-    expected_overlap,
-    membership,
-    pair_overlap,
-    shuffled_overlap,
-)
+from seedscope.lenses.contribution.compare import compare_dominance, expected_overlap, shuffled_overlap
 from seedscope.lenses.units import Units
 
 

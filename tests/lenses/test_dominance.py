@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seedscope.lenses.dominance import Dominance, _reaching, cumulative_share, gini, participation_ratio
+from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
+from seedscope.lenses.dominance import Dominance
 
 LENS = Dominance("fc1", "fc2")
 sizes = arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 100).map(lambda x: round(x, 3)))
@@ -27,8 +28,8 @@ def test_the_extremes_of_concentration(n):
     assert gini(one) == pytest.approx(1 - 1 / n)
     assert participation_ratio(alike) == pytest.approx(n)
     assert participation_ratio(one) == 1
-    assert _reaching(cumulative_share(alike), 0.8) == np.ceil(0.8 * n - 1e-9)
-    assert _reaching(cumulative_share(one), 0.8) == 1
+    assert reaching(cumulative_share(alike), 0.8) == np.ceil(0.8 * n - 1e-9)
+    assert reaching(cumulative_share(one), 0.8) == 1
 
 
 def test_concentration_by_hand():
@@ -36,8 +37,8 @@ def test_concentration_by_hand():
     np.testing.assert_allclose(cumulative_share(values), [[0.5, 0.875, 1, 1], [0.5, 1, 1, 1]])
     np.testing.assert_allclose(participation_ratio(values), [64 / 26, 2])
     np.testing.assert_allclose(gini(values), [14 / 32, 0.5])
-    np.testing.assert_array_equal(_reaching(cumulative_share(values), 0.8), [2, 2])
-    assert _reaching(cumulative_share(values), 0.5).tolist() == [1, 1]
+    np.testing.assert_array_equal(reaching(cumulative_share(values), 0.8), [2, 2])
+    assert reaching(cumulative_share(values), 0.5).tolist() == [1, 1]
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -51,7 +52,7 @@ def test_where_nothing_votes_there_is_no_concentration():
     for nothing in (np.zeros((2, 3)), np.zeros((2, 0)), np.full((2, 3), np.nan)):
         assert np.isnan(gini(nothing)).all()
         assert np.isnan(participation_ratio(nothing)).all()
-        assert np.isnan(_reaching(cumulative_share(nothing), 0.8)).all()
+        assert np.isnan(reaching(cumulative_share(nothing), 0.8)).all()
 
 
 def test_work_is_the_mean_size_of_a_units_contributions(look, random_replica):

@@ -11,8 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from seedscope import drawing as figures
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.decisions import true_margin
+from seedscope.formulas.ranks import comeback, settled
 from seedscope.lenses import Network
-from seedscope.lenses.evolution import Evolution, comeback, settled, true_margin
+from seedscope.lenses.evolution import Evolution
 
 LENS = Evolution("fc1", "fc2", top=3)
 FILMS = {"fc1_fmap_evolution", "logits_evolution", "contribution_evolution"}

@@ -4,15 +4,15 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from seedscope.data.squares import Squares
-from seedscope.lenses.contribution import Votes
+from seedscope.formulas.decisions import confusion
+from seedscope.formulas.intervals import wilson_interval
+from seedscope.formulas.votes import Votes
 from seedscope.lenses.mistakes import (
     Mistakes,
     _borders,
     _filled,
     border_distance,
-    confusion,
     pull_and_shortfall,
-    wilson_interval,
 )
 
 LENS = Mistakes("fc1", "fc2", shown=6)

@@ -6,8 +6,9 @@ import torch
 import xarray as xr
 
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.nulls import shuffled_within
 from seedscope.lenses.dense_layers import DenseLayers
-from seedscope.lenses.teacher import Teacher, _state, corrections, cosines, shuffled_within, sign_agreement
+from seedscope.lenses.teacher import Teacher, _state, corrections, cosines, sign_agreement
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.training import loss_of
 

@@ -10,15 +10,13 @@ from scipy.stats import spearmanr, ttest_1samp
 
 from seedscope.data import pictures
 from seedscope.files.errors import SeedscopeError
+from seedscope.formulas.variance import shares, sums_of_squares, variance_components
 from seedscope.lenses import Network
 from seedscope.lenses.variation import (
     SOURCES,
     Variation,
     level_below,
     rank_correlation,
-    shares,
-    sums_of_squares,
-    variance_components,
 )
 
 LENS = Variation("fc1", "fc2")

@@ -74,3 +74,13 @@ def holm(p: np.ndarray) -> np.ndarray:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(steps, 1)
     return corrected
+
+
+def wilson_interval(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Wilson score interval of a share ``hits / n``; NaN where n is 0."""
+    z = 1.959963984540054
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = hits / n
+        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return centre - half, centre + half

@@ -1,16 +1,11 @@
 """How few units do the work?
 
-For class k, g[k, i] = mean over the class's samples of |contribution[s, k, i]|, over the L live units:
-
-    Gini                 G = Σ_j (2j − L − 1) g_(j) / (L Σ g),   g_(1) ≤ … ≤ g_(L);   0: all alike, 1 − 1/L: one unit
-    participation ratio  PR = (Σ g)² / Σ g²                                         1: one unit, L: all alike
-    cumulative share     of the largest 1, 2, … units, and how many reach 80 %
-
-both for raw and for class-centred contributions (see :mod:`seedscope.lenses.contribution` on the gauge). Dead
-units, active for no probe picture, are counted and left out; with them every network would look sparse. Where the
-features are the picture itself (see :mod:`seedscope.lenses.units`) these are the pixels that are never on.
-
-Sources: Gini (1912); participation ratio: Bell and Dean (1970).
+For class k, g[k, i] = mean over the class's samples of |contribution[s, k, i]|, over the L live units; of g the Gini
+coefficient, the participation ratio, the cumulative share and how many units reach 80 % (see
+:mod:`seedscope.formulas.concentration`), both for raw and for class-centred contributions (see
+:mod:`seedscope.formulas.votes` on the gauge). Dead units, active for no probe picture, are counted and left
+out; with them every network would look sparse. Where the features are the picture itself (see
+:mod:`seedscope.lenses.units`) these are the pixels that are never on.
 """
 
 from __future__ import annotations
@@ -24,34 +19,13 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
 from seedscope.lenses import Network, Replica, require_dense_head
-from seedscope.lenses.contribution import Votes
 from seedscope.lenses.units import Units
+from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-def gini(values: np.ndarray) -> np.ndarray:
-    """Return the Gini coefficient of non-negative values along the last axis; NaN where there is nothing."""
-    ordered = np.sort(values, axis=-1)
-    n = values.shape[-1]
-    total = ordered.sum(-1)
-    weighted = (ordered * (2 * np.arange(1, n + 1) - n - 1)).sum(-1)
-    return np.divide(weighted, n * total, out=np.full(total.shape, np.nan), where=total > 0)
-
-
-def participation_ratio(values: np.ndarray) -> np.ndarray:
-    """Return how many equal values would be as concentrated, along the last axis; NaN where there is nothing."""
-    squares = (values**2).sum(-1)
-    return np.divide(values.sum(-1) ** 2, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
-
-
-def cumulative_share(values: np.ndarray) -> np.ndarray:
-    """Return the share of the total that the largest 1, 2, … values hold, along the last axis."""
-    ordered = -np.sort(-values, axis=-1)
-    total = ordered.sum(-1, keepdims=True)
-    return np.divide(np.cumsum(ordered, -1), total, out=np.full(ordered.shape, np.nan), where=total > 0)
 
 
 _NAMED = 80  # more units than that are not named one by one
@@ -77,7 +51,7 @@ class Dominance:
         """Return the mean |contribution| by class, its concentration, and how often each unit is active."""
         import xarray as xr
 
-        votes = Votes.of(replica, self.features, self.head)
+        votes = votes_of(replica, self.features, self.head)
         label = replica.probe.label.values
         size = np.abs(votes.activation)
         n_classes, units = len(replica.class_names), size.shape[1]
@@ -94,7 +68,7 @@ class Dominance:
                 "gini": (("gauge", "true"), gini(work[..., votes.live])),
                 "participation_ratio": (("gauge", "true"), participation_ratio(work[..., votes.live])),
                 "cumulative_share": (("gauge", "true", "count"), share),
-                "units_for_80_percent": (("gauge", "true"), _reaching(share, 0.8)),
+                "units_for_80_percent": (("gauge", "true"), reaching(share, 0.8)),
             },
             coords={"gauge": ["raw", "centred"], "count": np.arange(1, share.shape[-1] + 1)},
             attrs={
@@ -124,12 +98,6 @@ class Dominance:
         yield _cumulative(measured)
         yield _work(measured)
         yield _activity(measured)
-
-
-def _reaching(share: np.ndarray, level: float) -> np.ndarray:
-    """Return how many of the largest values reach ``level`` of the total; NaN where there is no total."""
-    count = (share < level - 1e-12).sum(-1) + 1.0
-    return np.where(np.isnan(share).any(-1) | (share.shape[-1] == 0), np.nan, count)
 
 
 def _title(what: str, measured: xr.Dataset) -> str:

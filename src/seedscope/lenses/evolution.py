@@ -2,11 +2,11 @@
 
 At every frame f of the training (see :mod:`seedscope.replicas.frames`), on the same few hundred probe pictures:
 
-    dominance[f, k, i]  mean centred vote of unit i for class k (see :mod:`seedscope.lenses.contribution`)
+    dominance[f, k, i]  mean centred vote of unit i for class k (see :mod:`seedscope.formulas.votes`)
     top[f, k]           the t units of largest dominance at f, among the L units that are live at the last frame
     overlap[f, k]       |top[f, k] ∩ top[last, k]|
     auc[f, k]           probability that at f a unit of top[last, k] stands above one that is not in it (ties: ½);
-                        the area under the ROC curve, U / (t (L − t)) of Mann and Whitney (1947)
+                        see :mod:`seedscope.formulas.ranks`
     settled[k]          the first frame from which on top[·, k] = top[last, k]
     margin[f, s]        logit of the true class minus the strongest other
 
@@ -38,8 +38,12 @@ from seedscope.drawing import Animation, Drawing
 from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.decisions import predicted_class, true_margin
+from seedscope.formulas.nulls import permutation_p
+from seedscope.formulas.overlap import top_overlap_by_chance
+from seedscope.formulas.ranks import comeback, settled, top_units
+from seedscope.formulas.votes import Votes, dominance
 from seedscope.lenses import Network, Replica, require_dense_head, require_maps, require_training
-from seedscope.lenses.contribution import Votes, dominance, predicted_class, strongest_other, top_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,82 +55,9 @@ if TYPE_CHECKING:
     from seedscope.lenses.comparison import Comparison
 
 _SHUFFLES = 2000
-_CHUNK = 100  # shuffles compared at a time
 _LONGEST = 60  # frames of a film; of more, evenly chosen ones are shown
 _LONG = 20  # letters of a class's name beside an axis
 _MANY = 60  # rows that still can be named one by one
-
-
-def true_margin(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the logit of the true class minus the strongest other, (sample); of one logit z, ±z."""
-    if logit.shape[1] == 1:
-        return np.where(label == 1, logit[:, 0], -logit[:, 0])
-    rows = np.arange(len(label))
-    return logit[rows, label] - logit[rows, strongest_other(logit, label)]
-
-
-@dataclass(frozen=True)
-class Comeback:
-    """How the final top units stood at each frame, and what shuffled unit labels give.
-
-    Attributes:
-        rank: (frame, class, unit) among the live units, 1 for the largest dominance; ties share their mean rank.
-        overlap: (frame, class).
-        auc: (frame, class); NaN where all live units are in the top set.
-        null: by measure, (frame, shuffle), means over classes.
-    """
-
-    rank: np.ndarray
-    overlap: np.ndarray
-    auc: np.ndarray
-    null: Mapping[str, np.ndarray]
-
-
-def comeback(values: np.ndarray, top: int, rng: np.random.Generator, times: int = _SHUFFLES) -> Comeback:
-    """Compare each frame's order of units with the last frame's top set.
-
-    Args:
-        values: (frame, class, unit) dominance of live units; every class has pictures.
-        top: size t of the sets.
-        rng: draws the shuffles.
-        times: how many.
-    """
-    from scipy.stats import rankdata
-
-    frames, classes, live = values.shape
-    size = min(top, live)
-    rank = rankdata(-values, axis=-1)
-    everyone = np.ones(live, dtype=bool)
-    member = np.zeros(values.shape, dtype=np.float64)
-    np.put_along_axis(member, top_units(values, everyone, size), 1.0, axis=-1)
-
-    def area(rank_sum: np.ndarray) -> np.ndarray:
-        pairs = size * (live - size)
-        if not pairs:
-            return np.full_like(rank_sum, np.nan)
-        return (size * live - rank_sum - size * (size - 1) / 2) / pairs
-
-    final = member[-1]
-    null = {name: np.empty((frames, times)) for name in ("overlap", "auc")}
-    for start in range(0, times, _CHUNK):
-        shuffles = [final[:, rng.permutation(live)] for _ in range(start, min(start + _CHUNK, times))]
-        drawn = np.reshape(shuffles, (len(shuffles), -1)).T / classes
-        null["overlap"][:, start : start + _CHUNK] = member.reshape(frames, -1) @ drawn
-        null["auc"][:, start : start + _CHUNK] = area(rank.reshape(frames, -1) @ drawn)
-    return Comeback(rank, (member * final).sum(-1), area((rank * final).sum(-1)), null)
-
-
-def _p_value(observed: float, null: np.ndarray) -> float:
-    """Return the share of shuffles that reach what was observed, which counts as one of them."""
-    if np.isnan(observed):
-        return float("nan")
-    return float((1 + (null >= observed - 1e-12).sum()) / (1 + len(null)))
-
-
-def settled(overlap: np.ndarray) -> np.ndarray:
-    """Return the first frame from which on the overlap (frame, class) stays what it is at the last, (class)."""
-    differs = overlap != overlap[-1]
-    return np.where(differs.any(0), len(overlap) - differs[::-1].argmax(0), 0)
 
 
 @dataclass(frozen=True)
@@ -223,11 +154,11 @@ class Evolution:
         head_auc, head_null = np.full(n_classes, np.nan), np.full(_SHUFFLES, np.nan)
         if live.any() and len(seen):
             units_left = np.flatnonzero(live)
-            back = comeback(ranked[:, seen][..., units_left], self.top, rng)
+            back = comeback(ranked[:, seen][..., units_left], self.top, rng, _SHUFFLES)
             rank[:, seen[:, None], units_left] = back.rank
             overlap[:, seen], auc[:, seen], at[seen] = back.overlap, back.auc, settled(back.overlap)
             null |= back.null
-            by_head = comeback(np.stack([head, ranked[-1]])[:, seen][..., units_left], self.top, rng)
+            by_head = comeback(np.stack([head, ranked[-1]])[:, seen][..., units_left], self.top, rng, _SHUFFLES)
             head_auc[seen], head_null = by_head.auc[0], by_head.null["auc"][0]
         variables: dict[str, Any] = {
             "top": (("true", "place"), top),
@@ -239,11 +170,11 @@ class Evolution:
             "head_auc_null_at_start": ("shuffle", head_null),
         }
         count = int(live.sum())
-        chance = min(self.top, count) ** 2 / count if count else np.nan
+        chance = top_overlap_by_chance(self.top, count)
         for name, observed, expected in (("overlap", overlap, chance), ("auc", auc, 0.5)):
             mean = observed[:, seen].mean(1) if len(seen) else np.full(n_frames, np.nan)
             drawn = null[name]
-            p = [_p_value(value, of_frame) for value, of_frame in zip(mean, drawn, strict=True)]
+            p = [permutation_p(value, of_frame) for value, of_frame in zip(mean, drawn, strict=True)]
             variables |= {
                 name: (("frame", "true"), observed),
                 f"{name}_mean": ("frame", mean),
@@ -314,7 +245,7 @@ class Evolution:
             beside: dict[str, float | None] = {"chance": None, "p": None}
             if known.any():
                 beside["chance"] = float(chance[known].mean())
-                beside["p"] = _p_value(start[known].mean(), null[known].mean(0))
+                beside["p"] = permutation_p(start[known].mean(), null[known].mean(0))
             metrics[f"top{self.top}_{name}_at_start"] = {**mean_interval(start).as_dict(), **beside}
         return Comparison(metrics=metrics, drawings=[_seeds_figure(measured, self.top)])
 

@@ -30,7 +30,7 @@ processor that it was trained on. Then
 
 is how much of row k's change the samples of class c brought about; negative: they pushed the other way, and were
 outdone. Rows of the last layer are centred over its targets first, parts and change alike: what all targets share
-decides nothing (see :mod:`seedscope.lenses.contribution`). Null: classes shuffled over the samples, the same split
+decides nothing (see :mod:`seedscope.formulas.votes`). Null: classes shuffled over the samples, the same split
 again; each share is then expected to be the class's share of the samples. Whoever looks for the *largest* share finds
 more than that, so the largest is taken in the shuffled split as well.
 """

@@ -7,7 +7,7 @@ For a picture s of class t that was decided as w, each unit's part in the mistak
     shortfall[s, i] = typical[t, w, i] + pull[s, i]
 
 Units with a large ``pull`` moved the decision towards the wrong class; units with a large ``shortfall`` did so more,
-or objected less, than they usually do. The gauge (see :mod:`seedscope.lenses.contribution`, also on one logit) drops
+or objected less, than they usually do. The gauge (see :mod:`seedscope.formulas.votes`, also on one logit) drops
 out of both: they are differences between two classes. What is typical is not matched by place, and mistakes lie where
 classes meet: part of a shortfall may be the place rather than the mistake. Where the generator knows the place of the
 object (``square_y``, ``square_x``), accuracy is also read by place, with Wilson intervals (Wilson 1927).
@@ -25,29 +25,17 @@ from annotated_types import Ge
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.decisions import confusion, predicted_class
+from seedscope.formulas.intervals import wilson_interval
+from seedscope.formulas.votes import Votes
 from seedscope.lenses import Network, Replica, require_dense_head
-from seedscope.lenses.contribution import Votes, predicted_class
 from seedscope.lenses.units import Units
+from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _NAMED = 5  # units named per misclassified picture
-
-
-def confusion(label: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return how many pictures of each class (row) were decided as each class (column)."""
-    return np.bincount(label * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def wilson_interval(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 95 % Wilson score interval of a share ``hits / n``; NaN where n is 0."""
-    z = 1.959963984540054
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = hits / n
-        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half
 
 
 def pull_and_shortfall(
@@ -89,7 +77,7 @@ class Mistakes:
         """Return confusion, accuracy by place, and who took part in each mistake."""
         import xarray as xr
 
-        votes = Votes.of(replica, self.features, self.head)
+        votes = votes_of(replica, self.features, self.head)
         label = replica.probe.label.values
         logit = replica.activations["logit"].values.astype(np.float64)
         predicted = predicted_class(logit)

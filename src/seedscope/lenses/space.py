@@ -33,8 +33,9 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.concentration import participation_ratio
+from seedscope.formulas.nulls import shuffled_within
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
-from seedscope.lenses.dominance import participation_ratio
 from seedscope.lenses.units import Units
 
 if TYPE_CHECKING:
@@ -339,11 +340,7 @@ def _place(values: np.ndarray, place: np.ndarray, label: np.ndarray, rng: np.ran
     import xarray as xr
 
     drawn = [place]
-    for _ in range(_PERMUTATIONS):
-        order = np.arange(len(label))
-        for k in np.unique(label):
-            order[label == k] = rng.permutation(order[label == k])
-        drawn.append(place[order])
+    drawn += [place[shuffled_within(label, rng)] for _ in range(_PERMUTATIONS)]
     left, total, within = readout(values, np.concatenate(drawn, 1), label)
     shape = (len(drawn), 2)
     return xr.Dataset(

@@ -1,20 +1,16 @@
 """Same class, different votes: what makes a vote vary, and how much change do the decision and its voters bear?
 
 **What makes a vote vary.** Of one unit and one class, v[p, n] is the centred vote for that class (see
-:mod:`seedscope.lenses.contribution`) in the picture of place p under noise field n, P places × N fields:
+:mod:`seedscope.formulas.votes`) in the picture of place p under noise field n, P places × N fields:
 
-    Σ (v − v̄)² = N Σ_p (v̄[p,·] − v̄)² + P Σ_n (v̄[·,n] − v̄)² + Σ (v − v̄[p,·] − v̄[·,n] + v̄)²
-                       place                  noise                    interaction
-    MS = sum of squares / df;   df = P − 1, N − 1, (P − 1)(N − 1)
-    σ²_interaction = MS_interaction;  σ²_place = (MS_place − MS_interaction) / N;  σ²_noise = (MS_noise − …) / P
+    vote = class mean + place + noise + interaction              a variance component of each; shares of their sum
 
-A two-way analysis of variance with one picture per cell (Fisher 1925); places and noise fields are draws, so these
-variance components are unbiased by the method of moments (Searle, Casella and McCulloch 1992), while the shares of
-the plain sums of squares are not: of votes that depend on neither they give each its df. Without a second picture
-per cell the interaction holds all that place and noise do not explain each by itself; where they determine the
-picture, as in ``squares``, that is their interaction proper. A component may come out negative where there is none;
-it is kept so. Shares are those of the sums over classes and units, so units that vary more weigh more. The null
-shuffles the pictures of each class over the cells.
+A two-way analysis of variance with one picture per cell (:mod:`seedscope.formulas.variance`); places and noise fields
+are draws, so its variance components are unbiased, while the shares of the plain sums of squares are not: of votes that
+depend on neither they give each its df. Without a second picture per cell the interaction holds all that place and
+noise do not explain each by itself; where they determine the picture, as in ``squares``, that is their interaction
+proper. A component may come out negative where there is none; it is kept so. Shares are those of the sums over classes
+and units, so units that vary more weigh more. The null shuffles the pictures of each class over the cells.
 
 **How much change is borne.** As one thing (``design``) changes level by level in the same pictures: accuracy, the
 margin (true logit minus the strongest other; of one logit z, ±z), and who votes, each against the base level:
@@ -45,9 +41,14 @@ from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.decisions import predicted_class, true_margin
+from seedscope.formulas.intervals import wilson_interval
+from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
+from seedscope.formulas.ranks import top_units
+from seedscope.formulas.variance import shares, sums_of_squares, variance_components
+from seedscope.formulas.votes import VERSIONS, Votes, dominance
 from seedscope.lenses import Network, Replica, require_dense_head
-from seedscope.lenses.contribution import VERSIONS, Votes, dominance, predicted_class, strongest_other, top_units
-from seedscope.lenses.mistakes import wilson_interval
+from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,30 +67,6 @@ _NAMED = 8  # units whose votes stand under each
 _BARS = 40  # units drawn
 _THRESHOLD = 0.9
 _LONGEST_LABEL = 44
-
-
-def sums_of_squares(values: np.ndarray) -> np.ndarray:
-    """Return the sums of squares of place, noise and interaction, (3, …), of ``values`` (place, noise, …)."""
-    places, noises = values.shape[:2]
-    values = values - values[0, 0]  # so that what does not vary is 0, not rounding
-    mean = values.mean((0, 1))
-    place, noise = values.mean(1) - mean, values.mean(0) - mean
-    rest = values - mean - place[:, None] - noise[None]
-    return np.stack([noises * (place**2).sum(0), places * (noise**2).sum(0), (rest**2).sum((0, 1))])
-
-
-def variance_components(squares: np.ndarray, places: int, noises: int) -> np.ndarray:
-    """Return the unbiased variance components (3, …) of sums of squares (3, …); a component may be negative."""
-    rest = squares[2] / ((places - 1) * (noises - 1))
-    place = (squares[0] / (places - 1) - rest) / noises
-    noise = (squares[1] / (noises - 1) - rest) / places
-    return np.stack([place, noise, rest])
-
-
-def shares(parts: np.ndarray) -> np.ndarray:
-    """Return parts (3, …) as shares of their sum; NaN where nothing varies."""
-    total = parts.sum(0)
-    return np.divide(parts, total, out=np.full(parts.shape, np.nan), where=total > 0)
 
 
 def level_below(level: np.ndarray, accuracy: np.ndarray, base: int, threshold: float) -> float:
@@ -160,7 +137,7 @@ class Variation:
         varied = replica.variations
         if varied is None:
             raise SeedscopeError(f"{replica.experiment}: data.nc has no variations: run `dvc repro`")
-        probe = Votes.of(replica, self.features, self.head)
+        probe = votes_of(replica, self.features, self.head)
         activation = replica.activations[f"{self.features}_variations"].values
         activation = activation.reshape(len(activation), -1).astype(np.float64)
         votes = Votes(activation, probe.weight, probe.bias)
@@ -198,11 +175,10 @@ class Variation:
         for design, part in _designs(measured):
             accuracy = part.accuracy.values
             if f"top{_TOP}_shared_by_chance" not in summary:
-                chance = float(measured.attrs["overlap_by_chance"]) if measured.live.any() else float("nan")
                 summary[f"top{_TOP}_shared_by_two_pictures"] = float(
                     part.picture_overlap_null.values[part.base.values][0]
                 )
-                summary[f"top{_TOP}_shared_by_chance"] = chance
+                summary[f"top{_TOP}_shared_by_chance"] = float(measured.attrs["overlap_by_chance"])
             base = int(np.flatnonzero(part.base.values)[0])
             summary[f"lowest_accuracy_{design}"] = float(accuracy.min())
             summary[f"{design}_below_90_percent"] = level_below(part.level.values, accuracy, base, _THRESHOLD)
@@ -242,7 +218,7 @@ def _crossed(varied: xr.Dataset, votes: Votes, logit: np.ndarray, live: np.ndarr
     cells = _cells(varied)
     units = votes.activation.shape[1]
     weight = votes.class_weight(centred=True)
-    margin = _margin(logit, varied.label.values)
+    margin = true_margin(logit, varied.label.values)
     squares, component = (np.zeros((3, n_classes, units)) for _ in range(2))
     margin_squares, margin_component = (np.zeros((3, n_classes)) for _ in range(2))
     shuffled, shuffled_squares = (np.zeros((3, _SHUFFLES)) for _ in range(2))
@@ -315,7 +291,7 @@ def _robustness(varied: xr.Dataset, votes: Votes, logit: np.ndarray, live: np.nd
     import xarray as xr
 
     label = varied.label.values
-    margin, right = _margin(logit, label), predicted_class(logit) == label
+    margin, right = true_margin(logit, label), predicted_class(logit) == label
     sizes = np.abs(votes.activation * votes.class_weight(centred=True)[label])
     coords: dict[str, list[float | str | bool]] = {"design": [], "level": [], "base": []}
     rows: dict[str, list[float]] = {}
@@ -349,11 +325,10 @@ def _robustness(varied: xr.Dataset, votes: Votes, logit: np.ndarray, live: np.nd
             row |= _with_interval("margin_change", margin[where] - margin[base])
             for name, number in row.items():
                 rows.setdefault(name, []).append(float(number))
-    n_live = int(live.sum())
     measured = xr.Dataset(
         {name: ("condition", values) for name, values in rows.items()},
         coords={name: ("condition", values) for name, values in coords.items()},
-        attrs={"overlap_by_chance": min(_TOP, n_live) ** 2 / max(1, n_live)},
+        attrs={"overlap_by_chance": top_overlap_by_chance(_TOP, int(live.sum()))},
     )
     measured.level.attrs = {design: str(varied.level.attrs.get(design, design)) for design in _levels(varied)}
     return measured
@@ -389,7 +364,7 @@ def _centred(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
 def _agreement(a: np.ndarray, b: np.ndarray, live: np.ndarray) -> tuple[float, float]:
     """Return the overlap of top sets and the rank correlation of mean votes (class, unit), averaged over classes."""
     seen = np.flatnonzero(~np.isnan(a).any(1) & ~np.isnan(b).any(1))
-    shared = _shared(top_units(a[seen], live, _TOP), top_units(b[seen], live, _TOP))
+    shared = top_overlap(top_units(a[seen], live, _TOP), top_units(b[seen], live, _TOP))
     ranks = np.array([rank_correlation(a[k, live], b[k, live]) for k in seen])
     known = ranks[~np.isnan(ranks)]
     return (
@@ -415,19 +390,7 @@ def _picture_overlap(
     for k in np.unique(own):
         following[own == k] = np.roll(following[own == k], -1)
     alone = following == np.arange(len(kept))
-    return _shared(here, there), _shared(here, there[following])[~alone]
-
-
-def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return how many units the sets of each row share; −1 stands for no unit."""
-    return ((a[:, :, None] == b[:, None, :]) & (a[:, :, None] >= 0)).sum((1, 2)).astype(np.float64)
-
-
-def _margin(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
-    if logit.shape[1] == 1:
-        return np.where(label == 1, logit[:, 0], -logit[:, 0])
-    rows = np.arange(len(label))
-    return logit[rows, label] - logit[rows, strongest_other(logit, label)]
+    return top_overlap(here, there), top_overlap(here, there[following])[~alone]
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:

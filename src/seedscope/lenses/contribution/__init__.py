@@ -1,27 +1,7 @@
 """Which units vote for a class?
 
-    contribution[s, k, i] = a[s, i] · W[k, i]          (sample s, target k, unit i)
-    logit[s, k] = Σ_i contribution[s, k, i] + bias[k]  (exact: the head is linear)
-
-``a`` are the activations that the head weighs, after their ReLU. The largest logit wins, negative votes included.
-This is Gradient × Input of the logit with respect to ``a`` (Shrikumar et al. 2016), which for a linear head is
-exact and complete.
-
-**The gauge.** Adding one constant to W[:, i] for all classes changes no decision and yet changes every raw vote of
-unit i. So a unit's *dominance* for class k, its mean vote over the class's own probe samples, comes in four
-versions, and a claim holds only if it holds in all:
-
-    raw              mean_s a[s, i] · W[k, i]
-    centred          mean_s a[s, i] · (W[k, i] − mean_k' W[k', i])
-    margin           mean_s a[s, i] · (W[k, i] − W[r(s), i])      r(s): the strongest other class
-    mean_subtracted  mean_s (a[s, i] − mean_all a[·, i]) · (W[k, i] − mean_k' W[k', i])
-
-``centred`` ranks the units. A head with one logit z has one target, the positive class; raw votes for its classes 0
-and 1 add up to −z and z. Where classes are compared (centred, margin) they stand for −z/2 and z/2: the two-logit
-head of the same probabilities, whose margin is z.
-
-Unit i is *active* where a[s, i] ≠ 0 and *dead* when it is so for no probe picture: only then can it not vote, also
-behind an activation function that has negative values. Dead units are counted, never ranked.
+The votes, their gauge and the four versions of dominance stand in :mod:`seedscope.formulas.votes`. ``centred`` ranks
+the units. Dead units, active for no probe picture, are counted, never ranked.
 """
 
 from __future__ import annotations
@@ -36,10 +16,15 @@ from annotated_types import Ge
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.drawing.places import Places, places_figure
-from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SettingError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.decisions import predicted_class, strongest_other
+from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
+from seedscope.formulas.ranks import top_units
+from seedscope.formulas.votes import VERSIONS, dominance, largest_vote_class, positive_share
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.units import Units
+from seedscope.lenses.votes import measured_votes, votes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,156 +33,7 @@ if TYPE_CHECKING:
 
     from seedscope.lenses.comparison import Comparison
 
-VERSIONS = ("raw", "centred", "margin", "mean_subtracted")
-_CHUNK = 4_000_000  # votes looked at at a time: 32 MB
 _READABLE = 150  # more units than that are drawn without gaps
-_TOLERANCE = 1e-4  # of the size of all votes; float32 networks stay below 1e-6
-
-
-@dataclass(frozen=True)
-class Votes:
-    """The two factors of every vote, in float64; products are taken where they are needed.
-
-    Attributes:
-        activation: (sample, unit).
-        weight: (target, unit).
-        bias: (target).
-    """
-
-    activation: np.ndarray
-    weight: np.ndarray
-    bias: np.ndarray
-
-    @classmethod
-    def of(cls, replica: Replica, features: str, head: str) -> Votes:
-        """Read the votes of one replica; a feature map's places and channels each count as a unit.
-
-        Raises:
-            SeedscopeError: votes and bias do not add up to the network's own logits.
-        """
-        activation = replica.activations[features].values
-        weight = replica.weights[f"{head}.weight"].astype(np.float64)
-        bias = replica.weights.get(f"{head}.bias", np.zeros(len(weight)))
-        votes = cls(activation.reshape(len(activation), -1).astype(np.float64), weight, bias.astype(np.float64))
-        return votes.adding_up(replica.activations["logit"].values, features, head)
-
-    def adding_up(self, logit: np.ndarray, features: str, head: str) -> Votes:
-        """Return these votes.
-
-        Raises:
-            SeedscopeError: they and the bias do not add up to the network's own logits (sample, target).
-        """
-        error = np.abs(self.logit() - logit)
-        size = np.abs(self.activation) @ np.abs(self.weight).T + np.abs(self.bias)
-        if not (error <= _TOLERANCE * size.max()).all():
-            raise SeedscopeError(
-                f"the votes of {features!r} and the bias of {head!r} do not add up to the logits (off by up to "
-                f"{np.max(error):.3g}): {head!r} takes something else than this layer after its ReLU; name the module "
-                "whose output it takes as features"
-            )
-        return self
-
-    def contribution(self, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return ``contribution[s, k, i]`` of the chosen samples."""
-        return self.activation[samples][:, None, :] * self.weight
-
-    def logit(self) -> np.ndarray:
-        """Return the sum of the votes and the bias, (sample, target)."""
-        return self.activation @ self.weight.T + self.bias
-
-    @classmethod
-    def measured(cls, measured: xr.Dataset) -> Votes:
-        """Take the votes back out of what :meth:`Contribution.measure` returned."""
-        parts = (measured[name].values.astype(np.float64) for name in ("activation", "weight", "bias"))
-        return cls(*parts)
-
-    @property
-    def live(self) -> np.ndarray:
-        """Return which units some sample makes active, (unit)."""
-        return np.asarray((self.activation != 0).any(axis=0))
-
-    def class_weight(self, *, centred: bool) -> np.ndarray:
-        """Return the weight by which each class is voted for, (class, unit), centred over classes or raw."""
-        weight = self.weight if len(self.weight) > 1 else np.concatenate([-self.weight, self.weight])
-        if not centred:
-            return weight
-        return weight - weight.mean(0) if len(self.weight) > 1 else weight / 2
-
-    def preference(self, classes: np.ndarray | int, others: np.ndarray | int) -> np.ndarray:
-        """Return the weight by which each unit prefers ``classes`` to ``others``, (…, unit)."""
-        weight = self.class_weight(centred=len(self.weight) == 1)  # of one logit halves, so that they differ by z
-        return np.asarray(weight[classes] - weight[others])
-
-
-def predicted_class(logit: np.ndarray) -> np.ndarray:
-    """Return the decision (sample): the largest logit, the first of equals; with one logit, 1 where it is positive."""
-    return (logit[:, 0] > 0).astype(np.int64) if logit.shape[1] == 1 else logit.argmax(1)
-
-
-def strongest_other(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return, of each sample, the class with the largest logit that is not its label."""
-    if logit.shape[1] == 1:
-        return 1 - label
-    masked = logit.copy()
-    masked[np.arange(len(label)), label] = -np.inf
-    return masked.argmax(1)
-
-
-def dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the mean vote of each unit for a class over that class's samples, (version, class, unit).
-
-    The versions are those of the module's formula; a class without samples has NaN.
-    """
-    raw, centred = votes.class_weight(centred=False), votes.class_weight(centred=True)
-    rival = strongest_other(votes.logit(), label)
-    everywhere = votes.activation.mean(0)
-    result = np.full((len(VERSIONS), n_classes, votes.activation.shape[1]), np.nan)
-    for k in range(n_classes):
-        own = label == k
-        if own.any():
-            activation = votes.activation[own]
-            mean = activation.mean(0)
-            result[0, k] = mean * raw[k]
-            result[1, k] = mean * centred[k]
-            result[2, k] = (activation * votes.preference(k, rival[own])).mean(0)
-            result[3, k] = (mean - everywhere) * centred[k]
-    return result
-
-
-def top_units(values: np.ndarray, live: np.ndarray, k: int) -> np.ndarray:
-    """Return the ``k`` live units with the largest ``values`` (…, unit), in descending order, (…, k).
-
-    Equal values go by unit number. Where there are fewer live units than ``k``, the rest is −1; so it is where
-    values are NaN.
-    """
-    candidates = np.where(live & ~np.isnan(values), values, -np.inf)
-    order = np.argsort(-candidates, axis=-1, kind="stable")[..., :k]
-    top = np.where(np.isfinite(np.take_along_axis(candidates, order, -1)), order, -1)
-    missing = [(0, 0)] * (top.ndim - 1) + [(0, k - top.shape[-1])]
-    return np.pad(top, missing, constant_values=-1)
-
-
-def positive_share(votes: Votes, label: np.ndarray, *, centred: bool) -> np.ndarray:
-    """Return Σ positive votes / Σ |votes| for each sample's own class, (sample); NaN where nothing votes."""
-    weight = votes.class_weight(centred=centred)
-    share = np.full(len(label), np.nan)
-    for k in np.unique(label):
-        own = votes.activation[label == k] * weight[k]
-        positive, total = np.clip(own, 0, None).sum(1), np.abs(own).sum(1)
-        share[label == k] = np.divide(positive, total, out=np.full(len(total), np.nan), where=total > 0)
-    return share
-
-
-def largest_vote_class(votes: Votes, *, centred: bool) -> np.ndarray:
-    """Return the class of the largest single vote of each sample, (sample)."""
-    weight = votes.class_weight(centred=centred)
-    size = max(1, _CHUNK // weight.size)
-    return np.concatenate(
-        [
-            (votes.activation[start : start + size, None, :] * weight).max(2).argmax(1)
-            for start in range(0, len(votes.activation), size)
-        ]
-    )
 
 
 @dataclass(frozen=True)
@@ -232,7 +68,7 @@ class Contribution:
         """Return the factors of every vote and what follows from them; ``true`` is the class of a sample."""
         import xarray as xr
 
-        votes = Votes.of(replica, self.features, self.head)
+        votes = votes_of(replica, self.features, self.head)
         label = replica.probe.label.values
         network_logit = replica.activations["logit"].values.astype(np.float64)
         n_classes = len(replica.class_names)
@@ -300,9 +136,9 @@ class Contribution:
         for version in VERSIONS:
             if version != "centred":
                 other = measured.top.sel(version=version).values[seen]
-                shared = [len(set(a[a >= 0]) & set(b[b >= 0])) for a, b in zip(reference, other, strict=True)]
-                summary[f"top{self.top}_shared_with_{version}"] = float(np.mean(shared)) if shared else float("nan")
-        summary[f"top{self.top}_shared_by_chance"] = min(self.top, live) ** 2 / live if live else float("nan")
+                both = top_overlap(reference, other)
+                summary[f"top{self.top}_shared_with_{version}"] = float(both.mean()) if len(both) else float("nan")
+        summary[f"top{self.top}_shared_by_chance"] = top_overlap_by_chance(self.top, live)
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
@@ -470,7 +306,7 @@ def _outputs_by_place(measured: xr.Dataset, units: Units) -> Drawing:
 
 def _votes_by_place(measured: xr.Dataset, units: Units) -> Drawing:
     """Draw the mean centred votes of a map or of the picture: sums over places, and sums over channels."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     label, weight = measured.label.values, votes.class_weight(centred=True)
     classes = range(measured.sizes["true"])
     ranked = units.folded(measured.dominance.sel(version="centred").values)
@@ -511,7 +347,7 @@ def _off(measured: xr.Dataset, units: Units) -> np.ndarray:
 
 def _head_weights(measured: xr.Dataset) -> Drawing:
     """Draw the head's weights as they are and centred over classes, on one scale."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     raw, centred = votes.class_weight(centred=False), votes.class_weight(centred=True)
     scale = figures.centred(raw)
     figure = figures.canvas(f"Weights of {measured.attrs['head']} ({_of(measured)})", 11, 5.6)
@@ -582,7 +418,7 @@ def _ranked_bars(
 
 def _ranking_of_classes(measured: xr.Dataset, watch: Sequence[int]) -> Drawing:
     """Draw the mean centred votes for each class, largest first."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     label, live = measured.label.values, np.flatnonzero(votes.live)
     weight = votes.class_weight(centred=True)
     ranked = measured.dominance.sel(version="centred").values
@@ -627,7 +463,7 @@ def _ranking_of_classes(measured: xr.Dataset, watch: Sequence[int]) -> Drawing:
 
 def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> Drawing:
     """Draw the ranked centred votes of a class's exhibits, each below its picture."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     weight = votes.class_weight(centred=True)[k]
     live = np.flatnonzero(votes.live)
     shown = [position for position in measured.exhibit.values[k] if position >= 0]
@@ -657,7 +493,7 @@ def _ranking_of_samples(measured: xr.Dataset, k: int, watch: Sequence[int]) -> D
 
 def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
     """Draw one sample, its votes for every class, the logits, and why the winner beats the runner-up."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     position = int(measured.exhibit.values[k, 0])
     activation = votes.activation[position]
     centred = activation * votes.class_weight(centred=True)
@@ -753,7 +589,7 @@ def _votes_for_all_classes(measured: xr.Dataset, k: int) -> Drawing:
 
 def _waterfall(measured: xr.Dataset, k: int) -> Drawing:
     """Draw how bias and raw votes, largest first, add up to the logit of a class."""
-    votes = Votes.measured(measured)
+    votes = measured_votes(measured)
     position = int(measured.exhibit.values[k, 0])
     one_logit = len(votes.bias) == 1
     vote = votes.activation[position] * votes.class_weight(centred=False)[k]

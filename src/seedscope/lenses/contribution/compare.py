@@ -34,6 +34,16 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.formulas.intervals import holm, pair_interval
+from seedscope.formulas.nulls import permutation_p
+from seedscope.formulas.overlap import (
+    chance_of_channels,
+    chance_of_classes,
+    classes_with_sets,
+    membership,
+    pair_overlap,
+    shuffled_channels,
+    shuffled_classes,
+)
 from seedscope.lenses.comparison import Comparison, Pairs
 from seedscope.lenses.units import Units
 
@@ -49,21 +59,8 @@ _CHANCE = {
 }
 
 
-def membership(top: np.ndarray, units: int) -> np.ndarray:
-    """Return which units are in the sets: (…, rank) of unit numbers, −1 for none → (…, unit) of bool."""
-    member = np.zeros((*top.shape[:-1], units + 1), dtype=bool)
-    np.put_along_axis(member, np.where(top < 0, units, top), True, axis=-1)
-    return member[..., :units]
-
-
-def pair_overlap(member: np.ndarray) -> np.ndarray:
-    """Return how many units the sets of each pair of seeds share: (seed, class, unit) → (seed, seed, class)."""
-    counts = member.astype(np.float64)
-    return np.einsum("aci,bci->abc", counts, counts)
-
-
 def expected_overlap(member: np.ndarray, live: np.ndarray, units: Units) -> np.ndarray:
-    """Return the chance level of :func:`pair_overlap`, exactly: (seed, seed, class).
+    """Return the chance level of the overlap, exactly: (seed, seed, class).
 
     Args:
         member: (seed, class, unit), the top sets.
@@ -71,50 +68,17 @@ def expected_overlap(member: np.ndarray, live: np.ndarray, units: Units) -> np.n
         units: what the units are, which says what is shuffled.
     """
     if units.kind == "pixel":
-        seen = _seen(member)
-        total = member[:, seen].sum(1).astype(np.float64) / max(1, len(seen))
-        return np.repeat((total @ total.T)[..., None], member.shape[1], axis=-1)
-    at_place = units.folded(member).sum(-2).astype(np.float64)  # (seed, class, place)
-    alive = _live_channels(live, units).astype(np.float64)
-    n_live = alive.sum(-1)
-    both = alive @ alive.T
-    share = np.divide(both, n_live[:, None] * n_live, out=np.zeros_like(both), where=both > 0)
-    return np.einsum("akp,bkp->abk", at_place, at_place) * share[:, :, None]
-
-
-def _live_channels(live: np.ndarray, units: Units) -> np.ndarray:
-    """Return which channels have a live unit, (seed, unit) → (seed, channel)."""
-    return np.asarray(units.folded(live).any(axis=-1))
+        return chance_of_classes(member)
+    return chance_of_channels(units.folded(member), units.folded(live))
 
 
 def shuffled_overlap(
     member: np.ndarray, live: np.ndarray, units: Units, rng: np.random.Generator, times: int
 ) -> np.ndarray:
-    """Return the mean pair overlap by class, (time, class), when labels are shuffled within each seed.
-
-    Labels are those of live units, of channels with a live unit, or of the classes that have pictures. Shuffling
-    labels and choosing the top sets again gives the old sets under new labels, so the sets themselves are relabelled;
-    one shuffle of units serves all classes of a seed, which keeps what the classes of a network share.
-    """
-    n_seeds, n_classes, _ = member.shape
-    upper = np.triu_indices(n_seeds, 1)
-    result = np.empty((times, n_classes))
+    """Return the mean pair overlap by class, (time, class), when what a seed numbers as it likes is shuffled."""
     if units.kind == "pixel":
-        seen = _seen(member)
-        pairs = np.einsum("aki,bli->abkl", member, member, dtype=np.float64, optimize=True)
-        for time in range(times):
-            dealt = np.tile(np.arange(n_classes), (n_seeds, 1))
-            dealt[:, seen] = rng.permuted(dealt[:, seen], axis=1)
-            result[time] = pairs[upper[0][:, None], upper[1][:, None], dealt[upper[0]], dealt[upper[1]]].mean(0)
-        return result
-    before = units.folded(member)
-    relabelled = np.zeros_like(before)
-    places = [np.flatnonzero(alive) for alive in _live_channels(live, units)]
-    for time in range(times):
-        for seed, place in enumerate(places):
-            relabelled[seed][:, place] = before[seed][:, rng.permutation(place)]
-        result[time] = pair_overlap(relabelled.reshape(member.shape))[upper].mean(0)
-    return result
+        return shuffled_classes(member, rng, times)
+    return shuffled_channels(units.folded(member), units.folded(live), rng, times)
 
 
 def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Comparison:
@@ -135,7 +99,7 @@ def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Compariso
     for version in versions:
         member = np.stack([membership(measured[seed].top.sel(version=version).values, units.count) for seed in seeds])
         rows += _overlap_rows(version, member, live, units)
-        seen = _seen(member)
+        seen = classes_with_sets(member)
         if len(seen):
             overlap, chance = pair_overlap(member), expected_overlap(member, live, units)
             pairs[f"top{top}_overlap_{version}"] = Pairs(overlap[..., seen].mean(-1), chance[..., seen].mean(-1), top)
@@ -160,17 +124,12 @@ def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Compariso
     )
 
 
-def _seen(member: np.ndarray) -> np.ndarray:
-    """Return the classes of which there are pictures: one without has no units, and nothing is shared."""
-    return np.flatnonzero(member.any((0, 2)))
-
-
 def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Units) -> list[dict[str, Any]]:
     n, n_classes = member.shape[:2]
     overlap, chance = pair_overlap(member), expected_overlap(member, live, units)
     upper = np.triu_indices(n, 1)
     null = shuffled_overlap(member, live, units, np.random.default_rng(0), _SHUFFLES) if n > 1 else None
-    seen = _seen(member)
+    seen = classes_with_sets(member)
     rows = []
     for k in [*range(n_classes), "all"]:
         chosen = seen if k == "all" else np.intersect1d(seen, k)
@@ -184,7 +143,7 @@ def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Uni
         if null is not None:
             drawn = null[:, chosen].mean(1)
             row["chance"] = float(expected[upper].mean())
-            row["p"] = float((1 + (drawn >= pairs[upper].mean() - 1e-12).sum()) / (1 + len(drawn)))
+            row["p"] = permutation_p(pairs[upper].mean(), drawn)
     return rows
 
 

@@ -27,8 +27,8 @@ from annotated_types import Ge
 
 from seedscope.drawing import Drawing
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.concentration import cumulative_share
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
-from seedscope.lenses.dominance import cumulative_share
 from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
 from seedscope.lenses.heat_maps.localization import reduced
 from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes

@@ -1,7 +1,7 @@
 """The exact answer to which places of a layer fed a class's vote.
 
 Behind the last convolution the network is piecewise linear: maps A → hidden h = relu(W1 · A + b1) → head W2. With
-gate[s, i] = 1 where h[s, i] > 0 and class-centred head weights W2c and b2c (see :mod:`seedscope.lenses.contribution`):
+gate[s, i] = 1 where h[s, i] > 0 and class-centred head weights W2c and b2c (see :mod:`seedscope.formulas.votes`):
 
     R[s, c, y, x] = A[s, c, y, x] · Σ_i gate[s, i] · W2c[k, i] · W1[i, (c, y, x)]
     rest[s]       = Σ_i gate[s, i] · W2c[k, i] · b1[i] + b2c[k]
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedscope.lenses.contribution import Votes
+from seedscope.formulas.votes import Votes
 
 
 def dense_layers(shapes: Mapping[str, tuple[int, ...]], inputs: int, head: str) -> tuple[str, ...] | None:
