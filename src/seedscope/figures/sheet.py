@@ -165,8 +165,11 @@ class Grid:
     Attributes:
         panels: the panels.
         columns: how many stand beside each other.
-        share_x: whether all have the same x axis, or those of a ``column``; it is written below the lowest ones only.
+        share_x: whether all that have axes have the same x axis, or those of a ``column``; it is written below the
+            lowest ones only.
         share_y: the same for y, of all or of a ``row``, at the left.
+        group: how many neighbours belong together, such as bars and a map of the same class: where all share an axis,
+            it is only those at the same place in their groups.
         x_label: one label for all x axes.
         y_label: one label for all y axes.
         bar: one colour bar for all.
@@ -178,6 +181,7 @@ class Grid:
     columns: int
     share_x: bool | Literal["column"] = False
     share_y: bool | Literal["row"] = False
+    group: int = 1
     x_label: str = ""
     y_label: str = ""
     bar: Bar | None = None
@@ -302,7 +306,7 @@ def named(names: Sequence[int | str], label: str = "", *, turned: float = 90.0, 
 def class_names(measured: xr.Dataset | xr.DataTree) -> list[str]:
     """Return what each class is called: its number, and its name where that is another word."""
     names = np.atleast_1d(measured.attrs["class_names"]).tolist()
-    return [str(k) if str(name) == str(k) else f"{k} {name}" for k, name in enumerate(names)]
+    return [str(k) if str(name) == str(k) else f"{k} ({name})" for k, name in enumerate(names)]
 
 
 def picture(image: np.ndarray, words: str = "", side: float = 1.6) -> Panel:

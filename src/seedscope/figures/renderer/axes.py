@@ -49,8 +49,8 @@ def fill(ax: Axes, panel: Panel) -> None:
     else:
         for order, mark in enumerate(panel.marks):
             _DRAW[type(mark)](ax, mark, 2 + order / 1000)
-    _set_axis(ax, "x", panel.x)
-    _set_axis(ax, "y", panel.y)
+    _set_axis(ax, "x", panel.x, panel.width)
+    _set_axis(ax, "y", panel.y, panel.height)
 
 
 def ticks(ax: Axes, panel: Panel, which: str) -> tuple[np.ndarray, list[str]]:
@@ -105,15 +105,17 @@ def legend(ax: Axes, key: Key, **where: Any) -> None:
     )
 
 
-def _set_axis(ax: Axes, which: str, axis: Axis) -> None:
+def _set_axis(ax: Axes, which: str, axis: Axis, inches: float) -> None:
     on = ax.xaxis if which == "x" else ax.yaxis
+    most = int(np.clip(inches * 72 / (axis.size * (3 if which == "x" else 2)), 1, 9))  # numbers that there is room for
     if axis.kind != "linear":
         more = {"linthresh": 1, "linscale": 0.35} if axis.kind == "symlog" else {}
         (ax.set_xscale if which == "x" else ax.set_yscale)(axis.kind, **more)
         on.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     elif axis.whole:
-        on.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+        on.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     else:
+        on.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
         ax.ticklabel_format(axis=which, useOffset=False, style="plain")  # type: ignore[arg-type]  # "x" or "y"
     now = ax.get_xlim() if which == "x" else ax.get_ylim()
     low, high = (found if wanted is None else wanted for wanted, found in zip((axis.low, axis.high), now, strict=True))

@@ -133,9 +133,9 @@ class PanelBlock:
         if panel.title:
             page.write(x + panel.width / 2, y - _PAD, panel.title, _TITLE, va="bottom")
         if self._x_label:
-            page.write(x + panel.width / 2, y + panel.height + self._ticks_below + _PAD / 2, self._x_label, _LABEL)
+            page.write(x + panel.width / 2, y + panel.height + self._ticks_below + _PAD, self._x_label, _LABEL)
         if self._y_label:
-            where = x - self._ticks_left - _PAD / 2
+            where = x - self._ticks_left - _PAD
             middle = y + panel.height / 2
             page.write(where, middle, self._y_label, _LABEL, ha="right", va="center", rotation=90, ma="center")
         if panel.bar:
@@ -171,17 +171,24 @@ class GridBlock:
         count, columns = len(grid.panels), grid.columns
         self._blocks = [
             PanelBlock(
-                page, panel, bool(grid.share_x) and index + columns < count, bool(grid.share_y) and index % columns > 0
+                page,
+                panel,
+                bool(grid.share_x) and index + columns < count,
+                bool(grid.share_y) and index % columns >= grid.group,
             )
             for index, panel in enumerate(grid.panels)
         ]
         self._columns = [self._blocks[column::columns] for column in range(min(columns, count))]
         self._rows = [self._blocks[start : start + columns] for start in range(0, count, columns)]
         for which, shared, lines in (("x", grid.share_x, self._columns), ("y", grid.share_y, self._rows)):
-            for sharing in [self._blocks] if shared is True else lines if shared else []:
+            of_groups = [self._blocks[first :: grid.group] for first in range(grid.group)]
+            for sharing in of_groups if shared is True else lines if shared else []:
                 _share(which, sharing)
         self._label_left, self._label_below = _room(grid.y_label), _room(grid.x_label)
-        wide, tall = sum(map(_widest, self._columns)), sum(map(_tallest, self._rows))
+        # What stands below a panel in a row that is not the last hangs into the empty place below it.
+        below = [*(len(row) for row in self._rows[1:]), columns]
+        self._tall = [_tallest(row, row[:count]) for row, count in zip(self._rows, below, strict=True)]
+        wide, tall = sum(map(_widest, self._columns)), sum(self._tall)
         self._inner = wide + grid.gap * (len(self._columns) - 1), tall + grid.gap * (len(self._rows) - 1)
         self.width, self.height = self._label_left + self._inner[0], self._inner[1] + self._label_below
         self.left = self._label_left + max(block.left for block in self._columns[0])
@@ -206,14 +213,14 @@ class GridBlock:
             self._explain(grid.key, x, y)
         x += self._indent
         top = y
-        for row in self._rows:
+        for row, tall in zip(self._rows, self._tall, strict=True):
             left, above = x + self._label_left, max(block.top for block in row)
             for column, block in zip(self._columns, row, strict=False):
-                block.place_panel(left + max(one.left for one in column), top + above)
+                block.place_panel(left + max(one.left for one in column) + _indent(block, column), top + above)
                 left += _widest(column) + grid.gap
-            top += _tallest(row) + grid.gap
+            top += tall + grid.gap
         if grid.x_label:
-            page.write(x + self._label_left + self._inner[0] / 2, y + self._inner[1] + _PAD / 2, grid.x_label, _LABEL)
+            page.write(x + self._label_left + self._inner[0] / 2, y + self._inner[1] + _PAD, grid.x_label, _LABEL)
         if grid.y_label:
             middle = y + self._inner[1] / 2
             page.write(x, middle, grid.y_label, _LABEL, ha="left", va="center", rotation=90, ma="center")
@@ -301,17 +308,23 @@ def _room(label: str, size: float = _LABEL) -> float:
     return height(label, size) + _PAD if label else 0.0
 
 
+def _indent(block: PanelBlock, column: Sequence[PanelBlock]) -> float:
+    """Return how far a panel without axes, such as a picture, stands in, so that it is centred in its column."""
+    return 0.0 if block.panel.axes else (max(one.panel.width for one in column) - block.panel.width) / 2
+
+
 def _widest(column: Sequence[PanelBlock]) -> float:
     return sum(max(value) for value in zip(*((one.left, one.panel.width, one.right) for one in column), strict=True))
 
 
-def _tallest(row: Sequence[PanelBlock]) -> float:
-    return sum(max(value) for value in zip(*((one.top, one.panel.height, one.bottom) for one in row), strict=True))
+def _tallest(row: Sequence[PanelBlock], above_others: Sequence[PanelBlock]) -> float:
+    top, high = (max(sizes) for sizes in zip(*((one.top, one.panel.height) for one in row), strict=True))
+    return top + high + max(one.bottom for one in above_others)
 
 
 def _share(which: str, blocks: Sequence[PanelBlock]) -> None:
-    """Give all panels that show something the same limits, in the direction that the first one has."""
-    shown = [block for block in blocks if not block.panel.empty]
+    """Give all panels with axes that show something the same limits, in the direction that the first one has."""
+    shown = [block for block in blocks if block.panel.axes and not block.panel.empty]
     if not shown:
         return
     limits = np.array([block.ax.get_xlim() if which == "x" else block.ax.get_ylim() for block in shown])
