@@ -89,8 +89,8 @@ class Seen:
 def look(tmp_path):
     """Put a replica through a lens as ``analyze`` does; any warning is an error.
 
-    ``draw`` says which sheets are made: all whose name starts with it, or none. With ``rendered`` they are written and
-    looked at too (see :func:`check_readable`), which takes most of the time: once for each kind of sheet is enough.
+    ``draw`` says which sheets are made: all whose name starts with it, or none. With ``rendered`` one of each family is
+    written and looked at too (see :func:`check_readable`), which takes most of the time.
     """
 
     def through(lens, replica, *, draw="", rendered=False):
@@ -104,7 +104,8 @@ def look(tmp_path):
             made = [] if draw is None else [sheet for sheet in lens.draw(measured) if sheet.name.startswith(draw)]
             sheets = {sheet.name: sheet for sheet in made}
             assert len(sheets) == len(made)
-            for sheet in made if rendered else ():
+            kinds = {sheet.family or sheet.name: sheet for sheet in reversed(made)}
+            for sheet in kinds.values() if rendered else ():
                 check_rendered(sheet, tmp_path)
         return Seen(measured, summary, sheets)
 
