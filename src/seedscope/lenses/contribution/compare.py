@@ -4,13 +4,11 @@
 
 What chance is depends on what a seed numbers as it likes (see :mod:`seedscope.lenses.units`). The null undoes just
 that, within each seed, chooses the top sets again and compares them again; p is the share of shuffles that overlap
-at least as much, and ``chance`` the mean over all of them:
+at least as much, and ``null`` the mean over all of them (formulas: :mod:`seedscope.formulas.overlap`):
 
-    dense layer   units        chance[a, b, k] = t_a · t_b · |L_a ∩ L_b| / (|L_a| · |L_b|)
-    feature map   channels     chance[a, b, k] = Σ_p t_a(p) · t_b(p) · |L_a ∩ L_b| / (|L_a| · |L_b|)
-    the picture   classes      chance[a, b, k] = mean over all classes i, j of |top(a, i) ∩ top(b, j)|
-
-    t, t(p): size of the set for class k, and its part at place p;   L: the live units, or the channels with one
+    dense layer   the labels of live units are shuffled
+    feature map   the channels that have a live unit are shuffled
+    the picture   the sets are dealt out to the classes anew
 
 Nothing ties unit i of one seed to unit i of another: each draws its own initial weights. So the labels of live units
 are shuffled, no excess is expected, and an excess would mean that an index carries meaning; when all replicas share
@@ -31,8 +29,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
+from seedscope.figures import (
+    ABSENT,
+    Axis,
+    Bar,
+    Dots,
+    Facts,
+    Grid,
+    Key,
+    Mark,
+    Panel,
+    Scale,
+    Sheet,
+    Spans,
+    centred,
+    class_names,
+    grid_shape,
+    heat_map,
+    named,
+    of_member,
+    shared_cells,
+)
 from seedscope.formulas.intervals import holm, pair_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.overlap import (
@@ -44,6 +61,7 @@ from seedscope.formulas.overlap import (
     shuffled_channels,
     shuffled_classes,
 )
+from seedscope.formulas.votes import VERSIONS
 from seedscope.lenses.comparison import Comparison, Pairs
 from seedscope.lenses.units import Units
 
@@ -52,11 +70,39 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SHUFFLES = 2000
-_CHANCE = {
+_NULL = {
     "dense": ("live units", "what random sets of live units would share"),
     "map": ("channels shuffled", "what is shared when each seed's channels are shuffled and places stay"),
     "pixel": ("classes shuffled", "what is shared when each seed's sets are dealt out to the classes anew"),
 }
+_WIDTH = 3.4  # of a heat map, inches
+_STEP = 0.16  # between the versions of a class
+
+
+def compare(measured: xr.Dataset) -> Comparison:
+    """Compare the dominant units of all seeds: ``live``, ``top`` and ``dominance``, each with ``seed`` in front.
+
+    One seed has no pair: the metrics then say n = 1 and no value. The null is drawn with a generator of its own, so
+    equal measurements give equal bytes.
+    """
+    units, top = Units.measured(measured), measured.sizes["rank"]
+    live = measured.live.values.astype(bool)
+    member = {version: membership(measured.top.sel(version=version).values, units.count) for version in VERSIONS}
+    rows = [row for version in VERSIONS for row in overlap_rows(version, member[version], live, units)]
+    table = _overlap_table(rows)
+    sheets = [_dominance_sheet(measured, units)]
+    if measured.sizes["seed"] > 1:
+        sheets.append(_overlap_sheet(table, Facts.of(measured), top, units))
+    return Comparison(
+        metrics={
+            f"top{top}_overlap_{row['version']}": {key: row[key] for key in ("mean", "low", "high", "n", "null", "p")}
+            for row in rows
+            if row["class"] == "all"
+        },
+        sheets=sheets,
+        tables={f"top{top}_overlap": table, f"top{top}_units": _top_table(measured, units)},
+        pairs=_pairs(member, live, units, top),
+    )
 
 
 def expected_overlap(member: np.ndarray, live: np.ndarray, units: Units) -> np.ndarray:
@@ -81,50 +127,8 @@ def shuffled_overlap(
     return shuffled_channels(units.folded(member), units.folded(live), rng, times)
 
 
-def compare_dominance(measured: Mapping[int, xr.Dataset], top: int) -> Comparison:
-    """Compare the dominant units of all seeds, as ``Contribution.measure`` returned them.
-
-    One seed has no pair: the metrics then say n = 1 and no value. The null is drawn with a generator of its own, so
-    equal measurements give equal bytes.
-    """
-    import pandas as pd
-
-    seeds = sorted(measured)
-    first = measured[seeds[0]]
-    versions = [str(version) for version in first.version.values]
-    units = Units.measured(first)
-    live = np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
-    rows: list[dict[str, Any]] = []
-    pairs: dict[str, Pairs] = {}
-    for version in versions:
-        member = np.stack([membership(measured[seed].top.sel(version=version).values, units.count) for seed in seeds])
-        rows += _overlap_rows(version, member, live, units)
-        seen = classes_with_sets(member)
-        if len(seen):
-            overlap, chance = pair_overlap(member), expected_overlap(member, live, units)
-            pairs[f"top{top}_overlap_{version}"] = Pairs(overlap[..., seen].mean(-1), chance[..., seen].mean(-1), top)
-    table = pd.DataFrame(rows)
-    if len(seeds) > 1:
-        # One family: every class in every version. The means over classes are a summary, not further tests.
-        tested = (table["class"] != "all") & table["p"].notna()
-        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(np.float64))
-    metrics = {
-        f"top{top}_overlap_{row['version']}": {key: row[key] for key in ("mean", "low", "high", "n", "chance", "p")}
-        for row in rows
-        if row["class"] == "all"
-    }
-    drawings = [_dominance_heat_map(measured, seeds)]
-    if len(seeds) > 1:
-        drawings.append(_overlap_figure(table, first, top, len(seeds)))
-    return Comparison(
-        metrics=metrics,
-        drawings=drawings,
-        tables={f"top{top}_overlap": table, f"top{top}_units": _top_table(measured, seeds)},
-        pairs=pairs,
-    )
-
-
-def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Units) -> list[dict[str, Any]]:
+def overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Units) -> list[dict[str, Any]]:
+    """Return the mean overlap of one version's sets for each class and over all, with interval, null and p."""
     n, n_classes = member.shape[:2]
     overlap, chance = pair_overlap(member), expected_overlap(member, live, units)
     upper = np.triu_indices(n, 1)
@@ -134,7 +138,7 @@ def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Uni
     for k in [*range(n_classes), "all"]:
         chosen = seen if k == "all" else np.intersect1d(seen, k)
         row: dict[str, Any] = {"version": version, "class": k, "mean": None, "low": None, "high": None, "n": n}
-        row |= {"chance": None, "p": None}
+        row |= {"null": None, "p": None}
         rows.append(row)
         if not len(chosen):
             continue
@@ -142,122 +146,115 @@ def _overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Uni
         row |= pair_interval(pairs).as_dict()
         if null is not None:
             drawn = null[:, chosen].mean(1)
-            row["chance"] = float(expected[upper].mean())
+            row["null"] = float(expected[upper].mean())
             row["p"] = permutation_p(pairs[upper].mean(), drawn)
     return rows
 
 
-def _top_table(measured: Mapping[int, xr.Dataset], seeds: list[int]) -> pd.DataFrame:
+def _overlap_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
-    units = Units.measured(measured[seeds[0]])
-    rows = []
-    for seed in seeds:
-        part = measured[seed].sel(version="centred")
-        for k in range(part.sizes["true"]):
-            for rank, unit in enumerate(part.top.values[k]):
-                if unit >= 0:
-                    value = float(part.dominance.values[k, unit])
-                    rows.append((seed, k, rank + 1, int(unit), units.name(unit), value))
+    table = pd.DataFrame(rows)
+    if (table["n"] > 1).all():
+        # One family: every class in every version. The means over classes are a summary, not further tests.
+        tested = (table["class"] != "all") & table["p"].notna()
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(np.float64))
+    return table
+
+
+def _pairs(member: Mapping[str, np.ndarray], live: np.ndarray, units: Units, top: int) -> dict[str, Pairs]:
+    """Return the overlap of every pair of seeds, over the classes that have sets, by metric."""
+    found = {}
+    for version, sets in member.items():
+        seen = classes_with_sets(sets)
+        if len(seen):
+            overlap, chance = pair_overlap(sets), expected_overlap(sets, live, units)
+            found[f"top{top}_overlap_{version}"] = Pairs(overlap[..., seen].mean(-1), chance[..., seen].mean(-1), top)
+    return found
+
+
+def _top_table(measured: xr.Dataset, units: Units) -> pd.DataFrame:
+    import pandas as pd
+
+    part = measured.sel(version="centred")
+    top, dominance = part.top.values, part.dominance.values
+    rows = [
+        (int(measured.seed[seed]), k, rank + 1, unit, units.name(unit), float(dominance[seed, k, unit]))
+        for seed, k, rank in np.argwhere(top >= 0).tolist()
+        for unit in [int(top[seed, k, rank])]
+    ]
     return pd.DataFrame(rows, columns=["seed", "class", "rank", "unit", "name", "dominance"])
 
 
-def _dominance_heat_map(measured: Mapping[int, xr.Dataset], seeds: list[int]) -> Drawing:
-    first = measured[seeds[0]]
-    values = np.stack([measured[seed].dominance.sel(version="centred").values for seed in seeds])
-    dead = ~np.stack([measured[seed].live.values.astype(bool) for seed in seeds])
-    n_classes = values.shape[1]
-    rows, columns = figures.grid_shape(n_classes)
-    height = 0.17 * len(seeds) + 0.35  # of a panel, inches
-    width = 4.3 * columns + 1.2
-    figure = figures.canvas(
-        f"Dominance of each unit by seed and class ({first.attrs['experiment']}, n = {len(seeds)} seeds)",
-        width,
-        (height + 0.55) * rows + 1.1,
-    )
-    axes = figures.panels(
-        figure,
-        rows,
-        columns,
-        n_classes,
-        top=0.85,
-        right=1.3,
-        hspace=0.55 / height,
-        wspace=0.06,
-        share_x=True,
-        share_y=True,
-    )
-    scale = figures.centred(values)
-    for k, ax in enumerate(axes):
-        if np.isnan(values[:, k]).all():
-            figures.say(ax, "no probe picture")
-        shown = np.where(dead, np.nan, values[:, k])
-        ax.set_facecolor("#d9d9d9")
-        image = figures.heat_map(ax, shown, scale)
-        ax.set_title(f"class {k}", fontsize=9)
-        ax.set_yticks(range(len(seeds)), [str(seed) for seed in seeds], fontsize=7)
-    units = Units.measured(first)
-    figure.supxlabel(f"number of the {units.words} (grey: {units.silent} in that seed)", fontsize=9)
-    figure.supylabel("seed", fontsize=9, x=0.005)
-    figures.count_axis(axes[0])
-    figures.color_bar(figure, image, (1 - 1.1 / width, 0.15, 0.15 / width, 0.7), "mean centred vote (logit units)")
-    return Drawing(
+def _dominance_sheet(measured: xr.Dataset, units: Units) -> Sheet:
+    """Show the centred dominance of every unit, a panel for each class and a row for each seed."""
+    values = measured.dominance.sel(version="centred").values
+    scale, dead = centred(values), ~measured.live.values.astype(bool)
+    seeds = [str(seed) for seed in measured.seed.values]
+    panels = [
+        _dominance_panel(np.where(dead, np.nan, values[:, k]), scale, seeds, f"class {name}")
+        for k, name in enumerate(class_names(measured))
+    ]
+    return Sheet(
         "dominance_heatmap",
-        figure,
+        Facts.of(measured),
+        "Dominance of each unit by seed and class",
         f"Mean centred vote of each of the {units.words} for each class's own pictures, one row per seed. One that "
-        f"votes alike in every seed shows as a vertical stripe.{figures.shared_cells(axes[0], values.shape[2])}",
+        f"votes alike in every seed shows as a vertical stripe.{shared_cells(units.count, _WIDTH)}",
+        Grid(
+            panels,
+            grid_shape(len(panels))[1],
+            share_x=True,
+            share_y=True,
+            x_label=f"number of the {units.words} (grey: {units.silent} in that seed)",
+            y_label="seed",
+            bar=Bar(scale, "mean centred vote (logit units)"),
+        ),
     )
 
 
-def _overlap_figure(table: pd.DataFrame, first: xr.Dataset, top: int, n: int) -> Drawing:
-    versions = list(dict.fromkeys(table["version"]))
-    units = Units.measured(first)
+def _dominance_panel(values: np.ndarray, scale: Scale, seeds: list[str], title: str) -> Panel:
+    return Panel(
+        [heat_map(values, _WIDTH, scale)],
+        title,
+        Axis(whole=True, low=-0.5, high=values.shape[1] - 0.5),
+        named(seeds, turned=0, low=len(seeds) - 0.5, high=-0.5),
+        width=_WIDTH,
+        height=0.17 * len(seeds) + 0.2,
+        empty="no probe picture" if np.isnan(values).all() else "",
+        background=ABSENT,
+    )
+
+
+def _overlap_sheet(table: pd.DataFrame, about: Facts, top: int, units: Units) -> Sheet:
+    """Show how many units two seeds share, of each class and in each version, beside the null."""
     what = "pixels" if units.kind == "pixel" else "units"
     by = {"dense": "By raw index", "map": "By channel and place", "pixel": "By place"}[units.kind]
-    figure = figures.canvas(
-        f"Do the same {top} {what} dominate two seeds? {by} ({first.attrs['experiment']}, n = {n} seeds)",
-        10,
-        4.4,
-    )
-    (ax,) = figures.panels(figure, 1, 1, right=2.0, bottom=0.6)
-    classes = list(dict.fromkeys(table["class"]))
-    for index, version in enumerate(versions):
+    short, null = _NULL[units.kind]
+    classes = ["mean of\nclasses" if k == "all" else str(k) for k in dict.fromkeys(table["class"])]
+    marks: list[Mark] = []
+    for index, version in enumerate(VERSIONS):
         part = table[table["version"] == version]
-        positions = np.arange(len(part)) + 0.16 * (index - (len(versions) - 1) / 2)
-        ax.plot(
-            positions,
-            part["mean"].to_numpy(float),
-            "o",
-            markersize=4,
-            color=figures.PALETTE[index],
-            label=version.replace("_", " "),
-        )
-        low, high = part["low"].to_numpy(float), part["high"].to_numpy(float)
-        known = np.isfinite(low)
-        figures.spans(ax, positions[known], low[known], high[known], colors=figures.PALETTE[index])
-        ax.hlines(
-            part["chance"].to_numpy(float),
-            positions - 0.08,
-            positions + 0.08,
-            color="black",
-            linewidth=1.6,
-            label="" if index < len(versions) - 1 else f"chance:\n{_CHANCE[units.kind][0]}",
-        )
-    ax.set_xticks(range(len(classes)), [str(k) if k != "all" else "mean of\nclasses" for k in classes])
-    ax.set_xlabel("class", fontsize=9)
-    ax.set_ylabel(f"{what} shared, of {top} (95 % interval)", fontsize=9)
-    ax.set_ylim(0, max(1.0, *ax.get_ylim()))
-    ax.legend(
-        fontsize=8,
-        frameon=False,
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1),
-        title="contribution",
-        title_fontsize=8,
+        at = np.arange(len(part)) + _STEP * (index - (len(VERSIONS) - 1) / 2)
+        mean, low, high, level = (part[name].to_numpy(float) for name in ("mean", "low", "high", "null"))
+        marks.append(Dots(at, mean, of_member(index), label=version.replace("_", " ")))
+        marks.append(Spans(at, low, high, of_member(index)))
+        label = f"chance:\n{short}" if version == VERSIONS[-1] else ""
+        marks.append(Spans(level, at - _STEP / 2, at + _STEP / 2, width=1.6, across=True, label=label))
+    reach = np.nanmax(table[["mean", "high", "null"]].to_numpy(float), initial=0.95)
+    panel = Panel(
+        marks,
+        x=named(classes, "class", turned=0, size=8),
+        y=Axis(f"{what} shared, of {top} (95 % interval)", low=0, high=1.05 * float(reach)),
+        width=7.2,
+        height=3.2,
+        key=Key("right", "contribution"),
     )
-    return Drawing(
+    return Sheet(
         f"top{top}_overlap",
-        figure,
-        f"How many of the {top} dominant {what} two seeds share: mean over pairs with a jackknife interval over "
-        f"seeds, for four versions of dominance; black: {_CHANCE[units.kind][1]}.",
+        about,
+        f"Do the same {top} {what} dominate two seeds? {by}",
+        f"How many of the {top} dominant {what} two seeds share: mean over pairs with a jackknife interval over seeds, "
+        f"for four versions of dominance; black: {null}.",
+        panel,
     )
