@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.lenses import _learning
 from seedscope.lenses.dense_layers import DenseLayers, logit_gradient
-from seedscope.lenses.learning_rule import (
-    LearningRule,
+from seedscope.lenses.learning_rule import LearningRule
+from seedscope.lenses.learning_rule.measure import (
     leading_directions,
     shares_along,
     shares_by_class,
     weight_gradients,
 )
+from seedscope.lenses.replica import _learning
 from seedscope.replicas.streams import Streams
 
 from .trained import SEED, ConvThenDense, WithSigmoid, data_of, network_of, trained_replica
@@ -80,8 +80,10 @@ def test_the_rule_is_the_gradient_at_every_frame(look, options):
     layers = [f"fc{i}" for i in range(1, len(options.get("hidden", (6,))) + 2)]
     replica = trained_replica(**options)
     measured = look(LearningRule(layers), replica, draw=None).measured
-    assert measured.rule_error.shape == (len(layers), replica.frames.sizes["frame"])
-    assert float(measured.rule_error.max()) < 1e-13
+    assert list(measured.children) == layers
+    for layer in layers:
+        assert measured[layer].rule_error.shape == (replica.frames.sizes["frame"],)
+        assert float(measured[layer].rule_error.max()) < 1e-13
 
 
 def follow(optimizer_of, *, steps=60, n=8):
@@ -190,7 +192,7 @@ def test_the_split_is_that_of_adam_by_hand(look, targets):
     slow = slowly_split(replica, targets=targets)[:classes]
     if targets > 1:
         slow = slow - slow.mean(1, keepdims=True)
-    np.testing.assert_allclose(measured.part_fc1, slow, atol=2e-5 * np.abs(slow).max())
+    np.testing.assert_allclose(measured["fc1"].part, slow, atol=2e-5 * np.abs(slow).max())
 
 
 @pytest.mark.parametrize("options", [{}, {"classes": 2, "targets": 1}, {"network": ConvThenDense}])
@@ -200,7 +202,7 @@ def test_the_replay_ends_in_the_same_bits_and_the_parts_add_up(look, options):
     assert seen.summary["completeness_error"] < 1e-5
     for layer in ("fc1", "fc2"):
         # What is missing is the first step: of each weight at most the learning rate.
-        missing = seen.measured[f"change_{layer}"] - seen.measured[f"part_{layer}"].sum("true")
+        missing = seen.measured[layer].change - seen.measured[layer].part.sum("true")
         assert float(np.abs(missing).max()) < 2 * 0.0101
 
 
@@ -209,17 +211,15 @@ def test_a_replay_that_goes_astray_is_said_to(look):
     off = {name: values * np.float32(1.01) for name, values in replica.weights.items()}
     seen = look(LENS, replace(replica, weights=off), draw="change_by_class")
     assert seen.summary["replay_error"] == pytest.approx(0.01 / 1.01, rel=1e-3)
-    assert all("did not end in the same bits" in drawing.description for drawing in seen.drawings.values())
-    assert (
-        "same bits" not in look(LENS, replica, draw="change_by_class_fc2").drawings["change_by_class_fc2"].description
-    )
+    assert all("did not end in the same bits" in sheet.description for sheet in seen.sheets.values())
+    assert "same bits" not in look(LENS, replica, draw="change_by_class_fc2").sheets["change_by_class_fc2"].description
 
 
 def test_what_only_one_class_shows_is_learned_from_that_class(look):
     data = data_of()
     data.image.values[:, 0, 3, 3] = (data.label.values == 1) * 0.7
     measured = look(LearningRule(["fc1"]), trained_replica(hidden=(), data=data), draw=None).measured
-    part = measured.part_fc1.values[:, :, 15]
+    part = measured["fc1"].part.values[:, :, 15]
     assert (part[[0, 2]] == 0).all()
     assert (part[1] != 0).all()
     assert part[1, 1] > 0
@@ -227,11 +227,11 @@ def test_what_only_one_class_shows_is_learned_from_that_class(look):
 
 def test_own_classes_write_their_rows_and_shuffled_ones_do_not(look):
     seen = look(LearningRule(["fc1"]), trained_replica(hidden=(), n=300, epochs=6), draw=None)
-    share = seen.measured.share_fc1.values
+    share = seen.measured["fc1"].share.values
     assert (share[0].argmax(1) == np.arange(3)).all()
     assert seen.summary["own_class_is_largest"] == 1
     assert seen.summary["own_class_share"] == pytest.approx(np.diagonal(share[0]).mean())
-    assert seen.summary["own_class_share_by_chance"] == pytest.approx(1 / 3)
+    assert seen.summary["own_class_share_null_chance"] == pytest.approx(1 / 3)
     np.testing.assert_allclose(share[1].mean(), 1 / 3, atol=0.02)
     assert share[1].max() < 0.45 < np.diagonal(share[0]).min()
 
@@ -241,15 +241,16 @@ def test_the_units_that_changed_most_are_split(look):
     measured = look(LENS, replica, draw=None).measured
     change = replica.frames["fc1.weight"].values[-1] - replica.frames["fc1.weight"].values[0]
     size = np.linalg.norm(change, axis=1)
-    assert set(measured.unit_fc1.values) == set(np.argsort(-size)[:4])
-    np.testing.assert_allclose(measured.change_fc1, change[measured.unit_fc1.values], rtol=1e-6)
-    assert measured.unit_fc2.values.tolist() == [0, 1, 2]
+    assert set(measured["fc1"].unit.values) == set(np.argsort(-size)[:4])
+    np.testing.assert_allclose(measured["fc1"].change, change[measured["fc1"].unit.values], rtol=1e-6)
+    assert measured["fc2"].unit.values.tolist() == [0, 1, 2]
 
 
 def test_inputs_that_change_are_summed_over_the_training(look):
     measured = look(LENS, trained_replica(network=ConvThenDense), draw=None).measured
-    np.testing.assert_allclose(measured.span_share.sel(inputs="seen").values[:, 1:], 1, atol=1e-6)
-    assert (measured["rank"].sel(inputs="seen") >= measured["rank"].sel(inputs="end")).all()
+    for own in (group.to_dataset() for group in measured.children.values()):
+        np.testing.assert_allclose(own.span_share.sel(inputs="seen").values[1:], 1, atol=1e-6)
+        assert own["rank"].sel(inputs="seen") >= own["rank"].sel(inputs="end")
 
 
 def test_looking_twice_gives_the_same(look):
@@ -278,9 +279,11 @@ ODD = {
 def test_every_odd_case_is_measured_summarized_and_drawn(look, case):
     options = ODD[case]
     layers = [f"fc{i}" for i in range(1, len(options.get("hidden", (6,))) + 2)]
-    seen = look(LearningRule(layers), trained_replica(**options))
+    seen = look(
+        LearningRule(layers), trained_replica(**options), rendered=case in ("two layers", "colour", "untrained")
+    )
     expected = {"rule_and_span", *(f"change_by_class_{layer}" for layer in layers)}
-    assert set(seen.drawings) == expected | (set() if "network" in options else {"parts_fc1"})
+    assert set(seen.sheets) == expected | (set() if "network" in options else {"parts_fc1"})
     assert np.isfinite(seen.summary["rule_error"])
     assert seen.summary["replay_error"] == 0
     assert np.isnan(seen.summary["own_class_share"]) == (case == "untrained")

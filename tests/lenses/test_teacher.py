@@ -8,7 +8,8 @@ import xarray as xr
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.lenses.dense_layers import DenseLayers
-from seedscope.lenses.teacher import Teacher, _state, corrections, cosines, sign_agreement
+from seedscope.lenses.teacher import Teacher
+from seedscope.lenses.teacher.measure import _state, corrections, cosines, sign_agreement
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.training import loss_of
 
@@ -156,19 +157,19 @@ def test_a_step_of_gradient_descent_on_one_picture_goes_straight_to_the_teacher(
             for parameter, gradient in zip(first, torch.autograd.grad(loss.sum(), first), strict=True):
                 parameter.data -= 1e-2 * gradient
     seen = look(LENS, with_frames(replica, states), draw=None)
-    followed = seen.measured.followed.sel(layer="fc1", version="pre", pictures="training")
+    followed = seen.measured["fc1"].followed.sel(version="pre", pictures="training")
     assert np.isnan(followed.values[0]).all()
     np.testing.assert_allclose(followed.values[1:], 1, atol=1e-4)  # the only picture is its own null
-    without_gate = seen.measured.followed.sel(layer="fc1", version="post", pictures="training", shuffle="none").values
+    without_gate = seen.measured["fc1"].followed.sel(version="post", pictures="training", shuffle="none").values
     assert (without_gate[1:] < 0.999).all()
 
 
 def test_training_closes_in_on_the_teacher_and_follows_that_of_the_class(look):
     summary = look(LENS, trained_replica(n=120, epochs=20), draw=None).summary
-    assert summary["distance_fc1_training"] < 0.5 * summary["distance_at_start_fc1_training"]
-    assert summary["followed_fc1_training"] > summary["followed_fc1_training_shuffled"] + 0.1
-    assert summary["sign_agreement"] > summary["sign_agreement_shuffled"] + 0.1
-    assert summary["zeros_fc1"] == 0
+    assert summary["fc1_distance_training"] < 0.5 * summary["fc1_distance_training_at_start"]
+    assert summary["fc1_followed_training"] > summary["fc1_followed_training_null_shuffled"] + 0.1
+    assert summary["sign_agreement"] > summary["sign_agreement_null_shuffled"] + 0.1
+    assert summary["fc1_zeros"] == 0
 
 
 def test_pictures_are_the_training_and_the_probe_ones(look):
@@ -182,7 +183,7 @@ def test_pictures_are_the_training_and_the_probe_ones(look):
                 "post"
             ]
         expected = np.linalg.norm(correction, axis=1).sum() / np.linalg.norm(outputs, axis=1).sum()
-        found = measured.distance.sel(layer="fc1", version="post", pictures=which)[2]
+        found = measured["fc1"].distance.sel(version="post", pictures=which)[2]
         assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
@@ -210,17 +211,17 @@ FIGURES = ("teacher_distance", "teacher_sparsity", "teacher_followed", "teacher_
 def test_every_odd_case_is_measured_summarized_and_drawn(look, case):
     options = ODD[case]
     layers = [f"fc{i}" for i in range(1, len(options.get("hidden", (6,))) + 2)]
-    seen = look(Teacher(layers), trained_replica(**options))
-    assert set(seen.drawings) == {f"{name}_{layer}" for name in FIGURES for layer in layers[:-1]}
+    seen = look(Teacher(layers), trained_replica(**options), rendered=case in ("two hidden layers", "one class only"))
+    assert set(seen.sheets) == {f"{name}_{layer}" for name in FIGURES for layer in layers[:-1]}
 
 
 def test_dead_layers_have_no_relative_distance_and_say_nothing_of_signs(look):
     replica = trained_replica(epochs=1)
     dead = {name: np.zeros_like(values) for name, values in replica.weights.items()}
     seen = look(LENS, with_frames(replica, [dead, dead]))
-    for name in ("distance_fc1_training", "followed_fc1_probe", "sign_agreement"):
+    for name in ("fc1_distance_training", "fc1_followed_probe", "sign_agreement"):
         assert np.isnan(seen.summary[name])
-    assert seen.summary["outputs_zeros_fc1"] == 1
+    assert seen.summary["fc1_outputs_zeros"] == 1
 
 
 def test_a_network_without_a_hidden_layer_is_refused():

@@ -18,11 +18,10 @@ import numpy as np
 from annotated_types import Ge
 
 from seedscope import drawing as figures
-from seedscope.files.names import imagenet_name
 from seedscope.drawing import Drawing
 from seedscope.drawing.rows import grey_or_rgb
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.files.names import in_a_sentence
+from seedscope.files.names import imagenet_name, in_a_sentence
 from seedscope.lenses import Network, Replica
 
 if TYPE_CHECKING:

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-    from seedscope.lenses.comparison import Comparison
     from seedscope.lenses.attribution.scores import Scores
+    from seedscope.lenses.comparison import Comparison
 
 Method = Literal["grad_cam", "occlusion", "integrated_gradients"]
 EXPLAINED = ("logit", "centred")

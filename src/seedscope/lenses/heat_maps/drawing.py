@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope import drawing as figures
-from seedscope.files.names import imagenet_name
 from seedscope.drawing import Drawing
 from seedscope.drawing.dots import dot_rows
 from seedscope.drawing.rows import PictureRows, grey_or_rgb
-from seedscope.files.names import in_a_sentence
+from seedscope.files.names import imagenet_name, in_a_sentence
 from seedscope.lenses.heat_maps.localization import MEASURES, added_up, enlarged, normalised
 
 if TYPE_CHECKING:

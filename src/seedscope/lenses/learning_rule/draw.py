@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -238,7 +239,7 @@ def _board(lines: dict[str, tuple[np.ndarray, list[str]]], shape: np.ndarray, ba
     marks: list[Mark] = []
     for line, (kind, (values, words)) in enumerate(lines.items()):
         top = line * (tall + 0.3) + 0.25
-        marks.append(Words(0, top + tall / 2, kind.replace(" class", "\nclass").replace("learned ", "learned\n").replace("the first", "the\nfirst"), size=9, align="left"))
+        marks.append(Words(0, top + tall / 2, textwrap.fill(kind, 13), size=9, align="left"))
         for column, (value, said) in enumerate(zip(values, words, strict=True)):
             left = _LEFT + column * (_SIDE + _GAP)
             marks.append(Image(value.reshape(shape).mean(0), bar.scale, (left, left + _SIDE, top + tall, top)))
