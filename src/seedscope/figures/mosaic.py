@@ -145,6 +145,6 @@ def maps_beside(
     return Beside(
         [
             picture(image, words, side=1.9),
-            Panel([Image(tiled, scale, filmed=filmed)], x=x, y=y, width=width, height=height, bar=bar),
+            Panel([Image(tiled, scale, filmed=filmed)], x=x, y=y, width=width, height=height, bar=bar, lines=False),
         ]
     )

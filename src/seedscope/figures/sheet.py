@@ -142,6 +142,7 @@ class Panel:
         key: where labels are explained; ``None`` explains none.
         bar: a colour bar of its own.
         axes: whether axes are drawn; without them x and y still set the limits.
+        lines: whether they have lines, or only words, as what fills its panel needs no frame.
         background: its colour.
     """
 
@@ -155,6 +156,7 @@ class Panel:
     key: Key | None = None
     bar: Bar | None = None
     axes: bool = True
+    lines: bool = True
     background: str = "none"
 
 

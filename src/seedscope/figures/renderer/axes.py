@@ -75,7 +75,7 @@ def ticks(ax: Axes, panel: Panel, which: str) -> tuple[np.ndarray, list[str]]:
 
 def frame(ax: Axes, panel: Panel) -> None:
     """Draw the lines of both axes with their ticks: matplotlib's own take twenty times as long."""
-    if not panel.axes:
+    if not (panel.axes and panel.lines):
         return
     lines = [np.array([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])]
     for place in ticks(ax, panel, "x")[0]:
