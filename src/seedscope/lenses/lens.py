@@ -74,7 +74,9 @@ class HeadlinedLens(Protocol):
 
 
 def for_drawing(default: Any) -> Any:
-    """Declare a setting of a lens that only drawing reads; ``default`` is its default value."""
+    """Declare a setting of a lens that only drawing reads; ``default`` is its value, or a type that makes it (dict)."""
+    if isinstance(default, type):
+        return field(default_factory=default, metadata={_DRAWING: True})
     return field(default=default, metadata={_DRAWING: True})
 
 
