@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from seedscope.figures import Dots, panels_of
 from seedscope.files.errors import SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.sparsity import Sparsity
 
+from .sheets import marks, words
 from .trained import data_of, trained_replica
 
 LENS = Sparsity(["conv1", "conv2"])
@@ -76,10 +78,10 @@ def test_planted_silent_channels_are_counted_in_their_layer_and_network(look, re
     assert after["conv2_silent"] == after["conv2_zeros"] == after["conv2_dead"] == 1
     assert after["conv1_silent"] == before["conv1_silent"]
     assert after["conv1_to_conv2_silent"] == pytest.approx(1 - before["conv1_silent"])
-    assert after["conv2_silent_untrained"] == before["conv2_silent_untrained"] < 1
-    assert after["conv2_silent_change"] == pytest.approx(1 - before["conv2_silent_untrained"])
-    step = after["conv1_to_conv2_silent"] - after["conv1_to_conv2_silent_untrained"]
-    assert after["conv1_to_conv2_silent_change"] == pytest.approx(step)
+    assert after["conv2_silent_null_untrained"] == before["conv2_silent_null_untrained"] < 1
+    assert after["conv2_silent_gain_untrained"] == pytest.approx(1 - before["conv2_silent_null_untrained"])
+    step = after["conv1_to_conv2_silent"] - after["conv1_to_conv2_silent_null_untrained"]
+    assert after["conv1_to_conv2_silent_gain_untrained"] == pytest.approx(step)
 
 
 def test_a_channel_that_some_pictures_wake_is_silent_but_not_dead(look, replica):
@@ -94,30 +96,42 @@ def test_a_channel_that_some_pictures_wake_is_silent_but_not_dead(look, replica)
 
 def test_a_network_that_did_not_change_has_no_change(look, replica):
     summary = look(LENS, planted(replica, frame0=True), draw=None).summary
-    changes = [value for name, value in summary.items() if name.endswith("_change")]
+    changes = [value for name, value in summary.items() if name.endswith("_gain_untrained")]
     assert len(changes) == 6
     assert changes == [0.0] * 6
 
 
 def test_given_weights_are_looked_at_without_an_untrained_network(look, replica):
-    seen = look(LENS, dataclasses.replace(replica, frames=None, learning=None, seed="given"))
-    assert not [name for name in seen.summary if "untrained" in name or "change" in name]
-    assert "given weights" in seen.drawings["sparsity"].figure.get_suptitle()
+    given = dataclasses.replace(replica, frames=None, learning=None, seed="given")
+    seen = look(LENS, given, rendered=True)
+    assert not [name for name in seen.summary if "untrained" in name]
+    assert "untrained" not in words(seen.sheets["sparsity"])
+    assert "given weights" in seen.sheets["sparsity"].heading
 
 
-def test_the_table_holds_the_means_that_are_drawn(look, replica):
-    seen = look(LENS, replica)
-    table = seen.drawings["sparsity"].table.set_index(["measure", "network", "layer"])["mean"]
+def test_each_picture_is_a_dot_and_the_table_holds_their_means(look, replica):
+    seen = look(LENS, replica, rendered=True)
+    sheet = seen.sheets["sparsity"]
+    table = sheet.table.set_index(["measure", "network", "layer"])["mean"]
     assert table["silent", "trained", "conv2"] == seen.summary["conv2_silent"]
-    assert table["zeros", "untrained", "conv1"] == seen.summary["conv1_zeros_untrained"]
+    assert table["zeros", "untrained", "conv1"] == seen.summary["conv1_zeros_null_untrained"]
+    shown = [(network, layer) for layer in ("conv1", "conv2") for network in ("untrained", "trained")]
+    for panel, name in zip(panels_of(sheet.body), ("silent", "zeros"), strict=True):
+        for dots, (network, layer) in zip(marks(panel, Dots), shown, strict=True):
+            np.testing.assert_array_equal(dots.y, seen.measured[name].sel(network=network, layer=layer))
 
 
 @pytest.mark.parametrize("layers", [["conv1"], ["conv1", "conv2"]])
-@pytest.mark.parametrize("seeds", [1, 2, 4])
-def test_seeds_are_compared_readably(readable, replica, layers, seeds):
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_seeds_are_compared_by_their_means_over_pictures(compared, replica, layers, seeds):
     lens = Sparsity(layers)
     measured = {seed: lens.measure(planted(replica, conv1=range(seed), conv2=range(seed))) for seed in range(seeds)}
-    assert readable(lambda: lens.compare(measured).drawings) == ["sparsity"]
+    (sheet,) = compared(lens, measured, rendered=seeds == 4).sheets
+    after = marks(sheet, Dots)[1]
+    own = [float(measured[seed].silent.sel(network="trained", layer="conv1").mean()) for seed in range(seeds)]
+    np.testing.assert_array_equal(after.y, own)
+    table = sheet.table.set_index(["measure", "network", "layer"])["mean"]
+    assert table["silent", "trained", "conv1"] == pytest.approx(np.mean(own))
 
 
 def test_no_more_pictures_are_looked_at_than_sixty(look):

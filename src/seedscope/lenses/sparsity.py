@@ -9,8 +9,8 @@ pictures; from the first layer looked at to the last
     step = number of the last layer − number of the first
 
 "Deeper is sparser" asks for steps above 0. A larger field, a negative bias or a narrow map can do that before anything
-is learned, so the same network **before its first step** (frame 0) goes through the same procedure, and ``change`` is
-the step when trained minus the step when untrained. Weights that are given have no such frame.
+is learned, so the null of every number is that of the same network **before its first step** (frame 0), which goes
+through the same procedure, and its gain is what training added. Weights that are given have no such frame.
 
 A channel that is silent for one picture may answer to the next: dead ones, silent for all, are part of the share.
 
@@ -26,21 +26,23 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
-from seedscope.drawing.before_after import KEY, before_and_after, in_words
-from seedscope.files.names import in_a_sentence
+from seedscope.figures import Axis, Facts, Grid, Panel, Sheet
+from seedscope.figures.over import BEFORE_AND_AFTER, before_and_after, in_words
+from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses import Network, Replica, require_channels
+from seedscope.lenses.comparison import Comparison
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
     import xarray as xr
     from torch import nn
 
-    from seedscope.lenses.comparison import Comparison
-
 _MEASURES = {"silent": "silent channels (share)", "zeros": "zeros among all places (share)"}
 _PICTURES = 60
+
+Values = Mapping[tuple[str, str], np.ndarray]
+"""(layer, …) of each network and measure."""
 
 
 @dataclass(frozen=True)
@@ -85,71 +87,50 @@ class Sparsity:
         )
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return each layer's means over pictures, trained and untrained, and the steps from first to last layer."""
-        layers = measured.layer.values.tolist()
+        """Return each layer's means over pictures and the steps from first to last layer, with nulls and gains."""
         summary: dict[str, float] = {}
         for name in _MEASURES:
-            mean = measured[name].mean("sample")
-            for network in measured.network.values.tolist():
-                ending = "" if network == "trained" else f"_{network}"
-                for layer in layers:
-                    summary[f"{layer}_{name}{ending}"] = float(mean.sel(network=network, layer=layer))
-                if len(layers) > 1:
-                    step = float(
-                        mean.sel(network=network, layer=layers[-1]) - mean.sel(network=network, layer=layers[0])
-                    )
-                    summary[f"{layers[0]}_to_{layers[-1]}_{name}{ending}"] = step
-            for layer in layers if "untrained" in measured.network else ():
-                both = (summary[f"{layer}_{name}"], summary[f"{layer}_{name}_untrained"])
-                summary[f"{layer}_{name}_change"] = both[0] - both[1]
-            if len(layers) > 1 and "untrained" in measured.network:
-                step_name = f"{layers[0]}_to_{layers[-1]}_{name}"
-                summary[f"{step_name}_change"] = summary[step_name] - summary[f"{step_name}_untrained"]
-        for layer in layers:
+            trained = _numbers(measured[name].sel(network="trained"))
+            summary |= {f"{of}_{name}": value for of, value in trained.items()}
+            if "untrained" in measured.network:
+                null = _numbers(measured[name].sel(network="untrained"))
+                summary |= {f"{of}_{name}_null_untrained": value for of, value in null.items()}
+                summary |= {f"{of}_{name}_gain_untrained": trained[of] - null[of] for of in trained}
+        for layer in measured.layer.values.tolist():
             summary[f"{layer}_dead"] = float(measured.dead.sel(network="trained", layer=layer))
         return summary
 
-    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+    def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
         """Yield the share of silent channels and of zeros by layer, with intervals over pictures."""
-        whose = f"({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
-        number = measured.sizes["sample"]
+        values = {key: measured[key[1]].sel(network=key[0]).values for key in _keys(measured)}
+        networks = "grey: untrained, blue: trained; a dot for each picture; " if "untrained" in measured.network else ""
         yield _by_layer(
-            {
-                (str(network), name): measured[name].sel(network=network).values
-                for network in measured.network.values
-                for name in _MEASURES
-            },
-            measured.layer.values.tolist(),
-            f"Is deeper sparser? {whose}",
-            f"Of each layer the share of channels that a picture leaves silent (left) and of places with 0 (right): a "
-            f"dot is one of {number} probe pictures; bars are mean and 95 % interval over these pictures, which says "
-            "nothing of other seeds.",
+            measured,
+            values,
+            f"{networks}bars: mean and 95 % interval over pictures",
+            f"a dot is one of {measured.sizes['sample']} probe pictures; bars are mean and 95 % interval over these "
+            "pictures, which says nothing of other seeds.",
             lines=False,
         )
 
-    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+    def compare(self, measured: xr.Dataset) -> Comparison:
         """Draw each seed's numbers by layer, with intervals over seeds; those of the scalars are made with all."""
-        from seedscope.lenses.comparison import Comparison
-
-        any_one = measured[min(measured)]
         values = {
-            (str(network), name): np.stack(
-                [measured[seed][name].sel(network=network).mean("sample").values for seed in sorted(measured)], -1
+            (network, name): np.stack(
+                [measured[name].sel(seed=seed, network=network).mean("sample").values for seed in measured.seed], -1
             )
-            for network in any_one.network.values
-            for name in _MEASURES
+            for network, name in _keys(measured)
         }
-        drawing = _by_layer(
+        sheet = _by_layer(
+            measured,
             values,
-            any_one.layer.values.tolist(),
-            f"Is deeper sparser? ({any_one.attrs['experiment']}, n = {len(measured)} seeds)",
-            "Of each layer the share of channels that a picture leaves silent (left) and of places with 0 (right), "
+            BEFORE_AND_AFTER,
             "mean over probe pictures: each line is a seed, before training (grey) and after (blue), with mean and "
             "95 % interval over seeds. Where the interval of the step's change holds 0, training made no layer sparser "
             "than another that these seeds could show.",
             lines=True,
         )
-        return Comparison({}, [drawing])
+        return Comparison({}, [sheet])
 
 
 def _sparsity(
@@ -173,42 +154,64 @@ def _sparsity(
     )
 
 
-def _by_layer(
-    values: Mapping[tuple[str, str], np.ndarray], layers: list[str], title: str, description: str, *, lines: bool
-) -> Drawing:
-    """Draw (layer, …) of each network and measure."""
-    untrained = ("untrained", "silent") in values
-    turned = max(map(len, layers)) * len(layers) > 40  # their names would run into each other
-    height = 4.9 if turned else 4.4
-    figure = figures.canvas(title, max(9.0, 1.6 + 1.1 * len(layers)), height)
-    axes = figures.panels(figure, 1, 2, top=0.75, bottom=1.55 if turned else 1.05, left=0.5, wspace=0.2)
-    table = []
-    for ax, (name, words) in zip(axes, _MEASURES.items(), strict=True):
-        after = values["trained", name]
-        before = values["untrained", name] if untrained else None
-        before_and_after(ax, layers, before, after, lines=lines)
-        ax.set_title(words, fontsize=9.5)
-        ax.set_ylim(
-            0, min(1.02, max(0.05, 1.1 * max(float(one.max()) for key, one in values.items() if key[1] == name)))
-        )
-        ax.tick_params(axis="x", rotation=45 if turned else 0)
-        if len(layers) > 1:
-            step = f"{layers[0]} → {layers[-1]}: {in_words(after[-1] - after[0])}"
-            if before is not None:
-                change = after[-1] - after[0] - before[-1] + before[0]
-                step += f",\nless the untrained network's: {in_words(change)}"
-            ax.set_xlabel(step, fontsize=9)
-        for network in ("untrained", "trained") if untrained else ("trained",):
-            table += [
-                (name, network, layer, float(row.mean()))
-                for layer, row in zip(layers, values[network, name], strict=True)
-            ]
-    words = KEY if lines else "bars: mean and 95 % interval over pictures"
-    if untrained and not lines:
-        words = f"grey: untrained, blue: trained; a dot for each picture; {words}"
-    figure.text(0.5, 0.14 / height, words, ha="center", va="center", fontsize=9)
+def _numbers(of_sample: xr.DataArray) -> dict[str, float]:
+    """Return the mean over pictures (layer, sample) of each layer, and the step from the first to the last."""
+    mean = of_sample.mean("sample")
+    layers = mean.layer.values.tolist()
+    numbers = {layer: float(mean.sel(layer=layer)) for layer in layers}
+    if len(layers) > 1:
+        numbers[f"{layers[0]}_to_{layers[-1]}"] = numbers[layers[-1]] - numbers[layers[0]]
+    return numbers
+
+
+def _keys(measured: xr.Dataset) -> list[tuple[str, str]]:
+    return [(str(network), name) for network in measured.network.values for name in _MEASURES]
+
+
+def _by_layer(measured: xr.Dataset, values: Values, note: str, words: str, *, lines: bool) -> Sheet:
+    """Show (layer, …) of each network and measure; ``words`` end the description."""
+    layers = measured.layer.values.tolist()
+    return Sheet(
+        "sparsity",
+        Facts.of(measured),
+        "Is deeper sparser?",
+        f"Of each layer the share of channels that a picture leaves silent (left), of places with 0 (right); {words}",
+        Grid([_panel(layers, values, name, lines) for name in _MEASURES], 2, gap=0.3),
+        _table(layers, values),
+        note=note,
+    )
+
+
+def _panel(layers: list[str], values: Values, name: str, lines: bool) -> Panel:
+    """Show one measure of each layer, before and after, and say how it changes from the first to the last."""
+    after, before = values["trained", name], values.get(("untrained", name))
+    step = ""
+    if len(layers) > 1:
+        step = f"{layers[0]} → {layers[-1]}: {in_words(after[-1] - after[0])}"
+        if before is not None:
+            step += f",\nless the untrained network's: {in_words(after[-1] - after[0] - before[-1] + before[0])}"
+    rows = [row for one in (after, before) if one is not None for row in one]
+    largest = max(max(float(row.max()), mean_interval(row).high or 0.0) for row in rows)
+    crowded = max(map(len, layers)) * len(layers) > 40  # their names would run into each other
+    return Panel(
+        before_and_after(layers, before, after, lines=lines),
+        _MEASURES[name],
+        Axis(step, range(len(layers)), layers, -0.5, len(layers) - 0.5, turned=45 if crowded else 0, size=9),
+        Axis(low=0, high=min(1.02, max(0.05, 1.1 * largest))),
+        width=max(3.9, 0.55 * len(layers)),
+        height=2.7,
+    )
+
+
+def _table(layers: list[str], values: Values) -> pd.DataFrame:
+    """Return the mean of each measure, network and layer."""
     import pandas as pd
 
-    return Drawing(
-        "sparsity", figure, description, pd.DataFrame(table, columns=["measure", "network", "layer", "mean"])
-    )
+    networks = [network for network in ("untrained", "trained") if (network, "silent") in values]
+    rows = [
+        (name, network, layer, float(row.mean()))
+        for name in _MEASURES
+        for network in networks
+        for layer, row in zip(layers, values[network, name], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["measure", "network", "layer", "mean"])
