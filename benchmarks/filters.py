@@ -77,10 +77,10 @@ def measure() -> list[Row]:
     torch.set_num_threads(1)
     plain = network()
     quick = network().to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]  # torch's stub lacks it
-    start = _LENS.start((3, 150, 150))
+    start = _LENS.ascent.start((3, 150, 150))
 
     def work(lens: Filters) -> torch.Tensor:
-        return lens.climb_in_batches(quick, lens.layers[0], True, range(lens.channels or 0), start).picture
+        return lens.ascent.climb_in_batches(quick, lens.layers[0], True, range(lens.channels or 0), start).picture
 
     rows = []
     for layer, called in _LAYERS.items():
@@ -113,6 +113,6 @@ def measure() -> list[Row]:
 def _require_the_same(lens: Filters, start: torch.Tensor) -> None:
     """Stop where the two ways part; in float32 rounding alone may decide which pixel wins a pool."""
     model, channels = network().double().requires_grad_(False), range(lens.channels or 0)
-    ours = lens.climb_in_batches(model, lens.layers[0], True, channels, start).picture.contiguous()
+    ours = lens.ascent.climb_in_batches(model, lens.layers[0], True, channels, start).picture.contiguous()
     model.requires_grad_(True)
     torch.testing.assert_close(ours, plain_loop(model, lens, start, False), rtol=0, atol=1e-9)

@@ -8,10 +8,15 @@ from scipy import ndimage
 from torch import nn
 
 from seedscope.activations.capture import activations
-from seedscope.files.arrays import write_dataset
+from seedscope.figures import SILENT, Dots, Image, Strokes, panels_of, rgb
+from seedscope.files.arrays import write_measured
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
-from seedscope.lenses.filters import Filters, blurred, variation_gradient
+from seedscope.lenses.filters import Filters
+from seedscope.lenses.filters.ascent import blurred, variation_gradient
+from seedscope.lenses.filters.found import found_in
+
+from .sheets import marks, words
 
 LENS = Filters(["conv2"], steps=12, step_size=0.05)
 
@@ -42,7 +47,7 @@ def net(*, seed=0, double=False, **options):
 
 
 def start_of(lens, shape=(1, 8, 8)):
-    return lens.start(shape).double()
+    return lens.ascent.start(shape).double()
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def test_a_linear_channel_has_its_own_kernel_added_step_by_step():
     lens = Filters(["0"], steps=7, step_size=0.1, bounded=False)
     model = nn.Sequential(nn.Conv2d(2, 3, 4)).double().requires_grad_(False)
     start = start_of(lens, (2, 4, 4))
-    climbed = lens.climb(model, "0", False, [0, 2], start)
+    climbed = lens.ascent.climb(model, "0", False, [0, 2], start)
     for kernel, picture, activation in zip(model[0].weight[[0, 2]], climbed.picture, climbed.activation, strict=True):
         size = kernel.square().mean().sqrt()
         torch.testing.assert_close(picture, start + 7 * 0.1 * kernel / size, rtol=0, atol=1e-12)
@@ -106,7 +111,7 @@ def test_within_bounds_a_linear_channel_reaches_its_maximum():
     model = nn.Sequential(nn.Conv2d(1, 3, 4)).double().requires_grad_(False)
     drawn = np.random.default_rng(0)
     model[0].weight.copy_(torch.from_numpy(drawn.uniform(0.2, 1, (3, 1, 4, 4)) * drawn.choice([-1, 1], (3, 1, 4, 4))))
-    climbed = lens.climb(model, "0", False, range(3), start_of(lens, (1, 4, 4)))
+    climbed = lens.ascent.climb(model, "0", False, range(3), start_of(lens, (1, 4, 4)))
     torch.testing.assert_close(climbed.picture, (model[0].weight > 0).double(), rtol=0, atol=1e-12)
     best = model[0].weight.clamp(min=0).sum((1, 2, 3)) + model[0].bias
     torch.testing.assert_close(climbed.activation[:, -1], best, rtol=0, atol=1e-12)
@@ -118,10 +123,10 @@ def test_a_batch_is_one_channel_at_a_time_is_the_tutorial(layer):
     lens = dataclasses.replace(LENS, layers=[layer])
     start, rectified = start_of(lens), layer.startswith("conv")
     count = len(next(p for p in model.get_submodule(layer).parameters()))
-    together = lens.climb(model, layer, rectified, range(count), start)
+    together = lens.ascent.climb(model, layer, rectified, range(count), start)
     assert not together.silent.any()
     for channel in range(count):
-        alone = lens.climb(model, layer, rectified, [channel], start)
+        alone = lens.ascent.climb(model, layer, rectified, [channel], start)
         for one, many in ((alone.picture, together.picture), (alone.activation, together.activation)):
             torch.testing.assert_close(one[0], many[channel], rtol=0, atol=1e-12)
         if rectified:
@@ -133,13 +138,14 @@ def test_the_activation_rises_and_is_that_of_the_picture_shown(look, replica_wit
     model = net()
     seen = look(Filters(["conv1", "conv2", "fc"]), replica_with(model), draw=None)
     for layer, kind in (("conv1", "channel"), ("conv2", "channel"), ("fc", "unit")):
-        activation = seen.measured[f"{layer}_activation"].values
-        assert seen.measured[f"{layer}_activation"].dims == (f"{layer}_{kind}", "step")
+        found = found_in(seen.measured, layer, "trained")
+        activation = found["activation"].values
+        assert found["activation"].dims == (kind, "step")
         assert (activation[:, -1] > activation[:, 0]).all()
         assert seen.summary[f"{layer}_rises"] == (np.diff(activation, axis=1) > 0).mean() > 0.8
-        picture = torch.from_numpy(seen.measured[f"{layer}_picture"].values)
-        (found,) = activations(model, [layer], [picture.clone()])
-        answer = found[layer].reshape(*found[layer].shape[:2], -1).mean(2).diagonal().numpy()
+        picture = torch.from_numpy(found["picture"].values)
+        (outputs,) = activations(model, [layer], [picture.clone()])
+        answer = outputs[layer].reshape(*outputs[layer].shape[:2], -1).mean(2).diagonal().numpy()
         np.testing.assert_allclose(activation[:, -1], answer, rtol=1e-5)
         assert picture.min() >= 0
         assert picture.max() <= 1
@@ -150,19 +156,20 @@ def test_the_summary_by_hand(look, replica_with):
     model.conv2.bias[4] = -1e3
     replica = replica_with(model)
     seen = look(LENS, replica, draw=None)
-    (found,) = activations(model, ["conv2"], [torch.from_numpy(replica.probe.image.values.copy())])
-    best = found["conv2"].mean((2, 3)).numpy().max(0)
-    np.testing.assert_allclose(seen.measured["conv2_probe"], best, rtol=1e-6)
-    most = found["conv2"].mean((2, 3)).numpy().argmax(0)
-    np.testing.assert_array_equal(seen.measured["conv2_probe_sample"], replica.probe.sample.values[most])
-    end = seen.measured["conv2_activation"].values[:, -1]
+    (outputs,) = activations(model, ["conv2"], [torch.from_numpy(replica.probe.image.values.copy())])
+    found = found_in(seen.measured, "conv2", "trained")
+    best = outputs["conv2"].mean((2, 3)).numpy().max(0)
+    np.testing.assert_allclose(found["probe"], best, rtol=1e-6)
+    most = outputs["conv2"].mean((2, 3)).numpy().argmax(0)
+    np.testing.assert_array_equal(found["probe_sample"], replica.probe.sample.values[most])
+    end = found["activation"].values[:, -1]
     live = np.array([c for c in range(6) if c != 4])
     assert seen.summary["conv2_silent"] == 1
     assert seen.summary["conv2_woken"] == ((best[live] == 0) & (end[live] > 0)).sum()
     assert seen.summary["conv2_above_probe"] == (end[live] > best[live]).mean()
     known = live[best[live] > 0]
     assert seen.summary["conv2_times_probe"] == pytest.approx(np.median(end[known] / best[known]), rel=1e-5)
-    assert not [name for name in seen.summary if name.endswith("untrained")]  # there are no frames
+    assert not [name for name in seen.summary if "untrained" in name]  # there are no frames
 
 
 def test_a_channel_that_a_probe_picture_raises_and_the_ascent_does_not_counts_as_not_above(look, replica_with):
@@ -171,19 +178,20 @@ def test_a_channel_that_a_probe_picture_raises_and_the_ascent_does_not_counts_as
     model.conv2.bias[1] = -(1 + 8 * model.conv2.weight[1].abs().sum())  # answers to far brighter pictures only
     replica = replica_with(model, image=np.concatenate([np.full((1, 1, 8, 8), 1e4), np.zeros((19, 1, 8, 8))]))
     seen = look(dataclasses.replace(LENS, steps=3), replica, draw="conv2_filters")
-    probe, end = seen.measured["conv2_probe"].values, seen.measured["conv2_activation"].values[:, -1]
-    assert seen.measured["conv2_silent"].values.tolist() == [False, True, False, False, True, False]
+    found = found_in(seen.measured, "conv2", "trained")
+    probe, end = found["probe"].values, found["activation"].values[:, -1]
+    assert found["silent"].values.tolist() == [False, True, False, False, True, False]
     assert probe[1] > 0
     assert probe[4] == 0
     of = [0, 1, 2, 3, 5]
     assert seen.summary["conv2_above_probe"] == (end[of] > probe[of]).mean() > 0
-    assert "1 answers to a probe picture: there the ascent fails" in seen.drawings["conv2_filters"].description
+    assert "1 answers to a probe picture: there the ascent fails" in seen.sheets["conv2_filters"].description
 
 
 def test_channels_in_batches_are_channels_together():
     model, lens = net(double=True), dataclasses.replace(LENS, batch_size=4)
-    together = lens.climb(model, "conv2", True, range(6), start_of(lens))
-    parts = lens.climb_in_batches(model, "conv2", True, range(6), start_of(lens))
+    together = lens.ascent.climb(model, "conv2", True, range(6), start_of(lens))
+    parts = lens.ascent.climb_in_batches(model, "conv2", True, range(6), start_of(lens))
     for one, other in ((parts.picture, together.picture), (parts.activation, together.activation)):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
     assert parts.silent.tolist() == together.silent.tolist()
@@ -194,11 +202,13 @@ def test_the_null_is_the_same_ascent_in_the_network_before_its_first_step(look, 
     trained = look(LENS, replica_with(net(), frames=[first, net(seed=6), net()]), draw=None)
     untrained = look(LENS, replica_with(first), draw=None)
     for name in ("picture", "activation", "silent", "probe", "probe_sample"):
-        there, here = trained.measured[f"conv2_untrained_{name}"], untrained.measured[f"conv2_{name}"]
+        there = found_in(trained.measured, "conv2", "untrained")[name]
+        here = found_in(untrained.measured, "conv2", "trained")[name]
         np.testing.assert_array_equal(there, here)
     for name in ("above_probe", "times_probe", "rises"):
-        assert trained.summary[f"conv2_{name}_untrained"] == untrained.summary[f"conv2_{name}"]
-    assert (trained.measured.conv2_picture != trained.measured.conv2_untrained_picture).any()
+        assert trained.summary[f"conv2_{name}_null_untrained"] == untrained.summary[f"conv2_{name}"]
+    of_both = trained.measured["conv2"].picture
+    assert (of_both.sel(network="trained") != of_both.sel(network="untrained")).any()
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(replica_with, tmp_path):
@@ -206,7 +216,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_was_drawn_before(replica_wi
     for name in ("a", "b"):
         torch.rand(3)
         np.random.default_rng().random(3)
-        write_dataset(tmp_path / name, lens.measure(replica_with(frames=[net(seed=1)])))
+        write_measured(tmp_path / name, lens.measure(replica_with(frames=[net(seed=1)])))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -216,22 +226,22 @@ def test_a_channel_that_nothing_raises_is_silent_and_stays_as_it_was(look, repli
     model.conv2.weight[2], model.conv2.bias[2] = 0, 1  # answers, and always the same
     model.conv2.bias[3] = -1e3  # has a gradient, and never wakes
     seen = look(LENS, replica_with(model, frames=[model]))
-    assert seen.measured["conv2_silent"].values.tolist() == [False, True, True, True, False, False]
-    start = LENS.start((1, 8, 8)).numpy()
-    np.testing.assert_array_equal(seen.measured["conv2_picture"][[1, 2]], np.stack([start, start]))
-    assert np.isfinite(seen.measured["conv2_picture"]).all()
+    found = found_in(seen.measured, "conv2", "trained")
+    assert found["silent"].values.tolist() == [False, True, True, True, False, False]
+    start = LENS.ascent.start((1, 8, 8)).numpy()
+    np.testing.assert_array_equal(found["picture"][[1, 2]], np.stack([start, start]))
+    assert np.isfinite(found["picture"]).all()
     assert seen.summary["conv2_silent"] == 3
     for name in ("conv2_filters", "conv2_filters_untrained"):
-        drawn = seen.drawings[name]
-        assert "3 of 6 stay silent (grey)" in drawn.description
-        assert any("3 of 6 stay silent (grey)" in text.get_text() for text in drawn.figure.texts)
+        assert "3 of 6 stay silent (grey)" in seen.sheets[name].description
+        assert "3 of 6 stay silent (grey)" in seen.sheets[name].note
 
 
 def test_a_channel_that_is_0_all_over_at_the_start_is_woken():
     model = net(double=True)
     model.conv2.bias -= 2
     lens = dataclasses.replace(LENS, steps=30)
-    climbed = lens.climb(model, "conv2", True, range(6), start_of(lens))
+    climbed = lens.ascent.climb(model, "conv2", True, range(6), start_of(lens))
     mute = climbed.activation[:, 0] == 0
     assert mute.any()
     assert (climbed.activation[mute].amax(1) > 0).all()
@@ -246,59 +256,78 @@ def test_layers_that_are_silent_all_over_are_said_to_be(look, replica_with):
     seen = look(Filters(["conv2", "fc"], steps=2), replica_with(model, frames=[model]))
     assert seen.summary["conv2_silent"] == 6
     assert np.isnan(seen.summary["conv2_above_probe"])
-    assert "All 6 channels of conv2 stay silent" in seen.drawings["conv2_filters"].description
-    assert "All 3 units of fc stay silent" in seen.drawings["fc_filters"].description
+    assert "All 6 channels of conv2 stay silent" in seen.sheets["conv2_filters"].description
+    assert "All 3 units of fc stay silent" in seen.sheets["fc_filters"].description
+    assert {panel.empty for panel in panels_of(seen.sheets["fc_ascent"].body)} == {"no unit answers to both"}
 
 
 def test_constant_probe_pictures_and_a_constant_start_give_numbers(look, replica_with):
     seen = look(dataclasses.replace(LENS, noise=0.0), replica_with(image=np.zeros((20, 1, 8, 8))))
-    assert np.isfinite(seen.measured["conv2_picture"]).all()
+    assert np.isfinite(seen.measured["conv2"].picture).all()
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 150, 150), (2, 9, 12), (1, 3, 3), (1, 5, 200)])
-@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "bounded"), [((3, 150, 150), True), ((2, 9, 12), False), ((1, 3, 3), True), ((1, 5, 200), False)]
+)
 def test_pictures_of_any_size_and_colours_are_drawn_readably(look, replica_with, shape, bounded):
     lens = Filters(["conv1"], steps=2, bounded=bounded)
     replica = replica_with(frames=[net(seed=1, shape=shape)], n=4, shape=shape)
-    seen = look(lens, replica)
-    assert set(seen.drawings) == {"conv1_filters", "conv1_filters_untrained", "conv1_ascent"}
-    assert seen.measured["conv1_picture"].shape == (4, *shape)
-    assert ("Grey is the mean of the 2 colours" in seen.drawings["conv1_filters"].description) == (shape[0] == 2)
-    assert ("Colours are those that the network saw" in seen.drawings["conv1_filters"].description) == bounded
+    seen = look(lens, replica, rendered=True)
+    assert set(seen.sheets) == {"conv1_filters", "conv1_filters_untrained", "conv1_ascent"}
+    assert seen.measured["conv1"].picture.shape == (2, 4, *shape)
+    assert ("Grey is the mean of the 2 colours" in seen.sheets["conv1_filters"].description) == (shape[0] == 2)
+    assert ("Colours are those that the network saw" in seen.sheets["conv1_filters"].description) == bounded
 
 
-def test_titles_say_that_weights_are_given(look, replica_with):
-    drawings = look(LENS, dataclasses.replace(replica_with(), seed="given")).drawings.values()
-    assert len(drawings) == 2
-    assert all("given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+def test_titles_say_that_weights_are_given_and_nothing_of_an_untrained_network(look, replica_with):
+    sheets = look(LENS, dataclasses.replace(replica_with(), seed="given")).sheets.values()
+    assert len(sheets) == 2
+    assert all("given weights)" in sheet.heading for sheet in sheets)
+    assert not any("untrained" in words(sheet) or "Grey" in words(sheet) for sheet in sheets)
 
 
-@pytest.mark.parametrize("channels", [1, 9, 128, 300])
+@pytest.mark.parametrize("channels", [1, 9, 300])
 def test_any_number_of_filters_is_drawn_readably(look, replica_with, channels):
     replica = replica_with(shape=(3, 32, 32), channels=(channels, 2), n=4)
-    drawn = look(Filters(["conv1"], steps=1), replica).drawings
-    assert max(drawn["conv1_filters"].figure.get_size_inches()) <= 20
+    look(Filters(["conv1"], steps=1), replica, rendered=True)
 
 
 def test_what_is_drawn_is_the_picture_and_silent_channels_are_grey(look, replica_with):
     model = net()
     model.conv2.weight[1], model.conv2.bias[1] = 0, -1
-    seen = look(LENS, replica_with(model))
-    drawn = np.asarray(seen.drawings["conv2_filters"].figure.axes[0].images[0].get_array())
-    np.testing.assert_allclose(drawn[:8, :8], np.repeat(seen.measured["conv2_picture"][0].values[0, ..., None], 3, -1))
-    assert np.unique(drawn[:8, 9:17]) == pytest.approx([0.788], abs=0.01)
-    assert (drawn[:8, 8] == 1).all()
+    seen = look(LENS, replica_with(model), draw="conv2_filters")
+    (image,) = marks(seen.sheets["conv2_filters"], Image)
+    own = found_in(seen.measured, "conv2", "trained")["picture"][0].values[0, ..., None]
+    np.testing.assert_allclose(image.values[:8, :8], np.repeat(own, 3, -1))
+    np.testing.assert_allclose(image.values[:8, 9:17], np.broadcast_to(rgb(SILENT), (8, 8, 3)), rtol=1e-6)
+    assert (image.values[:8, 8] == 1).all()
+
+
+def test_each_climb_is_a_line_and_its_end_a_point(look, replica_with):
+    model = net()
+    model.conv2.bias[4] = -1e9
+    seen = look(LENS, replica_with(model, frames=[net(seed=5)]), draw="conv2_ascent")
+    sheet, found = seen.sheets["conv2_ascent"], found_in(seen.measured, "conv2", "trained")
+    both = ~found["silent"].values & (found["probe"].values > 0)
+    (untrained, trained), (_, ends) = marks(sheet, Strokes), marks(sheet, Dots)
+    assert len(trained.points) == both.sum() < len(untrained.points)
+    times = found["activation"].values[both] / found["probe"].values[both][:, None]
+    for line, own in zip(trained.points, times, strict=True):
+        np.testing.assert_array_equal(line, np.stack([np.arange(13), own], 1)[own > 0])
+    np.testing.assert_array_equal(ends.x, found["probe"].values[both])
+    np.testing.assert_array_equal(ends.y, found["activation"].values[both, -1])
+    assert [(panel.x.kind, panel.y.kind) for panel in panels_of(sheet.body)] == [("linear", "log"), ("log", "log")]
 
 
 def test_options_bound_what_is_computed(look, replica_with):
     replica = replica_with(n=20)
     all_of = look(LENS, replica, draw=None).measured
     few = look(dataclasses.replace(LENS, channels=2, batch_size=1, pictures=7), replica, draw=None).measured
-    np.testing.assert_allclose(few["conv2_picture"], all_of["conv2_picture"][:2], atol=1e-4)
+    np.testing.assert_allclose(few["conv2"].picture, all_of["conv2"].picture[:, :2], atol=1e-4)
     assert few.attrs["probe_pictures"] == 7
-    assert (few["conv2_probe"].values <= all_of["conv2_probe"].values[:2] * (1 + 1e-6)).all()
+    assert (few["conv2"].probe.values <= all_of["conv2"].probe.values[:, :2] * (1 + 1e-6)).all()
     larger = look(dataclasses.replace(LENS, size=17), replica, draw=None).measured
-    assert larger["conv2_picture"].shape == (6, 1, 17, 17)
+    assert larger["conv2"].picture.shape == (1, 6, 1, 17, 17)
 
 
 def test_blur_is_scipys_gaussian():
@@ -317,7 +346,7 @@ def test_the_gradient_of_total_variation_is_autograds():
 def test_blur_and_total_variation_smooth():
     def roughness(**options):
         lens = dataclasses.replace(LENS, **options)
-        picture = lens.climb(net(double=True), "conv2", True, range(6), start_of(lens)).picture
+        picture = lens.ascent.climb(net(double=True), "conv2", True, range(6), start_of(lens)).picture
         return picture.diff(dim=2).abs().mean() + picture.diff(dim=3).abs().mean()
 
     assert roughness(blur=0.7) < 0.7 * roughness()
@@ -334,12 +363,12 @@ def test_jitter_changes_nothing_for_a_network_that_does_not_know_place():
             nn.Conv2d(4, 3, 3, padding=1, padding_mode="circular"),
         ).double()
     lens = Filters(["2"], steps=9)
-    still = lens.climb(model, "2", True, range(3), start_of(lens))
-    moved = dataclasses.replace(lens, jitter=3).climb(model, "2", True, range(3), start_of(lens))
+    still = lens.ascent.climb(model, "2", True, range(3), start_of(lens))
+    moved = dataclasses.replace(lens, jitter=3).ascent.climb(model, "2", True, range(3), start_of(lens))
     torch.testing.assert_close(moved.picture, still.picture, rtol=0, atol=1e-12)
-    known = dataclasses.replace(LENS, jitter=3).climb(net(double=True), "conv2", True, range(6), start_of(LENS))
+    known = dataclasses.replace(LENS, jitter=3).ascent.climb(net(double=True), "conv2", True, range(6), start_of(LENS))
     assert not torch.allclose(
-        known.picture, LENS.climb(net(double=True), "conv2", True, range(6), start_of(LENS)).picture
+        known.picture, LENS.ascent.climb(net(double=True), "conv2", True, range(6), start_of(LENS)).picture
     )
 
 
@@ -351,9 +380,9 @@ def test_the_network_is_left_as_found(fails):
     flags = {name: module.training for name, module in model.named_modules()}
     if fails:
         with pytest.raises(RuntimeError):
-            LENS.climb(model, "conv2", True, [0, 1], torch.zeros(7, 8, 8, dtype=torch.float64))
+            LENS.ascent.climb(model, "conv2", True, [0, 1], torch.zeros(7, 8, 8, dtype=torch.float64))
     else:
-        LENS.climb(model, "conv2", True, [0, 1], start_of(LENS))
+        LENS.ascent.climb(model, "conv2", True, [0, 1], start_of(LENS))
     assert flags == {name: module.training for name, module in model.named_modules()}
     for name, parameter in model.named_parameters():
         assert parameter is before[name][0]

@@ -78,7 +78,7 @@ def test_the_first_filter_of_block3_conv1_shows_polka_dots():
     model = Vgg16(last="features.16", mean=(123.68, 116.779, 103.939), std=(1.0, 1.0, 1.0)).eval()
     model.requires_grad_(False).load_state_dict(weights.tensors(shapes_of(model)))
     lens = Filters(["features.10"], size=96)
-    climbed = lens.climb(model, "features.10", True, [0, 4], lens.start((3, 96, 96)))
+    climbed = lens.ascent.climb(model, "features.10", True, [0, 4], lens.ascent.start((3, 96, 96)))
     spots, stripes = (spots_of(picture) for picture in climbed.picture.mean(1).numpy())
     assert len(spots) > 100
     assert np.median(spots.min(1) / spots.max(1)) > 0.7  # about as high as broad
