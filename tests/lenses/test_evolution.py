@@ -1,20 +1,17 @@
 import dataclasses
-import warnings
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
-from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from seedscope import drawing as figures
+from seedscope.figures import Dots, Film, Image, Line, Rule, heat_cells, panels_of
+from seedscope.files.arrays import group_of, root_of
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.decisions import true_margin
-from seedscope.formulas.ranks import comeback, settled
 from seedscope.lenses import Network
 from seedscope.lenses.evolution import Evolution
+
+from .sheets import marks, panel_of, words
 
 LENS = Evolution("fc1", "fc2", top=3)
 FILMS = {"fc1_fmap_evolution", "logits_evolution", "contribution_evolution"}
@@ -64,60 +61,6 @@ def followed(random_replica):
     return build
 
 
-def test_the_auc_and_the_overlap_are_those_of_their_definitions():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0, 1, (4, 3, 11)).round(1)  # rounded: with ties
-    back = comeback(values, 4, rng, times=10)
-    for f in range(4):
-        for k in range(3):
-            final = set(np.argsort(-values[-1, k], kind="stable")[:4])
-            here = set(np.argsort(-values[f, k], kind="stable")[:4])
-            assert back.overlap[f, k] == len(final & here)
-            member = np.isin(np.arange(11), list(final))
-            assert back.auc[f, k] == pytest.approx(roc_auc_score(member, values[f, k]))
-            u = mannwhitneyu(values[f, k][member], values[f, k][~member]).statistic
-            assert back.auc[f, k] == pytest.approx(u / (4 * 7))
-            better = [1 + sum(values[f, k] > v) + (sum(values[f, k] == v) - 1) / 2 for v in values[f, k]]
-            np.testing.assert_allclose(back.rank[f, k], better)
-
-
-def test_the_null_has_the_chance_level_and_repeats_the_choice():
-    rng = np.random.default_rng(1)
-    values = rng.normal(0, 1, (3, 2, 20))
-    back = comeback(values, 5, np.random.default_rng(0), times=4000)
-    assert back.null["overlap"].mean() == pytest.approx(25 / 20, abs=0.02)
-    assert back.null["auc"].mean() == pytest.approx(0.5, abs=0.005)
-    slow, rng = np.empty((2, 50)), np.random.default_rng(0)
-    for time in range(50):
-        order = rng.permutation(20)
-        again = comeback(np.concatenate([values[:-1], values[-1:, :, order]]), 5, np.random.default_rng(9), times=1)
-        slow[:, time] = again.overlap[0].mean(), again.auc[0].mean()
-    np.testing.assert_allclose(back.null["overlap"][0, :50], slow[0])
-    np.testing.assert_allclose(back.null["auc"][0, :50], slow[1])
-
-
-def test_unrelated_orders_have_p_values_that_are_uniform():
-    rng = np.random.default_rng(2)
-    p = []
-    for _ in range(200):
-        back = comeback(rng.normal(0, 1, (2, 3, 16)), 4, rng, times=100)
-        p.append((1 + (back.null["auc"][0] >= back.auc[0].mean() - 1e-12).sum()) / 101)
-    assert np.mean(p) == pytest.approx(0.5, abs=0.07)
-    assert np.mean(np.array(p) <= 0.05) < 0.11
-
-
-def test_a_top_set_settles_where_it_stays():
-    overlap = np.array([[5, 5, 2, 4], [5, 4, 5, 4], [5, 5, 4, 4], [5, 5, 5, 5], [5, 5, 5, 5]])
-    assert settled(overlap).tolist() == [0, 2, 3, 3]
-    assert settled(overlap[-1:]).tolist() == [0, 0, 0, 0]
-
-
-def test_the_margin_of_the_true_class():
-    logit, label = np.array([[3.0, 1, 2], [0, 4, 9]]), np.array([0, 1])
-    assert true_margin(logit, label).tolist() == [1, -5]
-    assert true_margin(np.array([[2.0], [2.0]]), np.array([1, 0])).tolist() == [2, -2]
-
-
 def test_every_frame_is_measured_as_if_it_were_the_network(look, followed):
     replica = followed()
     measured = look(LENS, replica, draw=None).measured
@@ -137,10 +80,10 @@ def test_every_frame_is_measured_as_if_it_were_the_network(look, followed):
 def test_units_that_end_dead_are_ranked_nowhere(look, followed):
     measured = look(LENS, followed(dead=(0, 4)), draw=None).measured
     assert measured.live.values[0].all()
-    assert np.isnan(measured["rank"].values[..., [0, 4]]).all()
+    assert np.isnan(measured.unit_rank.values[..., [0, 4]]).all()
     assert not np.isin(measured.top, [0, 4]).any()
-    assert np.nanmax(measured["rank"]) == 10
-    assert measured.overlap_chance == pytest.approx(9 / 10)
+    assert np.nanmax(measured.unit_rank) == 10
+    assert measured.overlap_null_chance == pytest.approx(9 / 10)
 
 
 def test_an_order_that_is_there_from_the_start_is_found(look, random_replica):
@@ -162,7 +105,7 @@ def test_an_order_that_comes_at_the_end_was_not_to_be_foreseen(look, followed):
     assert summary["top3_settled_epoch"] == 2
     assert 0.3 < summary["top3_auc_at_start"] < 0.7
     assert seen.measured.auc_p[0] > 0.05
-    assert summary["top3_overlap_by_chance"] == pytest.approx(9 / 30)
+    assert summary["top3_overlap_at_start_null_chance"] == pytest.approx(9 / 30)
 
 
 def test_what_the_initial_head_alone_foretells_is_read_from_its_centred_weights(look, followed):
@@ -175,7 +118,7 @@ def test_what_the_initial_head_alone_foretells_is_read_from_its_centred_weights(
         assert measured.head_auc[k] == pytest.approx(roc_auc_score(member, (weight[k] - weight.mean(0))[live]))
     assert np.isnan(measured.head_auc[1])
     assert measured.head_auc_mean == pytest.approx(float(measured.head_auc[[0, 2]].mean()))
-    assert measured.head_auc_null_at_start.mean() == pytest.approx(0.5, abs=0.01)
+    assert measured.head_auc_null_shuffled_at_start.mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_votes_that_do_not_add_up_are_refused(followed):
@@ -205,20 +148,54 @@ ODD = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_every_odd_case_is_measured_summarized_and_drawn(look, followed, case):
+def test_every_odd_case_is_measured_summarized_and_shown(look, followed, case):
     seen = look(LENS, followed(**ODD[case]))
-    assert set(seen.drawings) == FILMS | STILLS
+    assert set(seen.sheets) == FILMS | STILLS
     live = seen.summary["live_units_at_end"]
     assert np.isfinite(seen.summary["top3_overlap_at_start"]) == (live > 0)
     assert np.isfinite(seen.summary["top3_auc_at_start"]) == (live > 3)
+    empty = [panel.empty for panel in panels_of(seen.sheets["dominance_evolution"].body)]
+    full = "the 3 live units are all in the top 3".replace("3", str(int(live)), 1) if live else "no live unit"
+    assert empty == ["" if live else full, "" if live else full, "" if live > 3 else full]
 
 
-def test_an_untrained_network_has_one_frame_and_no_start_to_compare_with(look, followed):
+@pytest.mark.parametrize("case", ["no unit is live in the end", "800 units", "one logit", "long names"])
+def test_every_figure_can_be_read(look, followed, case):
+    look(LENS, followed(**ODD[case], steps=(0, 20)), rendered=True)
+
+
+def test_an_untrained_network_has_one_frame_and_no_start_to_compare_with(look, followed, compared):
     seen = look(LENS, followed(steps=(0,)))
-    assert set(seen.drawings) == FILMS | STILLS
+    assert set(seen.sheets) == FILMS | STILLS
     about_start = {name: value for name, value in seen.summary.items() if name.startswith("top3")}
     assert np.isnan(list(about_start.values())).all()
     assert np.isfinite(seen.summary["median_margin"])
+    comparison = compared(LENS, {1: seen.measured, 4: seen.measured})
+    nothing = {"mean": None, "low": None, "high": None, "n": 0, "null": None, "p": None}
+    assert set(comparison.metrics) == {f"top3_{name}_at_start" for name in ("overlap", "auc", "head_auc")}
+    assert all(metric == nothing for metric in comparison.metrics.values())
+    assert comparison.sheets[0].table["seed"].tolist() == [1, 4]
+
+
+def test_features_that_training_cannot_change_vote_with_the_weights_of_each_frame(look, followed):
+    replica = followed(maps=np.zeros((5, 3, 4, 6, 6)))
+    a, w = replica.activations["fc1"].values, replica.frames["fc2.weight"].values
+    b, label = replica.frames["fc2.bias"].values, replica.probe.label.values
+    always = {
+        "logit": replica.activations["logit"],
+        "fc1": replica.activations["fc1"].assign_coords(sample=replica.probe.sample.values),
+        "logit_frames": replica.activations["logit_frames"].copy(data=np.einsum("si,fti->fst", a, w) + b[:, None]),
+        "conv1": replica.activations["conv1_exhibit_frames"][0] + 2,
+    }
+    lens = Evolution("fc1", "fc2", layers=["conv1"], top=3)
+    seen = look(lens, dataclasses.replace(replica, activations=always))
+    measured = root_of(seen.measured)
+    for f in range(len(STEPS)):
+        votes = a[label == 1].mean(0) * (w[f, 1] - w[f].mean(0))
+        np.testing.assert_allclose(measured.dominance[f, 1], votes, atol=1e-12)
+    assert (measured.live == measured.live[0]).all()
+    assert set(seen.sheets) == FILMS | STILLS | {"conv1_fmap_evolution"}
+    assert (group_of(seen.measured, "conv1")["map"] == 2).all()
 
 
 def test_the_maps_of_one_picture_are_filmed_on_one_scale(look, followed):
@@ -226,91 +203,126 @@ def test_the_maps_of_one_picture_are_filmed_on_one_scale(look, followed):
     maps[1, :, 4] = 0
     maps[3, :, 2, 1, 1] = 9
     replica = followed(maps=maps)
-    seen = look(Evolution("fc1", "fc2", layers=["conv1"], top=3), replica, draw="conv1")
-    film = seen.drawings["conv1_fmap_evolution"]
-    assert film.moving[0].get_clim() == (0, 9)
-    sample = int(seen.measured.exhibit[0])
-    shown = replica.activations["conv1_exhibit_frames"].sel(sample=sample)
-    np.testing.assert_array_equal(seen.measured.conv1, shown)
-    np.testing.assert_array_equal(seen.measured.image, replica.probe.image.sel(sample=sample))
-    film.show(1)
-    assert (film.moving[0].get_array() < 0).sum() == 36  # the silent channel, below the scale
-    assert "step 1 (epoch 0.1)" in film.moving[1].get_text()
-    assert "1 of 10 channels" in film.moving[1].get_text()
+    seen = look(Evolution("fc1", "fc2", layers=["conv1"], top=3), replica, draw="conv1", rendered=True)
+    film, measured = seen.sheets["conv1_fmap_evolution"], root_of(seen.measured)
+    (image,) = [image for image in marks(film, Image) if image.filmed]
+    assert (image.scale.low, image.scale.high) == (0, 9)
+    sample = int(measured.exhibit_sample[0])
+    filmed = replica.activations["conv1_exhibit_frames"].sel(sample=sample)
+    np.testing.assert_array_equal(group_of(seen.measured, "conv1")["map"], filmed)
+    np.testing.assert_array_equal(measured.image, replica.probe.image.sel(sample=sample))
+    np.testing.assert_array_equal(film.frames[0], image.values)
+    assert (film.frames[1] < 0).sum() == 36  # the silent channel, below the scale
+    assert "step 1 (epoch 0.1)" in film.captions[1]
+    assert "1 of 10 channels" in film.captions[1]
 
 
 def test_maps_that_are_0_at_every_frame_are_filmed_without_a_scale(look, followed):
     lens, replica = Evolution("fc1", "fc2", ["conv1"]), followed(maps=np.zeros((5, 3, 4, 6, 6)))
-    assert len(look(lens, replica, draw="conv1").drawings["conv1_fmap_evolution"].figure.axes) == 2
+    film = look(lens, replica, draw="conv1").sheets["conv1_fmap_evolution"]
+    assert [panel.bar for panel in panels_of(film.body)] == [None, None]
 
 
-@pytest.mark.parametrize("name", sorted(FILMS))
-def test_a_film_says_step_and_accuracy_in_every_frame_and_keeps_its_scale(look, followed, name):
-    seen = look(LENS, followed(), draw=name)
-    film = seen.drawings[name]
-    captions, clims = [], set()
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("fc1_fmap_evolution", "exhibit_activation"),
+        ("logits_evolution", "mean_logit"),
+        ("contribution_evolution", "dominance"),
+    ],
+)
+def test_a_film_says_step_and_accuracy_in_every_frame_and_has_one_scale(look, followed, name, variable):
+    seen = look(LENS, followed(dead=(2,)), draw=name)
+    film, measured = seen.sheets[name], seen.measured
+    assert isinstance(film, Film)
+    assert len(set(film.captions)) == len(STEPS)
     for frame, step in enumerate(STEPS):
-        film.show(frame)
-        captions.append(film.moving[1].get_text())
-        clims.add(film.moving[0].get_clim())
-        assert f"step {step} " in captions[-1]
-        assert f"accuracy {float(seen.measured.accuracy[frame]):.3f}" in captions[-1]
-    assert len(set(captions)) == len(STEPS)
-    ((low, high),) = clims
-    values = {"fc1": "exhibit_activation", "logits": "mean_logit", "contribution": "dominance"}[name.partition("_")[0]]
-    shown = seen.measured[values].values
-    assert high == pytest.approx(np.nanmax(np.abs(shown)))
-    assert low in (0, -high)
+        assert film.captions[frame].startswith(f"step {step} ")
+        assert f"accuracy {float(measured.accuracy[frame]):.3f}" in film.captions[frame]
+    (image,) = marks(film, Image)
+    shown = measured[variable].values
+    if variable != "mean_logit":
+        shown = np.where(measured.live.values[:, None], shown, np.nan)
+        assert np.isnan(film.frames[-1][:, 2]).all()
+    np.testing.assert_array_equal(film.frames, [heat_cells(of_frame, 9.0) for of_frame in shown])
+    assert image.scale.high == pytest.approx(np.nanmax(np.abs(shown)))
+    assert image.scale.low in (0, -image.scale.high)
 
 
-@pytest.mark.parametrize("name", [*sorted(FILMS), "conv1_fmap_evolution"])
-def test_captions_of_films_are_readable_in_every_frame(look, followed, name):
-    maps = np.ones((5, 3, 16, 6, 6))
-    film = look(Evolution("fc1", "fc2", ["conv1"], top=3), followed(maps=maps), draw=name).drawings[name]
-    renderer = FigureCanvasAgg(film.figure).get_renderer()
-    for frame in range(film.frames):
-        film.show(frame)
-        box = film.moving[1].get_window_extent(renderer)
-        assert box.x0 >= 0
-        assert box.x1 <= film.figure.bbox.width
+def test_the_final_top_units_are_marked_in_the_film_of_votes(look, followed):
+    seen = look(LENS, followed(dead=range(10)), draw="contribution")
+    (dots,) = marks(seen.sheets["contribution_evolution"], Dots)
+    assert sorted(zip(dots.y, dots.x, strict=True)) == [(k, unit) for k in range(3) for unit in (10, 11)]
 
 
 def test_a_long_training_is_filmed_from_its_first_to_its_last_frame(look, followed):
     replica = followed(steps=tuple(range(200)))
-    assert set(look(LENS, replica, draw="logit").drawings) == {"logits_evolution", "logit_margin_evolution"}
-    assert set(look(LENS, replica, draw="dominance").drawings) == {"dominance_evolution"}
-    film = look(LENS, replica, draw="logits").drawings["logits_evolution"]
-    captions = []
-    for frame in range(film.frames):
-        film.show(frame)
-        captions.append(film.moving[1].get_text())
-    assert len(captions) == 60
+    seen = look(LENS, replica, draw="logit")
+    assert set(seen.sheets) == {"logits_evolution", "logit_margin_evolution"}
+    captions = seen.sheets["logits_evolution"].captions
+    assert len(captions) == len(seen.sheets["logits_evolution"].frames) == 60
     assert captions[0].startswith("step 0 ")
     assert captions[-1].startswith("step 199 ")
+    (x,) = {len(line.x) for line in marks(seen.sheets["logit_margin_evolution"], Line)}
+    assert x == 200
+
+
+def test_ranks_and_what_they_are_held_against_are_shown_over_frames(look, followed):
+    seen = look(LENS, followed(names=("the first", "b", "c")), draw="dominance")
+    sheet, measured = seen.sheets["dominance_evolution"], seen.measured
+    ranks = panel_of(sheet, "rank of each")
+    members = [(k, int(unit)) for k, units in enumerate(measured.top.values) for unit in units]
+    np.testing.assert_array_equal(ranks.marks[0].values, [measured.unit_rank[:, k, unit] for k, unit in members])
+    assert ranks.y.names[0] == f"0 (the first) · {members[0][1]}"
+    assert ranks.y.names[1] == str(members[1][1])
+    (dots,) = marks(ranks, Dots)
+    assert {(int(frame), int(row)) for frame, row in zip(dots.x, dots.y, strict=True)} >= {(4, row) for row in range(9)}
+    for name, panel in zip(("overlap", "auc"), list(panels_of(sheet.body))[1:], strict=True):
+        *of_classes, mean = marks(panel, Line)
+        np.testing.assert_array_equal(np.transpose([line.y for line in of_classes]), measured[name])
+        np.testing.assert_array_equal(mean.y, measured[f"{name}_mean"])
+        assert float(measured[f"{name}_null_chance"]) in [rule.at for rule in marks(panel, Rule)]
+    assert f"head alone: {float(measured.head_auc_mean):.2f}" in words(sheet)
+
+
+def test_margins_are_shown_by_their_quartiles(look, followed):
+    seen = look(LENS, followed(), draw="logit_margin")
+    table = seen.sheets["logit_margin_evolution"].table
+    margin = seen.measured.margin.values
+    np.testing.assert_allclose(table["margin_median"], np.median(margin, axis=1))
+    np.testing.assert_allclose(table["margin_low_quartile"], np.quantile(margin, 0.25, axis=1))
+    assert table["accuracy"].tolist() == seen.measured.accuracy.values.tolist()
 
 
 @pytest.mark.parametrize("dead", [(), range(12)])
-def test_seeds_are_compared_in_one_figure(look, followed, tmp_path, dead):
-    measured = {seed: look(LENS, followed(seed=seed, dead=dead), draw=None).measured for seed in (4, 2, 9)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        comparison = LENS.compare(measured)
-        (drawing,) = comparison.drawings
-        figures.save(drawing, tmp_path)
-    with Image.open(tmp_path / drawing.file) as image:
-        assert "n = 3 seeds" in image.text["Title"]
-    assert drawing.table["seed"].drop_duplicates().tolist() == [2, 4, 9]
+def test_seeds_are_compared_in_one_figure(look, followed, compared, dead):
+    measured = {seed: look(LENS, followed(seed=seed, dead=dead), draw=None).measured for seed in (2, 4, 9)}
+    comparison = compared(LENS, measured, rendered=True)
+    (sheet,) = comparison.sheets
+    assert "n = 3 seeds" in sheet.heading
+    assert sheet.table["seed"].drop_duplicates().tolist() == [2, 4, 9]
     start = [float(of_seed.overlap_mean[0]) for of_seed in measured.values()]
     of_overlap = comparison.metrics["top3_overlap_at_start"]
     if not dead:
-        drawn = np.mean([of_seed.overlap_null_at_start for of_seed in measured.values()], axis=0)
+        drawn = np.mean([of_seed.overlap_null_shuffled_at_start for of_seed in measured.values()], axis=0)
         assert of_overlap["p"] == pytest.approx((1 + (drawn >= np.mean(start) - 1e-12).sum()) / 2001)
         assert of_overlap["mean"] == pytest.approx(np.mean(start))
-        assert of_overlap["chance"] == pytest.approx(9 / 12)
-        assert comparison.metrics["top3_auc_at_start"]["chance"] == 0.5
+        assert of_overlap["null"] == pytest.approx(9 / 12)
+        assert comparison.metrics["top3_auc_at_start"]["null"] == 0.5
         assert of_overlap["n"] == 3
+        lines = [line.y for line in marks(sheet, Line)]
+        np.testing.assert_array_equal(lines[:3], [of_seed.overlap_mean for of_seed in measured.values()])
     else:
-        assert of_overlap == {"mean": None, "low": None, "high": None, "n": 0, "chance": None, "p": None}
+        assert of_overlap == {"mean": None, "low": None, "high": None, "n": 0, "null": None, "p": None}
+        assert all(panel.empty for panel in panels_of(sheet.body))
+
+
+def test_a_seed_that_was_trained_for_less_long_has_its_own_frames_in_the_table(look, followed, compared):
+    short, long = (look(LENS, followed(seed=3, steps=steps), draw=None).measured for steps in (STEPS[:3], STEPS))
+    table = compared(LENS, {1: short, 2: long}).sheets[0].table
+    assert table.groupby("seed").size().tolist() == [3, 5]
+    assert table["step"].tolist() == [*STEPS[:3], *STEPS]
+    np.testing.assert_array_equal(table["overlap_mean"], [*short.overlap_mean, *long.overlap_mean])
 
 
 NETWORK = Network(

@@ -1,0 +1,104 @@
+"""How does the decision form during training?
+
+At every frame f of the training (see :mod:`seedscope.replicas.frames`), on the same few hundred probe pictures:
+
+    dominance[f, k, i]  mean centred vote of unit i for class k (see :mod:`seedscope.formulas.votes`)
+    top[f, k]           the t units of largest dominance at f, among the L units that are live at the last frame
+    overlap[f, k], auc[f, k], settled[k]
+                        how many of the final top units are in the top set at f, how surely they stand above the others,
+                        and from when on they are the top set (see :mod:`seedscope.formulas.ranks`)
+    margin[f, s]        logit of the true class minus the strongest other
+
+Did the order at step 0 say which units would dominate? The null repeats the whole procedure: the final dominance is
+given to the live units in a shuffled order (one shuffle for all classes, which keeps what they share), the top sets are
+chosen again, which gives the old sets under new labels, and compared with every frame again. p is the share of shuffles
+that reach at least the observed mean over classes (over seeds: the mean over classes and seeds, each seed shuffled for
+itself). Chance is t²/L for the overlap and ½ for the AUC. At the last frame both are full by definition.
+
+``head_auc`` is the AUC of the centred weights of the head at step 0 in place of the dominance, with the same null: did
+these alone say it, whatever the units answer to?
+
+A unit is live at a frame where one of these pictures makes it active; one that only other probe pictures make active
+counts as dead here. A layer that training cannot change, such as the picture itself, answers the same at every frame;
+how its units are weighed changes all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from annotated_types import Ge
+
+from seedscope.files.errors import SettingError
+from seedscope.lenses import Network, Replica, require_dense_head, require_maps, require_training
+
+if TYPE_CHECKING:
+    from seedscope.figures import Sheet
+    from seedscope.lenses.comparison import Comparison
+    from seedscope.lenses.lens import Numbers
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The lens.
+
+    Attributes:
+        features: the layer whose units vote.
+        head: the dense layer that weighs them into logits.
+        layers: layers whose maps are filmed; empty for a network that has none.
+        top: how many units count as dominant.
+    """
+
+    features: str
+    head: str
+    layers: Sequence[str] = ()
+    top: Annotated[int, Ge(1)] = 5
+
+    compares: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "live",
+        *(f"{name}_mean" for name in ("overlap", "auc", "head_auc")),
+        *(
+            f"{name}_null_{which}"
+            for name in ("overlap", "auc", "head_auc")
+            for which in ("chance", "shuffled_at_start")
+        ),
+        *(f"{name}_p" for name in ("overlap", "auc")),
+    )
+
+    def check(self, network: Network) -> None:
+        """Refuse a network without a dense head on these features, or without these maps."""
+        require_dense_head(network, self.features, self.head)
+        require_training(network)
+        if len(network.layers[self.features]) != 1:
+            raise SettingError("features", f"layer {self.features!r} has maps: frames keep only their means over space")
+        units = network.layers[self.features][0]
+        if self.top > units:
+            raise SettingError("top", f"{self.top} is out of range: {self.features!r} has {units} units")
+        require_maps(network, self.layers)
+
+    def measure(self, replica: Replica) -> Numbers:
+        """Return what the module's formulas name, by ``frame``; ``true`` is the class of a picture."""
+        from seedscope.lenses.evolution.measure import measure
+
+        return measure(replica, self.features, self.head, self.layers, self.top)
+
+    def summarize(self, measured: Numbers) -> dict[str, float]:
+        """Return when the top set settled, and what the order at step 0 said of it; NaN where training has no step."""
+        from seedscope.lenses.evolution.measure import summarize
+
+        return summarize(measured, self.top)
+
+    def draw(self, measured: Numbers) -> Iterator[Sheet]:
+        """Yield the films, then the stills."""
+        from seedscope.lenses.evolution.draw import draw
+
+        return draw(measured, self.layers, self.top)
+
+    def compare(self, measured: Numbers) -> Comparison:
+        """Compare how early the final top units dominate in each seed, with what chance gives."""
+        from seedscope.lenses.evolution.compare import compare
+
+        return compare(measured, self.top)
