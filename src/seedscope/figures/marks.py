@@ -52,7 +52,10 @@ class Spans:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points; ``size`` is their diameter in points, ``clipped`` whether the panel's border cuts them."""
+    """Points; ``size`` is their diameter in points, ``clipped`` whether the panel's border cuts them.
+
+    Those that are not ``filled`` are rings.
+    """
 
     x: ArrayLike
     y: ArrayLike
@@ -62,6 +65,7 @@ class Dots:
     opacity: float = 1.0
     label: str = ""
     clipped: bool = True
+    filled: bool = True
 
 
 @dataclass(frozen=True)

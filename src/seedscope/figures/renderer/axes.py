@@ -150,7 +150,9 @@ def _dots(ax: Axes, dots: Dots, order: float) -> None:
     thick = 1.6 if dots.shape in "|_+x" else 0
     style: dict[str, Any] = {"alpha": dots.opacity, "label": dots.label, "clip_on": dots.clipped, "zorder": order}
     if isinstance(dots.color, str):
-        wide = thick or (1.2 if dots.shape in "sD" and dots.size > 5 else 0)
+        wide = thick or (1.2 if not dots.filled or (dots.shape in "sD" and dots.size > 5) else 0)
+        if not dots.filled:
+            style["markerfacecolor"] = "none"
         ax.plot(dots.x, dots.y, dots.shape, color=dots.color, markersize=dots.size, markeredgewidth=wide, **style)
     else:
         ax.scatter(dots.x, dots.y, c=dots.color, s=dots.size**2, marker=dots.shape, linewidths=thick, **style)

@@ -14,14 +14,10 @@ import numpy as np
 
 from seedscope.data import balanced
 from seedscope.lenses import Replica
-from seedscope.lenses.templates.resemblance import MEASURES, RESEMBLES, Inputs, Readings, directions, mean_of
+from seedscope.lenses.templates.readings import NULLS, RESEMBLES, ROW_NULLS
+from seedscope.lenses.templates.resemblance import MEASURES, Inputs, Readings, directions, mean_of
 from seedscope.lenses.templates.winners import Pictures, Rules, State
 
-READINGS = ("winning_input", "class_mean", "nearest")
-OTHERS = ("other_class_mean", "other_class_means")
-NULLS = ("untrained", "shuffled", "mixture", "turned")
-ROW_NULLS = ("untrained", "mixture", "turned")
-PARTS = ("winner", "losers", "low", "high", "size")  # 5 % and 95 % of the losers' products
 _NULL_ROWS = 128  # at least so many of each kind
 _PROBE_INPUTS = 128
 _SHOWN = 8
@@ -67,7 +63,7 @@ class Evidence:
 def look(
     replica: Replica, pictures: Pictures, layer: str, source: str, frames: np.ndarray, *, is_head: bool
 ) -> dict[str, Any]:
-    """Return the variables of one layer, without its name before theirs."""
+    """Return the variables of one layer."""
     assert replica.frames is not None
     weight = replica.frames[f"{layer}.weight"].values.astype(np.float64)
     bias = np.zeros(weight.shape[:2])
@@ -89,7 +85,7 @@ def look(
         reading[: len(evidence)] = [one.reading for one in evidence]
         followed.append(
             {
-                "reading": (("version", "measure", "reading"), reading),
+                "similarity": (("version", "measure", "reading"), reading),
                 "outside": ((), state.outside),
                 "rank": ((), len(inputs.basis)),
                 "agreement": (("by", "chance"), state.agreement(inputs)),
@@ -102,13 +98,12 @@ def look(
     }
     return {
         **over_frames,
-        **_judged(layer, state, inputs, untrained, trained, np.random.default_rng(replica.trained_from)),
-        **_shown(layer, state, inputs, trained, pictures),
+        **_judged(state, inputs, untrained, trained, np.random.default_rng(replica.trained_from)),
+        **_shown(state, inputs, trained, pictures),
     }
 
 
 def _judged(
-    layer: str,
     state: State,
     inputs: Inputs,
     untrained: Evidence,
@@ -135,18 +130,17 @@ def _judged(
     bars = [np.quantile(part[np.isfinite(part)], 0.95) for part in pearson if np.isfinite(part).any()]
     unit = trained.unit[MEASURES.index("pearson")]
     return {
-        "null": (("null", "measure", "reading"), np.stack([null.get(name, nothing) for name in NULLS])),
-        "null_nearest": (("row_null", "measure", f"{layer}_null_row"), near),
-        "nearest": (("measure", f"{layer}_unit"), trained.unit),
-        "template": ((f"{layer}_unit",), np.where(np.isfinite(unit), unit >= max([RESEMBLES, *bars]), np.nan)),
-        "live": ((f"{layer}_unit",), state.live),
-        "wins": ((f"{layer}_unit",), np.bincount(state.winner[state.winner >= 0], minlength=len(state.rows))),
+        "null_similarity": (("null", "measure", "reading"), np.stack([null.get(name, nothing) for name in NULLS])),
+        "null_nearest": (("row_null", "measure", "null_row"), near),
+        "nearest": (("measure", "unit"), trained.unit),
+        "template": (("unit",), np.where(np.isfinite(unit), unit >= max([RESEMBLES, *bars]), np.nan)),
+        "live": (("unit",), state.live),
+        "wins": (("unit",), np.bincount(state.winner[state.winner >= 0], minlength=len(state.rows))),
     }
 
 
-def _shown(layer: str, state: State, inputs: Inputs, trained: Evidence, pictures: Pictures) -> dict[str, Any]:
+def _shown(state: State, inputs: Inputs, trained: Evidence, pictures: Pictures) -> dict[str, Any]:
     """Return what the figures show: all rows, one picture of each class, and rows with their nearest input."""
-    unit, row_input = f"{layer}_unit", f"{layer}_input"
     _, first = np.unique(inputs.probe_label, return_index=True)
     winner = state.winner[first]
     alike = [
@@ -160,14 +154,14 @@ def _shown(layer: str, state: State, inputs: Inputs, trained: Evidence, pictures
     probe_near, _ = inputs.nearest(inputs.in_span(inputs.probe[some].astype(np.float64)))
     shape = pictures.probe.shape[1:] if pictures.are(inputs) else _most_square(state.rows.shape[1])
     return {
-        "weight": ((unit, row_input), state.rows.astype(np.float32)),
-        "shape": ((f"{layer}_axis",), np.array(shape)),
-        "exhibit_input": (("exhibit", row_input), inputs.probe[first].astype(np.float32)),
+        "weight": (("unit", "input"), state.rows.astype(np.float32)),
+        "shape": (("axis",), np.array(shape)),
+        "exhibit_input": (("exhibit", "input"), inputs.probe[first].astype(np.float32)),
         "exhibit_winner": (("exhibit",), winner),
         "exhibit_similarity": (("measure", "exhibit"), np.where(winner >= 0, alike, np.nan)),
-        "best": ((f"{layer}_shown",), best),
-        "best_input": ((f"{layer}_shown", row_input), inputs.training[place]),
-        "best_label": ((f"{layer}_shown",), inputs.label[place]),
+        "best": (("shown",), best),
+        "best_input": (("shown", "input"), inputs.training[place]),
+        "best_label": (("shown",), inputs.label[place]),
         "probe_nearest": (("measure",), mean_of(probe_near, axis=1)),
         "unwon": ((), (state.winner < 0).sum()),
         "constant": ((), (np.ptp(inputs.probe, axis=1) == 0).sum()),

@@ -28,7 +28,6 @@ from functools import cached_property
 import numpy as np
 
 MEASURES = ("cosine", "pearson")
-RESEMBLES = 0.5  # from here on a row counts as resembling: kind to the claim, a quarter of its variance
 TOLERANCE = 1e-6  # of the largest singular value
 _CHUNK = 4096  # training inputs looked at at a time
 
