@@ -51,7 +51,8 @@ def test_a_tree_is_stacked_layer_by_layer_and_read_no_further_than_asked(tmp_pat
     paths = {}
     for seed in (1, 4):
         layers = {"fc1": measured(seed, seed), "blocks.0.act": measured(seed, 2)}
-        tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"experiment": "toy", "seed": seed}), **layers})
+        root = xr.Dataset({"n": 1}, {"kind": ["p", "q"]}, attrs={"experiment": "toy", "seed": seed})
+        tree = xr.DataTree.from_dict({"/": root, **layers})
         paths[seed] = tmp_path / f"{seed}.nc"
         write_measured(paths[seed], tree)
     both = together(paths, names)
@@ -59,6 +60,7 @@ def test_a_tree_is_stacked_layer_by_layer_and_read_no_further_than_asked(tmp_pat
     assert both["blocks.0.act"].share.values.tolist() == [0.1, 0.4]
     assert ("vote" in both["fc1"]) == (names is None)
     assert both.attrs == {"experiment": "toy"}
+    assert both["fc1"].kind.values.tolist() == ["p", "q"]  # what the root labels, its groups may be asked for
 
 
 def test_the_same_numbers_have_the_same_bytes_and_come_back_as_they_were(tmp_path):

@@ -48,7 +48,7 @@ def _chosen(measured: Any, names: Sequence[str] | None) -> Any:
     if names is None:
         return measured
     if isinstance(measured, xr.Dataset):
-        return measured[[name for name in names if name in measured]]
+        return measured.drop_vars([name for name in measured.data_vars if name not in names])
     chosen = {node.path: _chosen(node.to_dataset(inherit=False), names) for node in measured.subtree}
     return xr.DataTree.from_dict(chosen)
 
