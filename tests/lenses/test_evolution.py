@@ -6,13 +6,10 @@ import pytest
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 from seedscope import drawing as figures
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.decisions import true_margin
-from seedscope.formulas.ranks import comeback, settled
 from seedscope.lenses import Network
 from seedscope.lenses.evolution import Evolution
 
@@ -62,60 +59,6 @@ def followed(random_replica):
         return follow(replica, np.stack([*early, a]), weight, np.stack([b] * len(steps)), steps, maps)
 
     return build
-
-
-def test_the_auc_and_the_overlap_are_those_of_their_definitions():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0, 1, (4, 3, 11)).round(1)  # rounded: with ties
-    back = comeback(values, 4, rng, times=10)
-    for f in range(4):
-        for k in range(3):
-            final = set(np.argsort(-values[-1, k], kind="stable")[:4])
-            here = set(np.argsort(-values[f, k], kind="stable")[:4])
-            assert back.overlap[f, k] == len(final & here)
-            member = np.isin(np.arange(11), list(final))
-            assert back.auc[f, k] == pytest.approx(roc_auc_score(member, values[f, k]))
-            u = mannwhitneyu(values[f, k][member], values[f, k][~member]).statistic
-            assert back.auc[f, k] == pytest.approx(u / (4 * 7))
-            better = [1 + sum(values[f, k] > v) + (sum(values[f, k] == v) - 1) / 2 for v in values[f, k]]
-            np.testing.assert_allclose(back.rank[f, k], better)
-
-
-def test_the_null_has_the_chance_level_and_repeats_the_choice():
-    rng = np.random.default_rng(1)
-    values = rng.normal(0, 1, (3, 2, 20))
-    back = comeback(values, 5, np.random.default_rng(0), times=4000)
-    assert back.null["overlap"].mean() == pytest.approx(25 / 20, abs=0.02)
-    assert back.null["auc"].mean() == pytest.approx(0.5, abs=0.005)
-    slow, rng = np.empty((2, 50)), np.random.default_rng(0)
-    for time in range(50):
-        order = rng.permutation(20)
-        again = comeback(np.concatenate([values[:-1], values[-1:, :, order]]), 5, np.random.default_rng(9), times=1)
-        slow[:, time] = again.overlap[0].mean(), again.auc[0].mean()
-    np.testing.assert_allclose(back.null["overlap"][0, :50], slow[0])
-    np.testing.assert_allclose(back.null["auc"][0, :50], slow[1])
-
-
-def test_unrelated_orders_have_p_values_that_are_uniform():
-    rng = np.random.default_rng(2)
-    p = []
-    for _ in range(200):
-        back = comeback(rng.normal(0, 1, (2, 3, 16)), 4, rng, times=100)
-        p.append((1 + (back.null["auc"][0] >= back.auc[0].mean() - 1e-12).sum()) / 101)
-    assert np.mean(p) == pytest.approx(0.5, abs=0.07)
-    assert np.mean(np.array(p) <= 0.05) < 0.11
-
-
-def test_a_top_set_settles_where_it_stays():
-    overlap = np.array([[5, 5, 2, 4], [5, 4, 5, 4], [5, 5, 4, 4], [5, 5, 5, 5], [5, 5, 5, 5]])
-    assert settled(overlap).tolist() == [0, 2, 3, 3]
-    assert settled(overlap[-1:]).tolist() == [0, 0, 0, 0]
-
-
-def test_the_margin_of_the_true_class():
-    logit, label = np.array([[3.0, 1, 2], [0, 4, 9]]), np.array([0, 1])
-    assert true_margin(logit, label).tolist() == [1, -5]
-    assert true_margin(np.array([[2.0], [2.0]]), np.array([1, 0])).tolist() == [2, -2]
 
 
 def test_every_frame_is_measured_as_if_it_were_the_network(look, followed):

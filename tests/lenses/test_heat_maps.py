@@ -4,29 +4,22 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 from torch import nn
 
 from seedscope.data.squares import Squares
 from seedscope.data.textures import Textures
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.localization import MEASURES
+from seedscope.formulas.priors import brightest_window
 from seedscope.lenses import Network
 from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
-from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
-from seedscope.lenses.heat_maps.localization import (
-    MEASURES,
-    added_up,
-    best_cells,
-    localization,
-    normalised,
-    reduced,
-)
+from seedscope.lenses.heat_maps.localization import localization
 from seedscope.lenses.heat_maps.occlusion import occlusion
-from seedscope.lenses.heat_maps.randomised import rank_correlation, shuffled
+from seedscope.lenses.heat_maps.randomised import shuffled
 from seedscope.lenses.heat_maps.scores import Scores, class_scores, probabilities
-from seedscope.lenses.heat_maps.truth import Boxes
+from seedscope.lenses.heat_maps.truth import boxes_of
 from seedscope.models.convnet import ConvNet
 from seedscope.models.squeezenet import SqueezeNet
 
@@ -287,81 +280,10 @@ def test_integrated_gradients_add_up_better_with_more_steps():
 # --- is it on the object? ---------------------------------------------------------------------------------------
 
 
-def all_masks(size=32, side=6):
-    places = np.array(list(itertools.product(range(size - side + 1), repeat=2)))
-    return Boxes(places[:, 0], places[:, 1], *(np.full(len(places), side) for _ in range(2))).masks((size, size))
-
-
-def ceiling(mask, size):
-    """Return the largest IoU that cells of a map of this size can reach with each mask."""
-    covered = reduced(mask, size).reshape(len(mask), -1)
-    return best_cells(covered, covered.sum(1), mask[0].size / covered.shape[1])[1]
-
-
-@pytest.mark.parametrize(("cells", "wanted"), [(8, 0.57), (16, 0.79), (32, 1.0)])
-def test_the_ceiling_of_a_coarse_map_of_squares(cells, wanted):
-    assert ceiling(all_masks(), (cells, cells)).mean() == pytest.approx(wanted, abs=0.0051)
-
-
-def test_the_best_cells_are_those_of_all_subsets():
-    mask = all_masks(7, 3)
-    covered = reduced(mask, (3, 2)).reshape(len(mask), -1)
-    np.testing.assert_allclose(covered.sum(1), 9)
-    count, best = best_cells(covered, np.full(len(mask), 9.0), 49 / 6)
-    subsets = [list(s) for n in range(1, 7) for s in itertools.combinations(range(6), n)]
-    for s in range(len(mask)):
-        iou = [covered[s, subset].sum() / (9 + len(subset) * 49 / 6 - covered[s, subset].sum()) for subset in subsets]
-        assert best[s] == pytest.approx(max(iou))
-        assert len(subsets[int(np.argmax(iou))]) == count[s] or max(iou) == pytest.approx(sorted(iou)[-2])
-
-
-@pytest.mark.parametrize(("cells", "wanted"), [(8, [0.98, 0.55, 0.89]), (16, [1, 0.77, 0.98]), (32, [1, 1, 1])])
-def test_the_object_itself_as_heat_says_what_a_coarse_map_can_be_asked_for(cells, wanted):
-    mask = all_masks()
-    assert localization(reduced(mask, (cells, cells)), mask)[:3].mean(1) == pytest.approx(wanted, abs=0.0055)
-
-
-@pytest.mark.parametrize("cells", [8, 16, 32])
-def test_the_object_itself_as_heat_reaches_the_ceiling_and_no_other_map_passes_it(cells):
-    mask = all_masks()[::7]
-    perfect = localization(reduced(mask, (cells, cells)), mask)
-    np.testing.assert_allclose(perfect[3], ceiling(mask, (cells, cells)), rtol=0, atol=1e-9)
-    assert perfect[0].mean() > 0.9
-    heat = np.random.default_rng(0).random((len(mask), cells, cells))
-    assert (localization(heat, mask)[3] <= ceiling(mask, (cells, cells)) + 1e-9).all()
-
-
-def test_localization_by_hand():
-    mask = np.zeros((1, 4, 4), dtype=bool)
-    mask[0, :2, :2] = True
-    heat = np.array([[[8, 1, 0, 0], [2, 0, 0, 4], [0, 0, 0, 3], [0, 0, 0, 2.0]]])
-    pointing, mass, rank, iou = localization(heat, mask)[:, 0]
-    # The four hottest: 8, 4, 3 and a tie of two 2s, one of which is inside.
-    assert (pointing, mass, rank) == pytest.approx((1, 11 / 20, 1.5 / 4))
-    assert iou == pytest.approx(1.5 / (8 - 1.5))
-
-
-@pytest.mark.parametrize("level", [0.0, 0.3])
-def test_a_constant_map_gets_what_chance_gives_and_never_nan(level):
-    mask = all_masks()[::11]
-    measured = localization(np.full((len(mask), 8, 8), level, dtype=np.float32), mask)
-    np.testing.assert_allclose(measured[:3], 36 / 1024, rtol=1e-6)
-    scaled, constant = normalised(np.full((2, 4, 4), level))
-    assert constant.all()
-    assert (scaled == 0).all()
-
-
-def test_heat_that_knows_nothing_of_the_object_is_at_chance():
-    rng = np.random.default_rng(0)
-    mask = np.repeat(all_masks(), 3, axis=0)
-    heat = rng.random((len(mask), 32, 32)).astype(np.float32)
-    assert localization(heat, mask)[:3].mean(1) == pytest.approx([36 / 1024] * 3, abs=0.008)
-
-
 def test_the_brightest_window_is_the_square_where_contrast_is_high_and_chance_where_there_is_none():
     source = dataclasses.replace(Squares(), n_probe=180, noise=0.1, contrast=0.5)
     probe = source.probe()
-    boxes = Boxes.read({"top": "square_y", "left": "square_x", "height": "square_side", "width": 6}, probe)
+    boxes = boxes_of({"top": "square_y", "left": "square_x", "height": "square_side", "width": 6}, probe)
     mask = boxes.masks((32, 32))
     found = brightest_window(probe.image.values, boxes)
     assert localization(found, mask).mean(1) == pytest.approx([1] * 4, abs=0.01)
@@ -372,23 +294,17 @@ def test_the_brightest_window_is_the_square_where_contrast_is_high_and_chance_wh
     assert flat.sum() == 180 * 36
 
 
-def test_the_centre_prior_is_hottest_in_the_middle():
-    heat = centre_prior((9, 13))
-    assert np.unravel_index(heat.argmax(), heat.shape) == (4, 6)
-    np.testing.assert_allclose(heat, heat[::-1, ::-1])
-
-
 def test_a_truth_that_the_data_lacks_is_named():
     probe = dataclasses.replace(Squares(), n_probe=9).probe()
     with pytest.raises(SeedscopeError, match="no variable 'square_z' to say where objects are; did you mean 'square_"):
-        Boxes.read({"top": "square_z", "left": "square_x", "height": 6, "width": 6}, probe)
+        boxes_of({"top": "square_z", "left": "square_x", "height": 6, "width": 6}, probe)
     with pytest.raises(SeedscopeError, match="9 pictures hold no pixel of their object"):
-        Boxes.read({"top": 40, "left": 0, "height": 6, "width": 6}, probe).masks((32, 32))
+        boxes_of({"top": 40, "left": 0, "height": 6, "width": 6}, probe).masks((32, 32))
 
 
 def test_a_round_object_is_its_own_pixels_and_its_box_is_the_smallest_around_them():
     probe = Textures(n_train=1, n_probe=12, size=40, object_size=(9, 20)).probe()
-    boxes = Boxes.read("object", probe)
+    boxes = boxes_of("object", probe)
     np.testing.assert_array_equal(boxes.masks((40, 40)), probe.object.values == 1)
     for sample in range(12):
         rows, columns = np.nonzero(probe.object.values[sample])
@@ -398,11 +314,11 @@ def test_a_round_object_is_its_own_pixels_and_its_box_is_the_smallest_around_the
     np.testing.assert_array_equal(boxes.take(some).masks((40, 40)), probe.object.values[some] == 1)
     nowhere = probe.assign(object=probe.object * (probe.sample != 3))
     with pytest.raises(SeedscopeError, match="1 pictures hold no pixel of their object, the first at 3"):
-        Boxes.read("object", nowhere).masks((40, 40))
+        boxes_of("object", nowhere).masks((40, 40))
     with pytest.raises(SeedscopeError, match=r"'hue' of the data cannot say where objects are: it is \('sample',\)"):
-        Boxes.read("hue", probe)
+        boxes_of("hue", probe)
     with pytest.raises(SeedscopeError, match="no variable 'objects' to say where objects are; did you mean 'object'"):
-        Boxes.read("objects", probe)
+        boxes_of("objects", probe)
 
 
 def test_the_partner_is_another_of_the_same_class():
@@ -572,19 +488,6 @@ def test_shuffled_weights_are_the_same_numbers_in_other_places():
     assert (shuffled(weights, seed=1)["b.weight"] != found["b.weight"]).any()
 
 
-def test_the_rank_correlation_is_scipys_and_has_no_value_for_a_constant_map():
-    rng = np.random.default_rng(0)
-    maps, others = rng.normal(size=(2, 4, 6, 5))
-    others[1] = np.exp(maps[1])  # in the same order
-    others[2] = -maps[2].round(1)
-    others[3] = 0.5
-    found = rank_correlation(maps, others)
-    for s in range(3):
-        assert found[s] == pytest.approx(spearmanr(maps[s].ravel(), others[s].ravel()).statistic, abs=1e-12)
-    assert found[1] == pytest.approx(1)
-    assert np.isnan(found[3])
-
-
 class Even(Seeker):
     """Its tensors hold one number each, so that shuffling changes nothing: a map that learning has no part in."""
 
@@ -620,14 +523,6 @@ def test_one_picture_of_given_weights_has_no_other_to_be_compared_with(look):
 
 def test_a_trained_network_is_compared_with_its_own_step_0_instead(look, seeker):
     assert "similarity" not in look(SEEK, seeker, draw=None).measured
-
-
-def test_a_fine_map_is_added_up_and_a_coarse_one_stays():
-    maps = np.random.default_rng(0).normal(size=(2, 96, 64))
-    coarse = added_up(maps)
-    np.testing.assert_allclose(coarse, maps.reshape(2, 32, 3, 32, 2).sum((2, 4)), atol=1e-12)
-    assert added_up(np.ones((1, 227, 227))).sum() == pytest.approx(227**2)
-    assert added_up(maps[:, :32, :20]).shape == (2, 32, 20)
 
 
 def test_the_same_replica_gives_the_same_numbers(seeker):

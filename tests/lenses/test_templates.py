@@ -11,7 +11,7 @@ from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica
 from seedscope.lenses.templates import Templates, _log_spaced
 from seedscope.lenses.templates.evidence import NULLS, _most_square
-from seedscope.lenses.templates.resemblance import TOLERANCE, Inputs, Readings, directions, matched_length
+from seedscope.lenses.templates.resemblance import TOLERANCE, Inputs, Readings, matched_length
 from seedscope.lenses.templates.winners import Rules, State
 from seedscope.models.perceptron import Perceptron
 
@@ -307,6 +307,11 @@ def test_mixtures_have_the_inputs_covariance_and_turned_rows_their_own_spectrum(
     np.testing.assert_allclose(inputs.in_span(turned), turned, atol=1e-12)
 
 
+def test_lengths_are_matched_and_a_row_without_one_stays_0():
+    rows = np.array([[3.0, 4], [0, 0]])
+    np.testing.assert_allclose(matched_length(rows, np.array([[0.0, 1], [2, 2]])), [[0.6, 0.8], [0, 0]])
+
+
 def test_a_long_row_wins_by_product_and_not_by_cosine():
     x = np.sin(np.linspace(0, 6, 10))
     inputs = inputs_of([x, x], [x, x])
@@ -328,14 +333,6 @@ def test_the_products_of_winners_and_losers_by_hand():
     hidden = State.of(rows, np.array([0.0, 0, 1.5]), inputs, Rules(gauge=False, rectified=True))
     assert hidden.silent_losers(inputs) == pytest.approx(2 / 4)
     assert np.isnan(hidden.products(inputs)[1]).all()
-
-
-def test_directions_have_length_1_and_what_has_none_is_nan():
-    rows = np.array([[3.0, 4], [0, 0], [2, 2]])
-    np.testing.assert_allclose(directions(rows, "cosine")[0], [0.6, 0.8])
-    assert np.isnan(directions(rows, "cosine")[1]).all()
-    assert np.isnan(directions(rows, "pearson")[1:]).all()
-    assert matched_length(rows, np.ones((3, 2))).tolist()[1] == [0, 0]
 
 
 def test_frames_are_log_spaced_and_the_first_and_last_among_them():

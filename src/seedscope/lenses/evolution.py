@@ -38,6 +38,7 @@ from seedscope.drawing import Animation, Drawing
 from seedscope.drawing.mosaic import MapGrid, maps_figure, shown
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.overlap import top_overlap_by_chance
@@ -116,7 +117,10 @@ class Evolution:
                 "label": ("sample", label),
                 "margin": (("frame", "sample"), np.stack([true_margin(answer, label) for answer in logit])),
                 "accuracy": ("frame", [float((predicted_class(answer) == label).mean()) for answer in logit]),
-                "mean_logit": (("frame", "true", "target"), _class_means(logit, label, n_classes)),
+                "mean_logit": (
+                    ("frame", "true", "target"),
+                    np.stack([class_means(answer, label, n_classes) for answer in logit]),
+                ),
                 "live": (("frame", "unit"), live),
                 "dominance": (("frame", "true", "unit"), ranked),
                 "exhibit_label": ("exhibit", replica.probe.label.sel(sample=exhibit).values),
@@ -256,14 +260,6 @@ def _first_of_each_class(replica: Replica) -> np.ndarray:
     label = replica.probe.label.sel(sample=replica.exhibits).values
     _, first = np.unique(label, return_index=True)
     return replica.exhibits[first]
-
-
-def _class_means(values: np.ndarray, label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return means over the pictures of each class, (frame, class, …); NaN for a class without pictures."""
-    result = np.full((len(values), n_classes, *values.shape[2:]), np.nan)
-    for k in np.unique(label):
-        result[:, k] = values[:, label == k].mean(1)
-    return result
 
 
 def _of(measured: xr.Dataset) -> str:

@@ -22,7 +22,8 @@ import numpy as np
 
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
-from seedscope.formulas.intervals import Interval, holm, mean_interval, pair_interval
+from seedscope.formulas.correlation import slopes, spearman
+from seedscope.formulas.intervals import Interval, holm, mean_interval, p_of_zero, pair_interval
 from seedscope.lenses.comparison import Comparison
 from seedscope.seeds.headlines import Headline
 
@@ -128,23 +129,6 @@ def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def slopes(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the least-squares slope along the first axis: (condition, …) → (…)."""
-    weight = steps - steps.mean()
-    return np.tensordot(weight / (weight**2).sum(), values, axes=1)
-
-
-def rank_correlations(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return Spearman's ρ along the first axis, (condition, …) → (…); NaN where nothing changes."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(values, axis=0)
-    ranks = ranks - ranks.mean(0)
-    order = rankdata(steps) - (len(steps) + 1) / 2
-    size = np.sqrt((order**2).sum() * (ranks**2).sum(0))
-    return np.divide(np.tensordot(order, ranks, axes=1), size, out=np.full(size.shape, np.nan), where=size > 1e-12)
-
-
 def trends(axis: Axis, conditions: Sequence[Sequence[Headline]]) -> list[Trend]:
     """Return the trend of every headline number; none where the values of the setting are no numbers."""
     if not axis.numeric:
@@ -159,9 +143,12 @@ def _trend(steps: np.ndarray, numbers: Sequence[Headline]) -> Trend:
     first = numbers[0]
     values = np.stack([one.values if one.chance is None else one.values - one.chance for one in numbers])
     over_seeds = pair_interval if first.of_pairs else mean_interval
-    slope, correlation = over_seeds(slopes(values, steps)), _finite(over_seeds, rank_correlations(values, steps))
+    slope, correlation = (
+        over_seeds(slopes(values, steps)),
+        _finite(over_seeds, spearman(np.moveaxis(values, 0, -1), steps)),
+    )
     words = f"{first.words}, above chance" if first.of_pairs else first.words
-    return Trend(first.metric, words[0].upper() + words[1:], slope, correlation, _p(slope))
+    return Trend(first.metric, words[0].upper() + words[1:], slope, correlation, p_of_zero(slope))
 
 
 def _finite(over_seeds: Any, values: np.ndarray) -> Interval:
@@ -170,18 +157,6 @@ def _finite(over_seeds: Any, values: np.ndarray) -> Interval:
         return Interval(None, None, None, len(values))
     interval: Interval = over_seeds(values)
     return interval
-
-
-def _p(interval: Interval) -> float | None:
-    """Return the two-sided p-value of a mean of 0, from the t interval around it."""
-    from scipy.stats import t
-
-    if interval.mean is None or interval.high is None:
-        return None
-    error = (interval.high - interval.mean) / t.ppf(0.975, interval.n - 1)
-    if error == 0:
-        return float(interval.mean == 0)
-    return float(2 * t.sf(abs(interval.mean) / error, interval.n - 1))
 
 
 def compare_conditions(
@@ -305,16 +280,12 @@ def _panel(ax: Axes, axis: Axis, base: Any, numbers: Sequence[Headline]) -> None
     place = axis.place[order]
     values = np.stack([number.by_seed for number in numbers])[order]
     intervals = [numbers[index].interval() for index in order]
-    low, high = (
-        np.array([np.nan if bound is None else bound for bound in bounds], dtype=np.float64)
-        for bounds in zip(*((one.low, one.high) for one in intervals), strict=True)
-    )
+    means, low, high = np.array([one.numbers for one in intervals]).T
     if axis.geometric:
         ax.set_xscale("log")
     ax.plot(place, values, color=figures.NEUTRAL, linewidth=0.5, alpha=0.5)
     dots = ax.plot(place, values, "o", color=figures.FOR, markersize=3.5, zorder=3)
     dots[0].set_label("a seed")
-    means = np.array([np.nan if one.mean is None else one.mean for one in intervals])
     ax.plot(
         place,
         means,

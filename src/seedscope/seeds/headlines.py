@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedscope.formulas.intervals import Interval, mean_interval, pair_interval
+from seedscope.formulas.intervals import Interval, mean_interval, of_each_seed, pair_interval
 from seedscope.lenses.comparison import Comparison
 
 _RELATIVE = 0.05
@@ -62,13 +62,6 @@ class Headline:
     def interval(self) -> Interval:
         """Return the mean with its interval over seeds."""
         return pair_interval(self.values) if self.of_pairs else mean_interval(self.values)
-
-
-def of_each_seed(pairs: np.ndarray) -> np.ndarray:
-    """Return the mean over the pairs of each seed: (seed, seed) → (seed); NaN of a seed without a pair."""
-    n = len(pairs)
-    total = np.where(np.eye(n, dtype=bool), 0.0, pairs).sum(1)
-    return total / (n - 1) if n > 1 else np.full(n, np.nan)
 
 
 def headlines(by_seed: Metrics, comparisons: Mapping[str, Comparison]) -> list[Headline]:

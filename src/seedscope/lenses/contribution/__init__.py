@@ -18,6 +18,7 @@ from seedscope.drawing import Drawing
 from seedscope.drawing.places import Places, places_figure
 from seedscope.files.errors import SettingError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class, strongest_other
 from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
@@ -75,7 +76,7 @@ class Contribution:
         ranked = dominance(votes, label, n_classes)
         sample = replica.probe.sample.values
         shown = _exhibit_table(replica.exhibits, sample, label, n_classes)
-        own_mean = np.stack([_mean(votes.activation[label == k]) for k in range(n_classes)])
+        own_mean = class_means(votes.activation, label, n_classes)
         return xr.Dataset(
             {
                 "activation": (("sample", "unit"), votes.activation.astype(np.float32)),
@@ -182,10 +183,6 @@ def ranking_table(measured: xr.Dataset) -> pd.DataFrame:
     return frame.sort_values(["class", "centred", "unit"], ascending=[True, False, True], ignore_index=True)
 
 
-def _mean(activation: np.ndarray) -> np.ndarray:
-    return activation.mean(0) if len(activation) else np.full(activation.shape[1], np.nan)
-
-
 def _exhibit_table(exhibits: np.ndarray, sample: np.ndarray, label: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the exhibits' positions by class, (true, shown); −1 where a class has fewer."""
     position = np.searchsorted(sample, exhibits)
@@ -279,9 +276,9 @@ def _outputs_by_place(measured: xr.Dataset, units: Units) -> Drawing:
     folded = units.folded(activation)
     of_channel, of_place = folded.mean(-1), folded.mean(-2)
     shown = Places(
-        np.stack([_mean(of_channel[label == k]) for k in classes]),
+        class_means(of_channel, label, len(classes)),
         np.stack([_deviation(of_channel[label == k]) for k in classes]),
-        np.stack([_mean(of_place[label == k]) for k in classes]).reshape(-1, *units.shape[1:]),
+        class_means(of_place, label, len(classes)).reshape(-1, *units.shape[1:]),
         _off(measured, units),
     )
     silent = f"{int((~measured.live.values).sum())} of {units.count} {units.silent}"

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from seedscope.data import balanced
+from seedscope.formulas.correlation import directions
 from seedscope.lenses import Replica
-from seedscope.lenses.templates.resemblance import MEASURES, RESEMBLES, Inputs, Readings, directions, mean_of
+from seedscope.lenses.templates.resemblance import MEASURES, RESEMBLES, Inputs, Readings, mean_of
 from seedscope.lenses.templates.winners import Pictures, Rules, State
 
 READINGS = ("winning_input", "class_mean", "nearest")
