@@ -13,7 +13,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make quick   the same pipeline on a small setting, in .quick/"
 	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
-	@echo "make lint    formatting, lint and types"
+	@echo "make lint    formatting, lint, types, and who may import whom"
 	@echo "make bench   the measurements behind every figure in README.md"
 	@echo "make clean   remove all results, kept replicas and the database; the environment stays"
 
@@ -53,6 +53,7 @@ lint: setup
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports
 
 bench: setup
 	python -m benchmarks
