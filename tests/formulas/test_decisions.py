@@ -1,7 +1,7 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from seedscope.formulas.decisions import confusion, predicted_class, strongest_other, true_margin
+from seedscope.formulas.decisions import confusion, predicted_class, probabilities, strongest_other, true_margin
 
 
 def test_the_runner_up_is_the_strongest_class_that_is_not_the_label():
@@ -25,3 +25,13 @@ def test_the_confusion_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     label, predicted = rng.integers(0, 5, 300), rng.integers(0, 4, 300)
     np.testing.assert_array_equal(confusion(label, predicted, 6), confusion_matrix(label, predicted, labels=range(6)))
+
+
+def test_probabilities_add_up_to_1_and_one_logit_has_those_of_the_sigmoid():
+    z = np.array([[-800.0], [-1], [0], [3], [800]])
+    found = probabilities(z)
+    np.testing.assert_allclose(found[1:4, 1], 1 / (1 + np.exp(-z[1:4, 0])))
+    np.testing.assert_array_equal(found[[0, 4]], [[1, 0], [0, 1]])
+    logit = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    np.testing.assert_allclose(probabilities(logit).sum(1), 1, atol=1e-15)
+    np.testing.assert_allclose(probabilities(logit), probabilities(logit + 4), rtol=1e-6)  # what all share

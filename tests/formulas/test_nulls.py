@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seedscope.formulas.nulls import permutation_p, shuffled_within
+from seedscope.formulas.nulls import another_of_its_class, one_of_another_class, permutation_p, shuffled_within
 
 
 def test_a_shuffle_within_classes_keeps_the_classes():
@@ -25,3 +25,14 @@ def test_where_nothing_is_planted_p_is_uniform():
     p = np.array([permutation_p(rng.normal(), rng.normal(size=19)) for _ in range(4000)])
     for level in (0.05, 0.25, 0.5):
         assert (p <= level + 1e-12).mean() == pytest.approx(level, abs=0.03)
+
+
+def test_the_partner_is_another_of_the_same_class():
+    assert another_of_its_class(np.array([0, 1, 0, 2, 0])).tolist() == [2, -1, 4, -1, 0]
+
+
+def test_a_stranger_is_of_another_class_or_there_is_none():
+    group = np.array([0, 1, 1, 2, 0])
+    other = one_of_another_class(group)
+    assert (group[other] != group).all()
+    assert (one_of_another_class(np.zeros(3, dtype=int)) == -1).all()

@@ -12,7 +12,7 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.localization import MEASURES
 from seedscope.formulas.priors import brightest_window
 from seedscope.lenses import Network
-from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
+from seedscope.lenses.heat_maps import HeatMaps
 from seedscope.lenses.heat_maps.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.heat_maps.integrated_gradients import integrated_gradients, lacking
 from seedscope.lenses.heat_maps.localization import localization
@@ -319,10 +319,6 @@ def test_a_round_object_is_its_own_pixels_and_its_box_is_the_smallest_around_the
         boxes_of("hue", probe)
     with pytest.raises(SeedscopeError, match="no variable 'objects' to say where objects are; did you mean 'object'"):
         boxes_of("objects", probe)
-
-
-def test_the_partner_is_another_of_the_same_class():
-    assert another_of_its_class(np.array([0, 1, 0, 2, 0])).tolist() == [2, -1, 4, -1, 0]
 
 
 # --- the lens ---------------------------------------------------------------------------------------------------

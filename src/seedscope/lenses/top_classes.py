@@ -1,6 +1,6 @@
 """Which classes does the network find likeliest in each picture?
 
-    p[s, k] = exp(logit[s, k]) / Σ_j exp(logit[s, j])      of one logit z: p = 1 / (1 + exp(−z)) of the positive class
+    p[s, k] = softmax over k of logit[s, k]; of one logit the sigmoid        :mod:`seedscope.formulas.decisions`
     the first rank of picture s is the class with the largest p, the second the next, …; of equal ones the first class
 
 Names as ImageNet has them, ``n02504458 African elephant, Loxodonta africana``, are split into the WordNet id and the
@@ -23,6 +23,7 @@ from seedscope.drawing import Drawing
 from seedscope.drawing.rows import grey_or_rgb
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.decisions import probabilities
 from seedscope.lenses import Network, Replica
 
 if TYPE_CHECKING:
@@ -114,11 +115,7 @@ class TopClasses:
 
 def _likeliest(logit: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the likeliest classes and their probabilities, each (sample, rank)."""
-    from scipy.special import softmax
-
-    if logit.shape[1] == 1:  # of the positive class; the other one's is 0
-        logit = np.concatenate([np.zeros_like(logit), logit], axis=1)
-    probability = softmax(logit.astype(np.float64), axis=1)
+    probability = probabilities(logit)
     target = np.argsort(-probability, axis=1, kind="stable")[:, :top]
     return target, np.take_along_axis(probability, target, 1)
 

@@ -44,6 +44,7 @@ from seedscope.files.names import in_a_sentence
 from seedscope.formulas.correlation import spearman
 from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.intervals import mean_interval, wilson_interval
+from seedscope.formulas.nulls import another_of_its_class
 from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
@@ -378,11 +379,9 @@ def _picture_overlap(
     own = label[base][kept]
     weight = votes.class_weight(centred=True)[own]
     here, there = (top_units(votes.activation[which[kept]] * weight, live, _TOP) for which in (where, base))
-    following = np.arange(len(kept))
-    for k in np.unique(own):
-        following[own == k] = np.roll(following[own == k], -1)
-    alone = following == np.arange(len(kept))
-    return top_overlap(here, there), top_overlap(here, there[following])[~alone]
+    following = another_of_its_class(own)
+    others = following >= 0
+    return top_overlap(here, there), top_overlap(here[others], there[following[others]])
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:

@@ -41,6 +41,7 @@ from seedscope.files.errors import SettingError
 from seedscope.formulas.boxes import Boxes
 from seedscope.formulas.correlation import spearman
 from seedscope.formulas.localization import MEASURES, added_up, normalised, reduced
+from seedscope.formulas.nulls import another_of_its_class
 from seedscope.formulas.priors import brightest_window, centre_prior
 from seedscope.lenses import Network, Replica, require_channels, require_decision
 from seedscope.lenses.heat_maps import drawing
@@ -354,16 +355,6 @@ def shown_exhibits(replica: Replica, count: int) -> np.ndarray:
     label = replica.probe.label.sel(sample=replica.exhibits).values
     chosen = balanced(label, count)
     return replica.exhibits[chosen[np.argsort(label[chosen], kind="stable")]]
-
-
-def another_of_its_class(group: np.ndarray) -> np.ndarray:
-    """Return for each position the next one of its group, the first after the last; −1 where a group has one member."""
-    other = np.full(len(group), -1)
-    for k in np.unique(group):
-        own = np.flatnonzero(group == k)
-        if len(own) > 1:
-            other[own] = np.roll(own, -1)
-    return other
 
 
 def _parts(n: int) -> list[np.ndarray]:

@@ -30,8 +30,9 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.classes import class_means
 from seedscope.formulas.concentration import cumulative_share, reaching
 from seedscope.formulas.localization import reduced
+from seedscope.formulas.nulls import another_of_its_class, one_of_another_class
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
-from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
+from seedscope.lenses.heat_maps import shown_exhibits
 from seedscope.lenses.heat_maps.truth import Truth, boxes_of, require_boxes
 from seedscope.lenses.places import drawing
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
@@ -244,21 +245,10 @@ def _agreements(place: np.ndarray, heat: np.ndarray, answer: np.ndarray) -> np.n
     n = len(answer)
     result = np.full((len(SOURCES), len(AGREEMENTS), n), np.nan)
     result[0] = agreement(place, heat)
-    for source, partner in ((1, another_of_its_class(answer)), (2, _of_another_class(answer))):
+    for source, partner in ((1, another_of_its_class(answer)), (2, one_of_another_class(answer))):
         known = np.flatnonzero(partner >= 0)
         result[source][:, known] = agreement(place[known], heat[partner[known]])
     return result
-
-
-def _of_another_class(group: np.ndarray) -> np.ndarray:
-    """Return for each position one of another group, drawn with a fixed seed; −1 where there is no other group."""
-    rng = np.random.default_rng(0)
-    other = np.full(len(group), -1)
-    for s, own in enumerate(group):
-        strangers = np.flatnonzero(group != own)
-        if len(strangers):
-            other[s] = rng.choice(strangers)
-    return other
 
 
 def _for_80_percent(votes: np.ndarray) -> np.ndarray:
