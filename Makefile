@@ -43,6 +43,7 @@ quick: setup
 
 ui: setup
 	@echo "MLflow on http://127.0.0.1:$(PORT)"
+	@test ! -e mlflow.db || python -c 'from pathlib import Path; from seedscope.tracking.database import settle; settle(Path("mlflow.db").resolve())' # the folder may have been moved
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
 		--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
