@@ -13,7 +13,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make quick   the same pipeline on a small setting, in .quick/"
 	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
-	@echo "make lint    formatting, lint and types"
+	@echo "make lint    formatting, lint, types, and who may import whom"
 	@echo "make bench   the measurements behind every figure in README.md"
 	@echo "make clean   remove all results, kept replicas and the database; the environment stays"
 
@@ -43,6 +43,7 @@ quick: setup
 
 ui: setup
 	@echo "MLflow on http://127.0.0.1:$(PORT)"
+	@test ! -e mlflow.db || python -c 'from pathlib import Path; from seedscope.tracking.database import settle; settle(Path("mlflow.db").resolve())' # the folder may have been moved
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --workers 1 --host 127.0.0.1 --port $(PORT) \
 		--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
@@ -53,6 +54,7 @@ lint: setup
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports
 
 bench: setup
 	python -m benchmarks

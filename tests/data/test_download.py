@@ -19,8 +19,8 @@ import pytest
 from seedscope.data.download import Published, download
 from seedscope.files.errors import SeedscopeError
 
-CONTENT = bytes(range(256)) * 1200  # 300 kB: several reads
-FILE = Published("letters.gz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+CONTENT = bytes(range(256)) * 1200  # 300 KiB: several reads
+FILE = Published("letters.gz", hashlib.sha256(CONTENT).hexdigest())
 
 
 @dataclass
@@ -66,11 +66,11 @@ def rest(
 
 
 def breaks_off(mirror: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
-    rest(mirror, handler, upto=100_000)
+    rest(mirror, handler, upto=102_400)
 
 
 def ignores_range(mirror: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
-    send(handler, CONTENT, upto=100_000 if len(mirror.asked) == 1 else None)
+    send(handler, CONTENT, upto=102_400 if len(mirror.asked) == 1 else None)
 
 
 def sends_other_bytes(mirror: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -78,7 +78,7 @@ def sends_other_bytes(mirror: Mirror, handler: http.server.BaseHTTPRequestHandle
 
 
 def sends_other_bytes_in_pieces(mirror: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
-    rest(mirror, handler, CONTENT[::-1], upto=200_000)
+    rest(mirror, handler, CONTENT[::-1], upto=204_800)
 
 
 def sends_too_much(_mirror: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -165,26 +165,26 @@ def test_a_mirror_that_breaks_off_is_asked_for_the_rest(start: Start, tmp_path: 
     mirror = start(breaks_off)
     download(FILE, [mirror.address], tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
-    assert mirror.asked == [None, "bytes=100000-", "bytes=200000-", "bytes=300000-"]
+    assert mirror.asked == [None, "bytes=102400-", "bytes=204800-"]
 
 
 def test_another_mirror_goes_on_where_one_stopped(start: Start, dead: str, tmp_path: Path) -> None:
-    once = start(lambda m, h: rest(m, h, upto=100_000) if len(m.asked) == 1 else breaks_off_at_once(m, h))
+    once = start(lambda m, h: rest(m, h, upto=102_400) if len(m.asked) == 1 else breaks_off_at_once(m, h))
     other = start(rest)
     download(FILE, [dead, once.address, other.address], tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
-    assert other.asked == ["bytes=100000-"]
+    assert other.asked == ["bytes=102400-"]
 
 
 def test_a_transfer_that_broke_off_is_resumed_by_the_next_call(start: Start, dead: str, tmp_path: Path) -> None:
-    once = start(lambda m, h: rest(m, h, upto=100_000) if len(m.asked) == 1 else has_no_such_file(m, h))
+    once = start(lambda m, h: rest(m, h, upto=102_400) if len(m.asked) == 1 else has_no_such_file(m, h))
     sentence = refusal(tmp_path, once.address, dead)
-    assert sentence.endswith(f"; the 100000 bytes that arrived wait in {tmp_path / FILE.name}.part")
+    assert sentence.endswith(f"; the 102400 bytes that arrived wait in {tmp_path / FILE.name}.part")
     assert "it answered 404 Not Found" in sentence
     assert left(tmp_path) == [f"{FILE.name}.part"]
     honest = start(rest)
     download(FILE, [honest.address], tmp_path)
-    assert honest.asked == ["bytes=100000-"]
+    assert honest.asked == ["bytes=102400-"]
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
     assert left(tmp_path) == [FILE.name]
 
@@ -193,7 +193,7 @@ def test_a_mirror_that_knows_no_range_sends_all_of_it_again(start: Start, tmp_pa
     mirror = start(ignores_range)
     download(FILE, [mirror.address], tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
-    assert mirror.asked == [None, "bytes=100000-"]
+    assert mirror.asked == [None, "bytes=102400-"]
 
 
 @pytest.mark.parametrize("answer", [sends_other_bytes, sends_other_bytes_in_pieces, sends_too_much])
@@ -222,16 +222,18 @@ def test_a_damaged_part_is_thrown_away_and_the_file_fetched_anew(start: Start, t
     assert mirror.asked[-1] is None
 
 
-def test_a_part_that_is_already_whole_needs_no_mirror(dead: str, tmp_path: Path) -> None:
+def test_a_part_that_is_already_whole_is_not_fetched_again(start: Start, tmp_path: Path) -> None:
     (tmp_path / f"{FILE.name}.part").write_bytes(CONTENT)
-    download(FILE, [dead], tmp_path)
+    mirror = start(lambda _, handler: handler.send_error(416))
+    download(FILE, [mirror.address], tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
+    assert mirror.asked == [f"bytes={len(CONTENT)}-"]
 
 
 def test_another_part_than_was_asked_for_is_refused(start: Start, tmp_path: Path) -> None:
     mirror = start(sends_another_part)
-    assert "it sent another part of the file than that from byte 100000 on" in refusal(tmp_path, mirror.address)
-    assert (tmp_path / f"{FILE.name}.part").read_bytes() == CONTENT[:100_000]
+    assert "it sent another part of the file than that from byte 102400 on" in refusal(tmp_path, mirror.address)
+    assert (tmp_path / f"{FILE.name}.part").read_bytes() == CONTENT[:102_400]
 
 
 def test_without_a_network_each_mirror_is_named_with_its_reason(dead: str, tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_without_a_network_each_mirror_is_named_with_its_reason(dead: str, tmp_p
 
 def test_a_mirror_that_hangs_up_at_once_is_named(start: Start, tmp_path: Path) -> None:
     mirror = start(breaks_off_at_once)
-    assert "the connection broke: RemoteDisconnected" in refusal(tmp_path, mirror.address)
+    assert "no connection: RemoteDisconnected" in refusal(tmp_path, mirror.address)
     assert left(tmp_path) == []
 
 
@@ -255,14 +257,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named(start: Start, tmp_path: Path) -> None:
-    """A process that may not write more than 100 kB to a file stands for the full disk."""
+    """A process that may not write more than 100 KiB to a file stands for the full disk."""
     mirror = start(rest)
     code = f"""
 import resource, signal
 from pathlib import Path
 from seedscope.data.download import Published, download
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (102_400, 102_400))
 try:
     download({FILE!r}, [{mirror.address!r}], Path({str(tmp_path)!r}))
 except Exception as error:
@@ -270,7 +272,7 @@ except Exception as error:
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == f"SeedscopeError {tmp_path / FILE.name}.part cannot be written: File too large\n"
+    assert done.stdout == f"SeedscopeError {tmp_path / FILE.name} cannot be written: File too large\n"
     assert left(tmp_path) == [f"{FILE.name}.part"]
 
 

@@ -46,7 +46,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
             values = rng.integers(0, 256 if shape else 10, (n, *shape))
             content = packed(idx(values))
             old: Published = getattr(mnist, name.upper())
-            new = dataclasses.replace(old, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+            new = dataclasses.replace(old, sha256=hashlib.sha256(content).hexdigest())
             monkeypatch.setattr(mnist, name.upper(), new)
             (tmp_path / old.name).write_bytes(instead.get(name, content))
         return tmp_path

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from seedscope.formulas.intervals import Interval, holm, mean_interval, pair_interval
+from seedscope.formulas.intervals import (
+    Interval,
+    holm,
+    mean_interval,
+    of_each_seed,
+    p_of_zero,
+    pair_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])
@@ -100,3 +108,36 @@ def test_holm_rejects_what_stepping_down_rejects(p):
                 break
             rejected.add(index)
         assert {i for i in range(len(p)) if corrected[i] <= level * (1 + 1e-12)} == rejected
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40, 2304])
+def test_the_wilson_interval_is_that_of_scipy(n):
+    hits = np.unique(np.array([0, 1, n // 2, n - 1, n]))
+    low, high = wilson_interval(hits, np.full(len(hits), n))
+    for k, *ends in zip(hits, low, high, strict=True):
+        expected = stats.binomtest(int(k), n).proportion_ci(0.95, method="wilson")
+        assert ends == pytest.approx([expected.low, expected.high], abs=1e-12)
+
+
+def test_no_trial_has_no_interval():
+    low, high = wilson_interval(np.array([0]), np.array([0]))
+    assert np.isnan([low[0], high[0]]).all()
+
+
+def test_a_pair_belongs_to_both_of_its_seeds():
+    pairs = np.array([[9.0, 1.0, 2.0], [1.0, 9.0, 4.0], [2.0, 4.0, 9.0]])
+    np.testing.assert_allclose(of_each_seed(pairs), [1.5, 2.5, 3.0])
+
+
+def test_the_p_of_a_mean_of_0_is_that_of_the_t_test():
+    values = np.random.default_rng(0).normal(0.5, 1, 7)
+    assert p_of_zero(mean_interval(values)) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert p_of_zero(mean_interval(values[:1])) is None
+    assert p_of_zero(mean_interval(np.zeros(3))) == 1
+    assert p_of_zero(mean_interval(np.ones(3))) == 0
+
+
+def test_numbers_are_nan_where_there_is_none():
+    assert mean_interval(np.array([1.0, 3.0])).numbers[0] == 2
+    np.testing.assert_array_equal(mean_interval(np.ones(1)).numbers, [1, np.nan, np.nan])
+    np.testing.assert_array_equal(mean_interval(np.zeros(0)).numbers, [np.nan] * 3)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from torch import nn
 
 from seedscope.data.squares import Squares
@@ -16,7 +17,6 @@ from seedscope.lenses.attribution.integrated_gradients import integrated_gradien
 from seedscope.lenses.attribution.occlusion import occlusion
 from seedscope.lenses.attribution.scores import Scores, class_scores, probabilities
 from seedscope.lenses.heat_maps import HeatMaps, another_of_its_class
-from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
 from seedscope.lenses.heat_maps.localization import (
     MEASURES,
     added_up,

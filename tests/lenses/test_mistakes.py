@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix
 
 from seedscope.data.squares import Squares
-from seedscope.formulas.decisions import confusion
-from seedscope.formulas.intervals import wilson_interval
 from seedscope.formulas.votes import Votes
 from seedscope.lenses.mistakes import (
     Mistakes,
@@ -29,26 +25,6 @@ def head(request):
     predicted = (logit[:, 0] > 0).astype(int) if targets == 1 else logit.argmax(1)
     label = np.where(rng.random(80) < 0.5, predicted, rng.integers(0, max(2, targets), 80))
     return votes, label, predicted
-
-
-def test_the_confusion_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    label, predicted = rng.integers(0, 5, 300), rng.integers(0, 4, 300)
-    np.testing.assert_array_equal(confusion(label, predicted, 6), confusion_matrix(label, predicted, labels=range(6)))
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 40, 2304])
-def test_the_wilson_interval_is_that_of_scipy(n):
-    hits = np.unique(np.array([0, 1, n // 2, n - 1, n]))
-    low, high = wilson_interval(hits, np.full(len(hits), n))
-    for k, *ends in zip(hits, low, high, strict=True):
-        expected = binomtest(int(k), n).proportion_ci(0.95, method="wilson")
-        assert ends == pytest.approx([expected.low, expected.high], abs=1e-12)
-
-
-def test_no_trial_has_no_interval():
-    low, high = wilson_interval(np.array([0]), np.array([0]))
-    assert np.isnan([low[0], high[0]]).all()
 
 
 def test_pulls_and_bias_add_up_to_the_lead_of_the_wrong_class(head):

@@ -4,26 +4,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
 from sklearn.decomposition import PCA
-from sklearn.linear_model import RidgeCV
 
 from seedscope.files.errors import SettingError
+from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
 from seedscope.lenses import Network
-from seedscope.lenses.space import (
-    _PENALTIES,
-    Space,
-    class_separation,
-    components_above,
-    explained,
-    nearest_centroid_accuracy,
-    permuted_spectra,
-    principal_components,
-    readout,
-    ridge_prediction,
-)
+from seedscope.lenses.space import Space
 
 LENS = Space("fc1")
 
@@ -84,129 +70,6 @@ def random_space(random_replica, *, frames=3, constant=False, places=False, **op
     if "feature_map" in options:
         replica = with_network(replica, frames)
     return train(replica, frames=frames, constant=constant)
-
-
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(n=st.integers(4, 40), units=st.integers(1, 12), seed=st.integers(0, 99))
-def test_principal_components_are_those_of_scikit_learn(n, units, seed):
-    rng = np.random.default_rng(seed)
-    values = rng.normal(3, 1, (n, units)) * np.linspace(1, 9, units)
-    count = min(3, n - 1, units)
-    scores, loadings, variance = principal_components(values, 3)
-    oracle = PCA(svd_solver="full").fit(values)
-    signs = np.sign((oracle.components_[:count] * loadings[:count]).sum(1))
-    np.testing.assert_allclose(variance, oracle.explained_variance_, atol=1e-9 * variance[0])
-    np.testing.assert_allclose(loadings[:count], signs[:, None] * oracle.components_[:count], atol=1e-7)
-    np.testing.assert_allclose(scores[:, :count], signs * oracle.transform(values)[:, :count], atol=1e-6)
-    assert (scores[:, min(n, units) :] == 0).all()
-
-
-def test_the_largest_loading_is_positive_whichever_way_the_data_are_turned():
-    values = np.random.default_rng(0).normal(size=(50, 6))
-    for turned in (values, values[::-1], values[np.random.default_rng(1).permutation(50)]):
-        _, loadings, _ = principal_components(turned, 3)
-        assert (loadings[np.arange(3), np.abs(loadings).argmax(1)] > 0).all()
-        np.testing.assert_allclose(loadings, principal_components(values, 3)[1], atol=1e-9)
-
-
-@pytest.mark.parametrize("rank", [0, 1, 3, 5])
-def test_parallel_analysis_finds_the_planted_number_of_components(rank):
-    rng = np.random.default_rng(rank)
-    values = rng.normal(0, 1, (800, 20)) + 2 * rng.normal(0, 1, (800, rank)) @ rng.choice([-1, 1], (rank, 20))
-    variance = principal_components(values, 3)[2]
-    assert components_above(variance, permuted_spectra(values, rng, 40)) == rank
-
-
-def test_permuting_units_keeps_their_variances_and_breaks_what_ties_them():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0, 1, (500, 1)) * np.array([1.0, 2.0, 3.0])
-    null = permuted_spectra(values, rng, 30)
-    np.testing.assert_allclose(null.sum(1), values.var(0, ddof=1).sum(), rtol=1e-9)
-    np.testing.assert_allclose(null.mean(0), np.sort(values.var(0, ddof=1))[::-1], rtol=0.05)
-    assert (np.diff(null) <= 0).all()
-
-
-def test_separation_by_hand():
-    values = np.array([[0.0], [2.0], [10.0], [12.0]])  # means 1 and 11 around 6: 4 · 25 of 100 + 4 · 1
-    label = np.array([0, 0, 1, 1])
-    assert class_separation(values, label) == pytest.approx(100 / 104)
-    assert nearest_centroid_accuracy(values, label) == 1
-    assert nearest_centroid_accuracy(values, np.array([0, 1, 0, 1])) == 0
-
-
-@settings(max_examples=30, deadline=None, derandomize=True)
-@given(n=st.integers(4, 30), units=st.integers(1, 5), classes=st.integers(2, 4), seed=st.integers(0, 99))
-def test_the_nearest_centroid_is_found_as_if_each_sample_were_taken_out(n, units, classes, seed):
-    rng = np.random.default_rng(seed)
-    values, label = rng.normal(size=(n, units)), rng.integers(classes, size=n)
-    if len(np.unique(label)) < 2:
-        assert np.isnan(nearest_centroid_accuracy(values, label))
-        return
-    right = []
-    for i in range(n):
-        rest = np.delete(np.arange(n), i)
-        means = {k: values[rest][label[rest] == k].mean(0) for k in np.unique(label[rest])}
-        right.append(min(means, key=lambda k: ((values[i] - means[k]) ** 2).sum()) == label[i])
-    assert nearest_centroid_accuracy(values, label) == pytest.approx(np.mean(right))
-
-
-def test_planted_clusters_part_and_random_labels_do_not():
-    rng = np.random.default_rng(0)
-    label = rng.integers(4, size=400)
-    values = rng.normal(0, 1, (400, 8)) + 5 * np.eye(4, 8)[label]
-    # between: 25 · (1 − 1/4) per picture; within: 8
-    assert class_separation(values, label) == pytest.approx(18.75 / 26.75, abs=0.02)
-    assert nearest_centroid_accuracy(values, label) > 0.99
-    shuffled = [rng.permutation(label) for _ in range(300)]
-    assert ttest_1samp([class_separation(values, one) for one in shuffled], 3 / 399).pvalue > 1e-3
-    assert np.mean([nearest_centroid_accuracy(values, one) for one in shuffled]) == pytest.approx(0.25, abs=0.02)
-
-
-def test_where_nothing_varies_or_one_class_is_there_is_no_separation():
-    label = np.array([0, 1, 1])
-    for measure in (class_separation, nearest_centroid_accuracy):
-        assert np.isnan(measure(np.full((3, 2), 0.1), label))
-        assert np.isnan(measure(np.zeros((3, 0)), label))
-        assert np.isnan(measure(np.eye(3), np.zeros(3, dtype=int)))
-
-
-@settings(max_examples=20, deadline=None, derandomize=True)
-@given(n=st.integers(8, 60), units=st.integers(1, 20), seed=st.integers(0, 99))
-def test_ridge_predictions_are_those_of_scikit_learn_with_its_choice_of_penalty(n, units, seed):
-    rng = np.random.default_rng(seed)
-    values, new = rng.normal(2, 3, (n, units)), rng.normal(2, 3, (5, units))
-    wanted = values[:, :1] @ np.array([[1.0, 0.0]]) + rng.normal(0, 2, (n, 2))
-    scale = (np.linalg.svd(values - values.mean(0), compute_uv=False) ** 2).mean()
-    for target in range(2):
-        oracle = RidgeCV(alphas=_PENALTIES * scale).fit(values, wanted[:, target])
-        found = ridge_prediction(values, wanted, new)[:, target]
-        np.testing.assert_allclose(found, oracle.predict(new), rtol=1e-5, atol=1e-5)
-
-
-def test_ridge_predicts_the_mean_where_nothing_varies():
-    np.testing.assert_allclose(ridge_prediction(np.full((4, 3), 0.1), np.arange(4.0)[:, None], np.ones((2, 3))), 1.5)
-    np.testing.assert_allclose(ridge_prediction(np.zeros((4, 0)), np.arange(4.0)[:, None], np.ones((2, 0))), 1.5)
-
-
-def test_a_place_written_into_the_units_is_read_and_one_that_is_not_is_not():
-    rng = np.random.default_rng(0)
-    label = rng.integers(3, size=600)
-    within = rng.uniform(-1, 1, 600)
-    place = np.stack([10 * label + within, 10 * label + rng.uniform(-1, 1, 600)], 1)
-    values = np.stack([label == k for k in range(3)] + [within], 1) + 0.05 * rng.normal(size=(600, 4))
-    left, total, by_class = readout(values, place, label)
-    r2, inside = explained(left, total), explained(*by_class.sum(0))
-    assert (r2 > 0.98).all()  # the class alone tells nearly all of the place …
-    assert inside[0] > 0.95  # … and the units tell the first coordinate within it,
-    assert abs(inside[1]) < 0.05  # but not the second
-    assert (explained(by_class[:, 0, 0], by_class[:, 1, 0]) > 0.9).all()
-
-
-def test_r2_is_cross_validated():
-    rng = np.random.default_rng(0)
-    label = np.zeros(30, dtype=int)
-    left, total, _ = readout(rng.normal(size=(30, 25)), rng.normal(size=(30, 4)), label)
-    assert (explained(left, total) < 0.2).all()  # 25 units fit 30 pictures of noise nearly perfectly
 
 
 def test_the_null_of_the_readout_is_what_the_class_alone_tells(look, random_replica):

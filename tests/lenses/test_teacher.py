@@ -6,10 +6,9 @@ import torch
 import xarray as xr
 
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.nulls import shuffled_within
 from seedscope.lenses.dense_layers import DenseLayers
 from seedscope.lenses.teacher import Teacher
-from seedscope.lenses.teacher.measure import _state, corrections, cosines, sign_agreement
+from seedscope.lenses.teacher.measure import _state, corrections, sign_agreement
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.training import loss_of
 
@@ -84,19 +83,6 @@ def test_the_state_by_hand():
     assert state["zeros"] == state["outputs_zeros"] - 2 / 6 == 3 / 6
     assert (state["on"], state["outputs_on"], state["negative"]) == pytest.approx((2 / 6, 1 / 6, 1 / 6))
     assert np.isnan(_state(np.zeros((2, 3)), correction)["distance"])
-
-
-def test_cosines_are_between_rows():
-    a, b = np.array([[1.0, 0], [1, 1], [0, 0], [2, 0]]), np.array([[3.0, 0], [1, -1], [1, 0], [-1, 0]])
-    np.testing.assert_allclose(cosines(a, b), [1, 0, np.nan, -1])
-
-
-def test_a_shuffle_within_classes_keeps_the_classes():
-    label = np.random.default_rng(0).integers(0, 3, 50)
-    order = shuffled_within(label, np.random.default_rng(1))
-    assert (label[order] == label).all()
-    assert sorted(order) == list(range(50))
-    assert (order != np.arange(50)).sum() > 30
 
 
 @pytest.mark.parametrize("targets", [3, 1])

@@ -13,7 +13,7 @@ from seedscope.lenses.templates import Templates
 from seedscope.lenses.templates.evidence import _most_square
 from seedscope.lenses.templates.measure import _log_spaced
 from seedscope.lenses.templates.readings import NULLS
-from seedscope.lenses.templates.resemblance import TOLERANCE, Inputs, Readings, directions, matched_length
+from seedscope.lenses.templates.resemblance import TOLERANCE, Inputs, Readings, matched_length
 from seedscope.lenses.templates.winners import Rules, State
 from seedscope.models.perceptron import Perceptron
 from seedscope.seeds.together import stacked
@@ -336,12 +336,9 @@ def test_the_products_of_winners_and_losers_by_hand():
     assert np.isnan(hidden.products(inputs)[1]).all()
 
 
-def test_directions_have_length_1_and_what_has_none_is_nan():
-    rows = np.array([[3.0, 4], [0, 0], [2, 2]])
-    np.testing.assert_allclose(directions(rows, "cosine")[0], [0.6, 0.8])
-    assert np.isnan(directions(rows, "cosine")[1]).all()
-    assert np.isnan(directions(rows, "pearson")[1:]).all()
-    assert matched_length(rows, np.ones((3, 2))).tolist()[1] == [0, 0]
+def test_lengths_are_matched_and_a_row_without_one_stays_0():
+    rows = np.array([[3.0, 4], [0, 0]])
+    np.testing.assert_allclose(matched_length(rows, np.array([[0.0, 1], [2, 2]])), [[0.6, 0.8], [0, 0]])
 
 
 def test_frames_are_log_spaced_and_the_first_and_last_among_them():

@@ -9,8 +9,10 @@ from torch import nn
 
 from seedscope.activations.capture import activations
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.classes import class_means, class_variance
+from seedscope.formulas.selectivity import class_selectivity, orientation_selectivity
 from seedscope.lenses import Network
-from seedscope.lenses.tuning import Tuning, across
+from seedscope.lenses.tuning import _SHUFFLES, Tuning, _shuffled, across
 from seedscope.lenses.tuning.layers import MEASURES, medians
 from seedscope.lenses.tuning.orientation import (
     ORIENTATIONS,
@@ -19,17 +21,8 @@ from seedscope.lenses.tuning.orientation import (
     grating,
     periods,
     responses,
-    selectivity,
 )
 from seedscope.lenses.tuning.receptive_field import effective_fields, effective_side, receptive_fields
-from seedscope.lenses.tuning.selectivity import (
-    SHUFFLES,
-    class_means,
-    class_selectivity,
-    class_variance,
-    extent,
-    shuffled,
-)
 from seedscope.models.convnet import ConvNet
 
 LENS = Tuning(["conv1", "conv2"])
@@ -66,7 +59,7 @@ def tuning_of(network, shape=(1, 24, 24)):
     """Return selectivity and preferred orientation by the lens's procedure, of both versions."""
     inside = {"conv": receptive_fields(network, ["conv"], shape)["conv"].inside}
     moved, mean = responses(network, inside, shape)["conv"]
-    return selectivity(at_best_period(moved)[0]), selectivity(at_best_period(mean)[0])
+    return tuple(orientation_selectivity(at_best_period(one)[0], ORIENTATIONS) for one in (moved, mean))
 
 
 def test_stripes_at_0_degrees_are_horizontal_and_rise_to_the_right_from_there_to_90():
@@ -157,18 +150,6 @@ def conv2(network, pictures):
 
 def places(inside):
     return list(zip(*np.nonzero(inside), strict=True))
-
-
-def test_selectivity_by_hand():
-    one = np.zeros(12)
-    one[5] = 7.0
-    pair = np.zeros(12)
-    pair[[0, 6]] = 1  # at right angles to each other
-    index, preferred = selectivity(np.stack([one, np.ones(12), pair, np.zeros(12)]))
-    np.testing.assert_allclose(index[:3], [1, 0, 0], atol=1e-12)
-    assert preferred[0] == pytest.approx(75)
-    assert np.isnan(preferred[1:]).all()
-    assert np.isnan(index[3])
 
 
 def test_the_best_period_is_that_of_the_largest_response_and_the_first_of_equals():
@@ -264,48 +245,14 @@ def test_the_effective_side_of_an_even_square_is_its_side(size):
     assert np.isnan(side[1])
 
 
-def test_extent_by_hand():
-    maps = np.zeros((3, 2, 4))
-    maps[0, 0, 0], maps[1] = 5, 2
-    ratio, active = extent(maps)
-    np.testing.assert_allclose(ratio[:2], [1 / 8, 1])
-    assert np.isnan(ratio[2])
-    np.testing.assert_allclose(active, [1 / 8, 1, 0])
-    assert extent(np.array([[3.0, 1], [0, 0]]))[0] == pytest.approx(16 / (4 * 10))
-
-
-def test_class_selectivity_and_variance_by_hand():
-    mean = np.array([[4.0, 1, 0, 2], [2, 1, 0, 2], [1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0]])
-    label = np.array([0, 0, 1, 1, 3])
-    means = class_means(mean, label, 4)
-    assert np.isnan(means[2]).all()
-    np.testing.assert_allclose(means[[0, 1, 3], 0], [3, 1, 0])
-    index = class_selectivity(means)
-    np.testing.assert_allclose(index[[0, 1, 3]], [(3 - 0.5) / 3.5, 0, 1])
-    assert np.isnan(index[2])
-    variance = class_variance(means, mean, label)
-    centre = mean[:, 0].mean()
-    between = 2 * (3 - centre) ** 2 + 2 * (1 - centre) ** 2 + centre**2
-    assert variance[0] == pytest.approx(between / ((mean[:, 0] - centre) ** 2).sum())
-    assert variance[3] == pytest.approx(1)
-    assert np.isnan(variance[1:3]).all()
-
-
-def test_one_class_has_neither_selectivity_nor_variance():
-    mean, label = np.random.default_rng(0).random((6, 3)), np.ones(6, dtype=int)
-    means = class_means(mean, label, 3)
-    assert np.isnan(class_selectivity(means)).all()
-    assert np.isnan(class_variance(means, mean, label)).all()
-
-
 def test_shuffled_labels_explain_as_much_variance_as_theory_says():
     rng = np.random.default_rng(1)
     label = np.repeat(np.arange(5), 12)
     mean = rng.gamma(2, 1, (60, 40)) + (label == 2)[:, None]
-    index, variance = shuffled(mean, label, 5)
+    index, variance = _shuffled(mean, label, 5)
     assert variance.mean() == pytest.approx((5 - 1) / (60 - 1), rel=0.03)
     orders = np.random.default_rng(0)
-    slow = [class_selectivity(class_means(mean, orders.permutation(label), 5)) for _ in range(SHUFFLES)]
+    slow = [class_selectivity(class_means(mean, orders.permutation(label), 5)) for _ in range(_SHUFFLES)]
     np.testing.assert_allclose(index, np.mean(slow, 0))
     assert index.min() > 0.02  # its largest class is chosen, so it is not 0
     means = class_means(mean, label, 5)

@@ -21,11 +21,12 @@ import yaml
 
 from seedscope.activations.dump import dump_replica
 from seedscope.data import assemble
-from seedscope.files.arrays import write_dataset
+from seedscope.files.arrays import read_dataset, write_dataset
 from seedscope.files.digests import digest, digest_of
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
-from seedscope.files.reading import read_json
+from seedscope.files.reading import read_history, read_json
+from seedscope.files.weights import read_weights
 from seedscope.files.writing import write_text
 from seedscope.lenses import Replica
 from seedscope.replicas import store
@@ -289,6 +290,21 @@ def test_another_experiment_with_the_same_question_takes_it_too(
 def test_a_new_seed_is_trained_and_the_old_one_is_kept(toy: Experiment) -> None:
     assert [trained(toy, seed) for seed in (0, 1)] == [True, True]
     assert [trained(toy, seed) for seed in (0, 1, 2)] == [False, False, True]
+
+
+def test_a_replica_of_no_epochs_is_whole_untrained_and_kept_like_any_other(
+    toy: Experiment, no_training: Callable[[], None]
+) -> None:
+    untrained = changed(toy, "train", "epochs", value=0)
+    assert trained(untrained)
+    columns = ("epoch", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy")
+    assert read_history(untrained.at.history(1)) == {column: [] for column in columns}
+    with read_dataset(untrained.at.frames(1)) as frames:
+        assert frames.step.values.tolist() == [0]
+        for name, values in read_weights(untrained.at.model(1)).items():
+            np.testing.assert_array_equal(frames[name].values[0], values)
+    no_training()
+    assert not trained(untrained)
 
 
 def test_a_replica_carries_its_identity(toy: Experiment) -> None:

@@ -8,10 +8,12 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.paths import Artifacts
@@ -84,21 +86,67 @@ def test_in_a_queued_experiment_the_database_is_that_of_the_real_repository(
         assert uri.startswith((folder / "mlartifacts" / "toy").as_uri())
 
 
-@pytest.mark.usefixtures("toy")
-def test_a_copied_repository_does_not_write_into_the_original(
-    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# Its folder is somewhere else now
+
+
+@pytest.fixture
+def project(toy: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own in which the miniature experiment was published."""
+    folder = tmp_path / "it's 50 % of _ project"
+    folder.mkdir()
+    for name in ("runs", "reports", "mlflow.db"):
+        (toy.root / name).rename(folder / name)
+    monkeypatch.chdir(folder)
     publish(Path(), ["toy"])
-    before = everything(tmp_path)
-    copy = tmp_path / "copy"
-    shutil.copytree(tmp_path, copy, ignore=shutil.ignore_patterns("copy"))
-    monkeypatch.chdir(copy)
-    with pytest.raises(SeedscopeError, match="was moved or copied"):
-        publish(Path(), ["toy"])
-    assert everything(tmp_path) == before
-    shutil.copyfile(empty_database, "mlflow.db")
-    assert len(publish(Path(), ["toy"]).added) == 3
-    assert everything(tmp_path) == before
+    return folder
+
+
+def figure(seed: str) -> bytes:
+    """A figure of a run as MLflow hands it out."""
+    mlflow = client()
+    run = runs(mlflow=mlflow)[seed].info
+    return Path(mlflow.download_artifacts(run.run_id, "figures/contribution/contribution_votes.png")).read_bytes()
+
+
+def go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder as a new process does: MLflow's client remembers where a run's artifacts lay in the last one."""
+    monkeypatch.chdir(folder)
+    _artifact_repos_cache.clear()
+
+
+@pytest.mark.parametrize("how", [shutil.move, shutil.copytree], ids=["moved", "copied"])
+def test_a_project_that_was_moved_or_copied_goes_on_where_it_is(
+    how: Callable[[Path, Path], object], project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, drawn = everything(), figure("seed=3")
+    there = tmp_path / "elsewhere"
+    how(project, there)
+    go(there, monkeypatch)
+    assert not publish(Path(), ["toy"]).added
+    assert figure("seed=3") == drawn
+    assert {run.info.artifact_uri.startswith(there.as_uri()) for run in runs().values()} == {True}
+    assert everything()[1] == before[1]
+    redrawn = redraw(Artifacts("toy")).read_bytes()
+    assert publish(Path(), ["toy"]).revised == ("toy seed=3",)
+    assert figure("seed=3") == redrawn != drawn
+    assert not publish(Path(), ["toy"]).revised
+    if project.exists():
+        go(project, monkeypatch)
+        assert everything() == before
+        assert not publish(Path(), ["toy"]).revised
+        assert figure("seed=3") == drawn
+
+
+@pytest.mark.usefixtures("project")
+def test_what_others_keep_elsewhere_in_the_same_database_stays_there(tmp_path: Path) -> None:
+    other = client().create_experiment("other", (tmp_path / "theirs").as_uri())
+    theirs = client().create_run(other).info.artifact_uri
+    shutil.copyfile("mlflow.db", tmp_path / "mlflow.db")
+    database.settle(tmp_path / "mlflow.db")
+    moved = client(tmp_path / "mlflow.db")
+    assert [run.info.artifact_uri for run in moved.search_runs([other])] == [theirs]
+    assert moved.get_experiment(other).artifact_location == (tmp_path / "theirs").as_uri()
+    assert moved.get_experiment_by_name("toy").artifact_location == (tmp_path / "mlartifacts/toy").as_uri()
 
 
 # What was lost comes back

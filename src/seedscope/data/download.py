@@ -2,37 +2,35 @@
 
 What has arrived lies beside the file in ``<name>.part``. A mirror is asked for the rest (HTTP ``Range``) as long as it
 sends something, then the next one: they publish the same bytes. The whole is held against its SHA-256 and takes its
-name in one step; wrong bytes are deleted. A lock on the ``.part`` file keeps a second download of it waiting.
+name in one step; wrong bytes are deleted. A lock on the ``.part`` file keeps a second download of it waiting. Pooch
+transfers, shows progress and hashes; resuming and asking the next mirror are not in it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedscope.files.errors import SeedscopeError, in_one_line
 
-_AT_ONCE = 1 << 16
+if TYPE_CHECKING:
+    import requests
+
 _PATIENCE = 20.0  # seconds without a byte after which a mirror counts as dead
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file as it was published: name, size in bytes, SHA-256."""
+    """A file as it was published: name and SHA-256."""
 
     name: str
-    size: int
     sha256: str
 
 
@@ -71,28 +69,6 @@ def download(file: Published, mirrors: Sequence[str], folder: Path) -> None:
     raise SeedscopeError(f"{file.name} cannot be downloaded ({'; '.join(failures)}){resumed}")
 
 
-def published_size(name: str, mirrors: Sequence[str]) -> int:
-    """Return the size in bytes that the first of the mirrors that knows it gives for a file.
-
-    Raises:
-        SeedscopeError: no mirror says it; each is named with what it did instead.
-    """
-    failures = []
-    for mirror in mirrors:
-        request = urllib.request.Request(f"{mirror.rstrip('/')}/{name}", method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-                said = str(answer.headers.get("Content-Length"))
-            if said.isdigit():
-                return int(said)
-            failures.append(f"{mirror}: it does not say how long the file is")
-        except urllib.error.HTTPError as error:
-            failures.append(f"{mirror}: it answered {error.code} {error.reason}")
-        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            failures.append(f"{mirror}: no connection: {in_one_line(error)}")
-    raise SeedscopeError(f"{name} cannot be downloaded ({'; '.join(failures)})")
-
-
 @contextlib.contextmanager
 def _locked(part: Path) -> Iterator[BufferedRandom]:
     """Open the ``.part`` file, empty or with what arrived before, for this process alone."""
@@ -107,65 +83,67 @@ def _locked(part: Path) -> Iterator[BufferedRandom]:
 
 def _complete(file: Published, arrived: BufferedRandom, address: str) -> None:
     """Ask one mirror until the file is whole and right, or it sends nothing more."""
-    from_the_start = not _size(arrived)
-    while True:
-        before = _size(arrived)
-        trouble = _fetch(file, arrived, address) if before < file.size else ""
-        now = _size(arrived)
-        if now < file.size:
-            if now <= before:
-                raise _MirrorError(trouble)
-            continue
-        arrived.seek(0)
-        found = hashlib.file_digest(arrived, "sha256").hexdigest()
-        if found == file.sha256:
-            return
+    import pooch
+
+    resumed = _append_all(arrived, address)
+    if pooch.file_hash(arrived.name) == file.sha256:
+        return
+    if resumed:  # what had arrived before may have been wrong
         arrived.truncate(0)
-        if from_the_start:
-            raise _MirrorError(f"it sent another file (SHA-256 {found[:12]}…, not {file.sha256[:12]}…)")
-        from_the_start = True  # what had arrived before may have been wrong
+        _append_all(arrived, address)
+    found = pooch.file_hash(arrived.name)
+    if found != file.sha256:
+        arrived.truncate(0)
+        raise _MirrorError(f"it sent another file (SHA-256 {found[:12]}…, not {file.sha256[:12]}…)")
 
 
-def _fetch(file: Published, arrived: BufferedRandom, address: str) -> str:
-    """Append what the mirror sends, one byte too many at most, and return what went wrong, if anything did."""
-    offset = _size(arrived)
-    request = urllib.request.Request(address, headers={"Range": f"bytes={offset}-"} if offset else {})
-    try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-            if answer.status != 206:  # it sends the whole file
-                offset = 0
-                arrived.truncate(0)
-            elif not str(answer.headers.get("Content-Range")).startswith(f"bytes {offset}-"):
-                return f"it sent another part of the file than that from byte {offset} on"
-            with _bar(file, offset) as bar:
-                while chunk := answer.read(min(_AT_ONCE, file.size + 1 - offset)):
-                    _append(arrived, chunk)
-                    offset += len(chunk)
-                    bar.update(len(chunk))
-    except urllib.error.HTTPError as error:
-        return f"it answered {error.code} {error.reason}"
-    except urllib.error.URLError as error:
-        return f"no connection: {error.reason}"
-    except (OSError, http.client.HTTPException) as error:
-        return f"the connection broke: {in_one_line(error)}"
-    return f"the transfer broke off after {offset} of {file.size} bytes"
+def _append_all(arrived: BufferedRandom, address: str) -> bool:
+    """Append what a mirror sends until it has no more; return whether that is not all from one answer."""
+    import pooch
+    import requests
+
+    resumed = False
+    while True:
+        offset = _size(arrived)
+        resumed |= offset > 0
+        fetch = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(),
+            timeout=_PATIENCE,
+            # The bytes as they are published: Range counts those, and a server may compress what it sends.
+            headers={"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})},
+            hooks={"response": _from(offset, arrived)},
+        )
+        try:
+            fetch(address, arrived, None)
+        except requests.HTTPError as error:
+            if error.response.status_code == requests.codes.requested_range_not_satisfiable:
+                return resumed  # there is no more
+            raise _MirrorError(f"it answered {error.response.status_code} {error.response.reason}") from error
+        except requests.RequestException as error:
+            if _size(arrived) <= offset:
+                raise _MirrorError(f"no connection: {_first_cause(error)}") from error
+        else:
+            return resumed
 
 
-def _append(arrived: BufferedRandom, chunk: bytes) -> None:
-    try:
-        arrived.write(chunk)
-        arrived.flush()
-    except OSError as error:
-        raise SeedscopeError(f"{arrived.name} cannot be written: {error.strerror}") from error
+def _from(offset: int, arrived: BufferedRandom) -> Callable[..., None]:
+    """Return what holds an answer against the byte that it was to begin with."""
+
+    def check(answer: requests.Response, **_: Any) -> None:
+        if answer.status_code == 200:  # it sends the whole file
+            arrived.truncate(0)
+        elif answer.status_code == 206 and not answer.headers["Content-Range"].startswith(f"bytes {offset}-"):
+            raise _MirrorError(f"it sent another part of the file than that from byte {offset} on")
+
+    return check
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return in words what requests and urllib3 wrapped into errors of their own."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return in_one_line(error)
 
 
 def _size(arrived: BufferedRandom) -> int:
     return os.fstat(arrived.fileno()).st_size
-
-
-def _bar(file: Published, offset: int) -> Any:
-    """Return a progress bar on a terminal; anywhere else it stays quiet."""
-    from tqdm import tqdm
-
-    quiet = not sys.stderr.isatty()
-    return tqdm(desc=file.name, total=file.size, initial=offset, unit="B", unit_scale=True, disable=quiet)

@@ -16,6 +16,15 @@ def predicted_class(logit: np.ndarray) -> np.ndarray:
     return (logit[:, 0] > 0).astype(np.int64) if logit.shape[1] == 1 else logit.argmax(1)
 
 
+def probabilities(logit: np.ndarray) -> np.ndarray:
+    """Return the probability of each class, (sample, class), in float64; of one logit those of classes 0 and 1."""
+    from scipy.special import softmax
+
+    if logit.shape[1] == 1:
+        logit = np.concatenate([np.zeros_like(logit), logit], axis=1)
+    return np.asarray(softmax(logit.astype(np.float64), axis=1))
+
+
 def strongest_other(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return, of each sample, the class with the largest logit that is not its label."""
     if logit.shape[1] == 1:

@@ -4,7 +4,8 @@
     θ̂ ± t(0.975, n − 1) · √((n − 1)/n · Σ_i (θ₋ᵢ − θ̄)²)       for statistics of pairs of seeds: jackknife over seeds
 
 Pairs of seeds share seeds, so they are not independent; the jackknife (Quenouille 1956; Tukey 1958) leaves out
-one seed with all its pairs. Families of p-values are corrected by Holm (1979).
+one seed with all its pairs. Families of p-values are corrected by Holm (1979). A share of n independent trials has
+the score interval of Wilson (1927).
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ class Interval:
     def as_dict(self) -> dict[str, float | int | None]:
         """Return the interval as a metric."""
         return {"mean": self.mean, "low": self.low, "high": self.high, "n": self.n}
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Return mean, low and high; NaN for what there is not."""
+        mean, low, high = (float("nan") if one is None else one for one in (self.mean, self.low, self.high))
+        return mean, low, high
 
 
 def mean_interval(values: np.ndarray) -> Interval:
@@ -64,6 +71,25 @@ def pair_interval(pairs: np.ndarray) -> Interval:
     without = (total - 2 * off_diagonal.sum(1)) / ((n - 1) * (n - 2))
     half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def of_each_seed(pairs: np.ndarray) -> np.ndarray:
+    """Return the mean over the pairs of each seed: (seed, seed) → (seed); NaN of a seed without a pair."""
+    n = len(pairs)
+    total = np.where(np.eye(n, dtype=bool), 0.0, pairs).sum(1)
+    return total / (n - 1) if n > 1 else np.full(n, np.nan)
+
+
+def p_of_zero(interval: Interval) -> float | None:
+    """Return the two-sided p-value of a mean of 0, from the t interval around it."""
+    from scipy.stats import t
+
+    if interval.mean is None or interval.high is None:
+        return None
+    error = (interval.high - interval.mean) / t.ppf(0.975, interval.n - 1)
+    if error == 0:
+        return float(interval.mean == 0)
+    return float(2 * t.sf(abs(interval.mean) / error, interval.n - 1))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

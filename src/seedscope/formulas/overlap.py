@@ -55,7 +55,7 @@ def chance_of_channels(member: np.ndarray, live: np.ndarray) -> np.ndarray:
         live: (seed, channel, place).
     """
     at_place = member.sum(-2).astype(np.float64)  # (seed, class, place)
-    alive = live.any(-1).astype(np.float64)
+    alive = np.asarray(live.any(-1), dtype=np.float64)
     n_live = alive.sum(-1)
     both = alive @ alive.T
     share = np.divide(both, n_live[:, None] * n_live, out=np.zeros_like(both), where=both > 0)

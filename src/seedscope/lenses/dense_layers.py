@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.decisions import probabilities
 from seedscope.lenses import Network, require_dense_end, require_one_run, require_training
 
 if TYPE_CHECKING:
@@ -67,13 +68,9 @@ class DenseLayers:
 
 def logit_gradient(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return the gradient of each sample's cross-entropy at its logits, (sample, target)."""
-    if logit.shape[1] == 1:
-        # Of σ(z) the side that does not overflow.
-        small = np.exp(-np.abs(logit))
-        probability = np.where(logit >= 0, 1, small) / (1 + small)
-        return probability - label[:, None]
-    grown = np.exp(logit - logit.max(1, keepdims=True))
-    return grown / grown.sum(1, keepdims=True) - (label[:, None] == np.arange(logit.shape[1]))
+    gradient = probabilities(logit)
+    gradient[np.arange(len(label)), label] -= 1
+    return gradient[:, 1:] if logit.shape[1] == 1 else gradient
 
 
 def require_dense_layers(network: Network, layers: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
 from seedscope.lenses import Network, Replica, require_dense_head
 from seedscope.lenses.units import Units
@@ -54,10 +55,8 @@ class Dominance:
         votes = votes_of(replica, self.features, self.head)
         label = replica.probe.label.values
         size = np.abs(votes.activation)
-        n_classes, units = len(replica.class_names), size.shape[1]
-        mean_size = np.stack(
-            [size[label == k].mean(0) if (label == k).any() else np.full(units, np.nan) for k in range(n_classes)]
-        )
+        n_classes = len(replica.class_names)
+        mean_size = class_means(size, label, n_classes)
         work = np.stack([mean_size * np.abs(votes.class_weight(centred=centred)) for centred in (False, True)])
         share = cumulative_share(work[..., votes.live])
         return xr.Dataset(

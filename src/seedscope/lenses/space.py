@@ -1,21 +1,17 @@
 """Where does a layer place the pictures? Its L live units are the axes of a space; a picture is a point in it.
 
-    principal components  X − mean = U S Vᵀ over the n probe pictures (sample, unit); scores U S, λ = S² / (n − 1)
-    effective dimension   (Σ λ)² / Σ λ²                                       1: a line, L: a ball
-    class separation      tr(between-class scatter) / tr(total scatter)       0: means coincide, 1: each class one point
-    nearest centroid      share of pictures whose class has the nearest mean, each left out of its own class's mean
-    reading the place     1 − Σ (y − ŷ)² / Σ (y − ȳ)²,  ŷ by ridge regression, 5-fold cross-validated
+    principal components, and how many there are by parallel analysis      :mod:`seedscope.formulas.components`
+    effective dimension   (Σ λ)² / Σ λ² of their variances λ                1: a line, L: a ball
+    class separation      between classes, as a share of the variance       :mod:`seedscope.formulas.classes`
+    nearest centroid      share of pictures whose class has the nearest mean
+    reading the place     R² by cross-validated ridge regression            :mod:`seedscope.formulas.ridge`
 
-Units are centred and not scaled: distances are those that the next layer sees. A component's largest loading is
-positive, which fixes its sign. How many components there are is read by parallel analysis (Horn 1965): each unit's
-values are permuted over the pictures by themselves, and a leading component counts while it holds more than the
-95 % quantile of its like there (Glorfeld 1995). The null shares out all the variance, also what larger components
-hold, so it is strict with the later ones; the effective dimension is not.
+Units are centred and not scaled: distances are those that the next layer sees. Parallel analysis is strict with later
+components; the effective dimension is not.
 
 Separation and nearest centroid are followed through training, over the pictures of ``<features>_frames`` (a feature
 map's channels are averaged over space there, so its maps are computed anew with the network of each frame), with labels
-shuffled as their null. Separation is η² of a one-way analysis of variance, summed over units; its null expectation is
-(classes − 1) / (pictures − 1). A layer that training cannot change, such as the picture itself, has one value of each.
+shuffled as their null. A layer that training cannot change, such as the picture itself, has one value of each.
 
 The class alone tells much of the place. So the place is also read *within* classes: a ridge regression for each
 class, held against the class's mean of the training folds. The null permutes the places within each class and
@@ -33,8 +29,11 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
+from seedscope.formulas.components import components_above, permuted_spectra, principal_components
 from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.nulls import shuffled_within
+from seedscope.formulas.ridge import explained, readout
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
 from seedscope.lenses.units import Units
 
@@ -48,140 +47,7 @@ if TYPE_CHECKING:
 _AXES = 3  # components whose scores are kept
 _PERMUTATIONS = 20
 _FOLLOWED = 512  # pictures of a layer that training cannot change
-_FOLDS = 5
-_PENALTIES = 10.0 ** np.arange(-4, 5)  # of the mean squared singular value
 _CORNERS = ("#0072B2", "#CC79A7", "#009E73", "#E69F00")  # of the map of places: top left, top right, bottom …
-
-
-def principal_components(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scores (sample, count), loadings (count, unit) and every component's variance (min(sample, unit)).
-
-    What there are fewer components than ``count`` is zero.
-    """
-    centred = _centred(values)
-    left, size, loadings = np.linalg.svd(centred, full_matrices=False)
-    if loadings.size:
-        largest = np.take_along_axis(loadings, np.abs(loadings).argmax(1)[:, None], 1)
-        sign = np.where(largest < 0, -1.0, 1.0)
-        loadings, left = loadings * sign, left * sign.T
-    kept = min(count, len(size))
-    scores, kept_loadings = np.zeros((len(values), count)), np.zeros((count, values.shape[1]))
-    scores[:, :kept] = left[:, :kept] * size[:kept]
-    kept_loadings[:kept] = loadings[:kept]
-    return scores, kept_loadings, size**2 / max(1, len(values) - 1)
-
-
-def _centred(values: np.ndarray) -> np.ndarray:
-    moved = values - values[:1]  # so that what does not vary is 0, not rounding
-    return moved - moved.mean(0)
-
-
-def permuted_spectra(values: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
-    """Return the variances of the components when each unit is permuted by itself, (time, component), descending."""
-    spectra = []
-    for _ in range(times):
-        covariance = np.atleast_2d(np.cov(rng.permuted(_centred(values), axis=0), rowvar=False))
-        spectra.append(np.clip(np.linalg.eigvalsh(covariance)[::-1], 0, None)[: min(values.shape)])
-    return np.array(spectra)
-
-
-def components_above(variance: np.ndarray, null: np.ndarray) -> int:
-    """Return how many leading components hold more than the 95 % quantile of the null (time, component)."""
-    above = variance > np.quantile(null, 0.95, axis=0)
-    return int(above.argmin()) if not above.all() else len(above)
-
-
-def class_separation(values: np.ndarray, label: np.ndarray) -> float:
-    """Return the share of the variance (sample, unit) that lies between classes; NaN where nothing varies."""
-    centred = _centred(values)
-    total = (centred**2).sum()
-    classes = np.unique(label)
-    if len(classes) < 2 or total == 0:
-        return float("nan")
-    between = sum((label == k).sum() * (centred[label == k].mean(0) ** 2).sum() for k in classes)
-    return float(between / total)
-
-
-def nearest_centroid_accuracy(values: np.ndarray, label: np.ndarray) -> float:
-    """Return the share of samples nearest to their class's mean, itself left out; NaN where nothing varies.
-
-    A sample that is alone in its class has no such mean, and is not counted right.
-    """
-    classes, code = np.unique(label, return_inverse=True)
-    if len(classes) < 2 or np.ptp(values, axis=0).max(initial=0) == 0:
-        return float("nan")
-    n = np.bincount(code)
-    member = np.eye(len(classes))[code]
-    values = _centred(values)
-    means = member.T @ values / n[:, None]
-    distance = (values**2).sum(1)[:, None] - 2 * values @ means.T + (means**2).sum(1)
-    rows = np.arange(len(label))
-    alone = n[code] == 1
-    distance[rows, code] *= (n[code] / np.maximum(1, n[code] - 1)) ** 2
-    return float(((distance.argmin(1) == code) & ~alone).mean())
-
-
-def ridge_prediction(train: np.ndarray, wanted: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Return each target's prediction for ``test`` by ridge regression with the best penalty, (sample, target).
-
-    The penalty is that of least squared leave-one-out error within ``train``, target by target.
-
-    Args:
-        train: (sample, unit).
-        wanted: (sample, target) for ``train``.
-        test: (sample, unit).
-    """
-    centre, mean = train[0] + (train - train[0]).mean(0), wanted.mean(0)
-    left, size, right = np.linalg.svd(train - centre, full_matrices=False)
-    scale = (size**2).mean() if size.size else 0.0
-    if scale == 0:
-        return np.broadcast_to(mean, (len(test), wanted.shape[1])).copy()
-    shrink = size**2 / (size**2 + _PENALTIES[:, None] * scale)  # (penalty, component)
-    along = left.T @ (wanted - mean)
-    leverage = (left**2) @ shrink.T + 1 / len(train)  # the mean is fitted as well
-    fitted = np.einsum("sc,pc,ct->pst", left, shrink, along, optimize=True)
-    residual = (wanted - mean - fitted) / (1 - np.minimum(leverage.T, 1 - 1e-9))[..., None]
-    best = (residual**2).sum(1).argmin(0)  # (target)
-    factor = np.divide(shrink[best].T, size[:, None], out=np.zeros((len(size), len(best))), where=size[:, None] > 0)
-    return (test - centre) @ (right.T @ (factor * along)) + mean
-
-
-def readout(values: np.ndarray, wanted: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how well each target can be read linearly, cross-validated, as the sums of squares that make R².
-
-    Args:
-        values: (sample, unit).
-        wanted: (sample, target).
-        label: (sample); classes are spread evenly over the folds.
-
-    Returns:
-        ``left`` and ``total``: what is left by one regression for all classes, and what there is, (target);
-        ``within``: (class, 2, target), the same by one regression for each class, and around the class's mean.
-    """
-    classes, code = np.unique(label, return_inverse=True)
-    fold = np.empty(len(label), dtype=np.int64)
-    for k in range(len(classes)):
-        fold[code == k] = np.arange((code == k).sum()) % _FOLDS
-    left, total = np.zeros(wanted.shape[1]), np.zeros(wanted.shape[1])
-    within = np.zeros((len(classes), 2, wanted.shape[1]))
-    for turn in range(_FOLDS):
-        test = fold == turn
-        if not test.any() or test.all():
-            continue
-        left += ((wanted[test] - ridge_prediction(values[~test], wanted[~test], values[test])) ** 2).sum(0)
-        total += ((wanted[test] - wanted[~test].mean(0)) ** 2).sum(0)
-        for k in range(len(classes)):
-            own_test, own_train = test & (code == k), ~test & (code == k)
-            if own_test.any() and own_train.any():
-                predicted = ridge_prediction(values[own_train], wanted[own_train], values[own_test])
-                within[k, 0] += ((wanted[own_test] - predicted) ** 2).sum(0)
-                within[k, 1] += ((wanted[own_test] - wanted[own_train].mean(0)) ** 2).sum(0)
-    return left, total, within
-
-
-def explained(left: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Return R² = 1 − left / total; NaN where there is nothing to explain."""
-    return 1 - np.divide(left, total, out=np.full(np.shape(total), np.nan), where=total > 0)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from seedscope.drawing import Drawing
 from seedscope.drawing.rows import grey_or_rgb
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.names import imagenet_name, in_a_sentence
+from seedscope.formulas.decisions import probabilities
 from seedscope.lenses import Network, Replica
 
 if TYPE_CHECKING:
@@ -113,11 +114,7 @@ class TopClasses:
 
 def _likeliest(logit: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the likeliest classes and their probabilities, each (sample, rank)."""
-    from scipy.special import softmax
-
-    if logit.shape[1] == 1:  # of the positive class; the other one's is 0
-        logit = np.concatenate([np.zeros_like(logit), logit], axis=1)
-    probability = softmax(logit.astype(np.float64), axis=1)
+    probability = probabilities(logit)
     target = np.argsort(-probability, axis=1, kind="stable")[:, :top]
     return target, np.take_along_axis(probability, target, 1)
 

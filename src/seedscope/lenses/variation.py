@@ -41,8 +41,10 @@ from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.correlation import spearman
 from seedscope.formulas.decisions import predicted_class, true_margin
-from seedscope.formulas.intervals import wilson_interval
+from seedscope.formulas.intervals import mean_interval, wilson_interval
+from seedscope.formulas.nulls import another_of_its_class
 from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
@@ -94,15 +96,6 @@ def level_below(level: np.ndarray, accuracy: np.ndarray, base: int, threshold: f
                 break
             at += step
     return float(min(found, key=lambda there: abs(there - level[base]))) if found else float("nan")
-
-
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Spearman's rank correlation, equal values at their mean rank; NaN where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    x, y = (rankdata(values) - (len(values) + 1) / 2 for values in (a, b))
-    size = np.sqrt((x**2).sum() * (y**2).sum())
-    return float((x * y).sum() / size) if size > 0 else float("nan")
 
 
 @dataclass(frozen=True)
@@ -365,7 +358,7 @@ def _agreement(a: np.ndarray, b: np.ndarray, live: np.ndarray) -> tuple[float, f
     """Return the overlap of top sets and the rank correlation of mean votes (class, unit), averaged over classes."""
     seen = np.flatnonzero(~np.isnan(a).any(1) & ~np.isnan(b).any(1))
     shared = top_overlap(top_units(a[seen], live, _TOP), top_units(b[seen], live, _TOP))
-    ranks = np.array([rank_correlation(a[k, live], b[k, live]) for k in seen])
+    ranks = np.array([float(spearman(a[k, live], b[k, live])) for k in seen])
     known = ranks[~np.isnan(ranks)]
     return (
         float(shared.mean()) if len(seen) and live.any() else float("nan"),
@@ -386,20 +379,15 @@ def _picture_overlap(
     own = label[base][kept]
     weight = votes.class_weight(centred=True)[own]
     here, there = (top_units(votes.activation[which[kept]] * weight, live, _TOP) for which in (where, base))
-    following = np.arange(len(kept))
-    for k in np.unique(own):
-        following[own == k] = np.roll(following[own == k], -1)
-    alone = following == np.arange(len(kept))
-    return top_overlap(here, there), top_overlap(here, there[following])[~alone]
+    following = another_of_its_class(own)
+    others = following >= 0
+    return top_overlap(here, there), top_overlap(here[others], there[following[others]])
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
     """Return the mean over pictures and its 95 % t interval."""
-    from scipy.stats import t
-
-    n, mean = len(values), float(values.mean()) if len(values) else float("nan")
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+    mean, low, high = mean_interval(values).numbers
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def _designs(measured: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:

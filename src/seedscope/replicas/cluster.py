@@ -1,4 +1,4 @@
-"""Run the seeds on a Dask cluster, through joblib's own Dask backend, with the same bytes as on one machine.
+"""Run the seeds on a Dask cluster, with the same bytes as on one machine.
 
 What travels to a Dask worker is a command, not a function: it starts the project's own Python in the project's
 folder, where one seed is worked on and the process ends. So a worker needs nothing but that folder and that Python
@@ -24,8 +24,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -40,13 +40,14 @@ from seedscope.replicas.mapping import Name, Outcome
 from seedscope.settings.code import PACKAGE_ROOT
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 T = TypeVar("T")
 Finished = subprocess.CompletedProcess[bytes]
 
 _ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _CONNECTED_WITHIN = 10.0  # seconds
+_A_LOOK_EVERY = 1.0  # seconds
 _ABANDONED_AFTER = 120.0  # seconds; attributes on NFS may be a minute old
 _PROCESS = (
     "import os, pickle, sys; parent = os.getppid(); "
@@ -102,84 +103,88 @@ class Dask:
         lease = Path(f"{folder}.lease")
         with _lease(lease), _connected(self.scheduler) as client:
             died: list[Name] = []
-            for done in self._finished(client, run, folder, lease, seeds):
-                if done.returncode < 0:
-                    died += [seed for seed in seeds if str(seed) == done.args[-1]]
+            for seed, outcome in self._outcomes(client, run, folder, lease, seeds):
+                if outcome is None:
+                    died.append(seed)
                 else:
-                    yield _outcome(done)
+                    yield outcome
             if died:
                 sys.stderr.write(f"The process of a seed died; trying once more: seeds {died}\n")
-                for done in self._finished(client, run, folder, lease, died):
-                    yield _outcome(done)
+                for seed, outcome in self._outcomes(client, run, folder, lease, died):
+                    yield outcome or Outcome(seed, failure="its process died twice (killed, or out of memory)")
 
-    def _finished(
+    def _outcomes(
         self, client: Client, run: Callable[[Path, Name], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[Name]
-    ) -> Iterator[Finished]:
+    ) -> Iterator[tuple[Name, Outcome[T] | None]]:
+        """Yield every seed with its outcome as it comes; ``None`` where its process died."""
         import cloudpickle
-        from joblib import Parallel, delayed
 
-        backend = _backend(client, self.patience)
         here = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  # '' is the working folder
         expected = _installed()
 
-        def command(seed: Name) -> Any:
+        def submitted(seed: Name) -> Future[Finished]:
             work = cloudpickle.dumps(partial(_answer, run, folder, lease, expected, seed))
-            return delayed(subprocess.run)(
+            return client.submit(
+                subprocess.run,
                 [sys.executable, "-c", _PROCESS, str(seed)],
                 input=pickle.dumps((here, work)),
                 cwd=str(Path.cwd()),
                 capture_output=True,
+                pure=False,  # the same command twice is to be run twice
             )
 
-        parallel = Parallel(
-            backend=backend, n_jobs=-1, batch_size=1, pre_dispatch="all", return_as="generator_unordered"
-        )
-        with self._watching(client, lease, backend):
+        running = {submitted(seed): seed for seed in seeds}
+        while running:
+            for future in self._next_done(client, running, lease):
+                seed = running.pop(future)
+                yield seed, self._outcome(seed, future)
+
+    def _next_done(self, client: Client, running: Collection[Future[Finished]], lease: Path) -> set[Future[Finished]]:
+        """Wait for the next of the processes to end, and meanwhile keep the lease fresh; return those that have."""
+        from distributed import wait
+
+        worked = time.monotonic()
+        while True:
+            lease.touch()
             try:
-                yield from parallel(command(seed) for seed in seeds)
-            except FileNotFoundError as error:
-                raise SeedscopeError(
-                    f"a worker of the Dask cluster at {self.scheduler} has no {error.filename}: workers need this "
-                    "project's folder and its Python under the same paths"
-                ) from error
-            except TimeoutError as error:
-                raise self._without_workers() from error
+                with client.as_current():
+                    return set(wait(list(running), timeout=_A_LOOK_EVERY, return_when="FIRST_COMPLETED").done)
             except concurrent.futures.CancelledError as error:
                 raise SeedscopeError(
                     f"the Dask scheduler at {self.scheduler} was lost; what was finished is kept"
                 ) from error
-
-    def _without_workers(self) -> SeedscopeError:
-        return SeedscopeError(
-            f"the Dask cluster at {self.scheduler} has had no worker for {self.patience:g} s; start some, or raise "
-            "engine.patience"
-        )
-
-    @contextmanager
-    def _watching(self, client: Client, lease: Path, backend: Any) -> Iterator[None]:
-        """Keep the lease fresh, and end the wait when there has been no worker for too long."""
-        over = threading.Event()
-
-        def watch() -> None:
-            seen = time.monotonic()
-            while not over.wait(1):
-                lease.touch()
-                try:
+            except TimeoutError:
+                with suppress(OSError, TimeoutError):  # a scheduler that does not answer has no worker for us either
                     if client.sync(client.scheduler.ncores, callback_timeout=5):
-                        seen = time.monotonic()
-                except (OSError, TimeoutError):  # a scheduler that does not answer has no worker for us either
-                    pass
-                if time.monotonic() - seen > self.patience:
-                    backend.give_up(self._without_workers())
-                    return
+                        worked = time.monotonic()
+            if time.monotonic() - worked > self.patience:
+                raise SeedscopeError(
+                    f"the Dask cluster at {self.scheduler} has had no worker for {self.patience:g} s; start some, or "
+                    "raise engine.patience"
+                )
 
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
+    def _outcome(self, seed: Name, future: Future[Finished]) -> Outcome[Any] | None:
+        """Return what the process of a seed answered, or how it ended instead; ``None`` where it was killed."""
+        from distributed import KilledWorker
+
         try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
+            done = future.result()
+        except KilledWorker:
+            return Outcome(seed, failure="its workers died one after another (killed, or out of memory)")
+        except FileNotFoundError as error:
+            raise SeedscopeError(
+                f"a worker of the Dask cluster at {self.scheduler} has no {error.filename}: workers need this "
+                "project's folder and its Python under the same paths"
+            ) from error
+        if done.returncode < 0:
+            return None
+        said = done.stderr.decode(errors="replace").strip()
+        if done.returncode:
+            return Outcome(seed, failure=said.splitlines()[-1] if said else f"exit status {done.returncode}")
+        if said:
+            sys.stderr.write(f"{said}\n")
+        answer: Outcome[Any] = pickle.loads(done.stdout)
+        return answer
 
 
 @contextmanager
@@ -204,47 +209,6 @@ def _connected(address: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
-
-
-def _backend(client: Client, patience: float) -> Any:
-    """Return joblib's Dask backend; it also tells of tasks that Dask itself gave up, which joblib waits for forever."""
-    from distributed.scheduler import KilledWorker
-    from joblib._dask import DaskDistributedBackend
-
-    class Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
-        def effective_n_jobs(self, n_jobs: int = -1) -> int:
-            return max(2, int(super().effective_n_jobs(n_jobs)))  # of one job joblib says: here, in this process
-
-        def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
-            self.give_up = callback
-            job = super().submit(func, callback)
-
-            def told(job: concurrent.futures.Future[Any]) -> None:
-                error = job.exception()
-                if isinstance(error, KilledWorker):
-                    [(_, (command,), _)] = func.items
-                    said = b"its workers died one after another (killed, or out of memory)"
-                    callback([subprocess.CompletedProcess(command, 1, b"", said)])
-                elif error is not None:
-                    callback(error)
-
-            job.add_done_callback(told)
-            return job
-
-    return Backend(client=client, wait_for_workers_timeout=patience)
-
-
-def _outcome(done: Finished) -> Outcome[Any]:
-    """Return what the process of a seed answered, or how it ended instead."""
-    said = done.stderr.decode(errors="replace").strip()
-    if done.returncode == 0:
-        if said:
-            sys.stderr.write(f"{said}\n")
-        answer: Outcome[Any] = pickle.loads(done.stdout)
-        return answer
-    if done.returncode < 0:
-        return Outcome(int(done.args[-1]), failure="its process died twice (killed, or out of memory)")
-    return Outcome(int(done.args[-1]), failure=said.splitlines()[-1] if said else f"exit status {done.returncode}")
 
 
 # --- What follows runs in the process of a seed. ----------------------------------------------------------------

@@ -71,11 +71,10 @@ class GivenWeights:
                 return place
         if not self.mirrors or self.sha256 is None:
             raise SettingError("file", f"there is no file {' or '.join(map(str, places))}")
-        from seedscope.data.download import Published, download, published_size
+        from seedscope.data.download import Published, download
 
         cache = places[-1]
-        size = published_size(cache.name, self.mirrors)
-        download(Published(cache.name, size, self.sha256), self.mirrors, cache.parent)
+        download(Published(cache.name, self.sha256), self.mirrors, cache.parent)
         return cache
 
     def digest(self) -> str:

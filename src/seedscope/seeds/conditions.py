@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope.formulas.intervals import Interval, holm, mean_interval, pair_interval
+from seedscope.formulas.correlation import slopes, spearman
+from seedscope.formulas.intervals import Interval, holm, mean_interval, p_of_zero, pair_interval
 from seedscope.lenses.comparison import Comparison
 from seedscope.seeds.headlines import Followed
 from seedscope.seeds.sheets import conditions_sheet
@@ -126,23 +127,6 @@ def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def slopes(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the least-squares slope along the first axis: (condition, …) → (…)."""
-    weight = steps - steps.mean()
-    return np.tensordot(weight / (weight**2).sum(), values, axes=1)
-
-
-def rank_correlations(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return Spearman's ρ along the first axis, (condition, …) → (…); NaN where nothing changes."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(values, axis=0)
-    ranks = ranks - ranks.mean(0)
-    order = rankdata(steps) - (len(steps) + 1) / 2
-    size = np.sqrt((order**2).sum() * (ranks**2).sum(0))
-    return np.divide(np.tensordot(order, ranks, axes=1), size, out=np.full(size.shape, np.nan), where=size > 1e-12)
-
-
 def trends(axis: Axis, conditions: Sequence[Sequence[Followed]]) -> list[Trend]:
     """Return the trend of every headline number; none where the values of the setting are no numbers."""
     if not axis.numeric:
@@ -157,9 +141,10 @@ def _trend(steps: np.ndarray, numbers: Sequence[Followed]) -> Trend:
     first = numbers[0]
     values = np.stack([one.values if one.null is None else one.values - one.null for one in numbers])
     over_seeds = pair_interval if first.of_pairs else mean_interval
-    slope, correlation = over_seeds(slopes(values, steps)), _finite(over_seeds, rank_correlations(values, steps))
+    slope = over_seeds(slopes(values, steps))
+    correlation = _finite(over_seeds, spearman(np.moveaxis(values, 0, -1), steps))
     words = f"{first.words}, above chance" if first.of_pairs else first.words
-    return Trend(first.metric, words[0].upper() + words[1:], slope, correlation, _p(slope))
+    return Trend(first.metric, words[0].upper() + words[1:], slope, correlation, p_of_zero(slope))
 
 
 def _finite(over_seeds: Any, values: np.ndarray) -> Interval:
@@ -168,18 +153,6 @@ def _finite(over_seeds: Any, values: np.ndarray) -> Interval:
         return Interval(None, None, None, len(values))
     interval: Interval = over_seeds(values)
     return interval
-
-
-def _p(interval: Interval) -> float | None:
-    """Return the two-sided p-value of a mean of 0, from the t interval around it."""
-    from scipy.stats import t
-
-    if interval.mean is None or interval.high is None:
-        return None
-    error = (interval.high - interval.mean) / t.ppf(0.975, interval.n - 1)
-    if error == 0:
-        return float(interval.mean == 0)
-    return float(2 * t.sf(abs(interval.mean) / error, interval.n - 1))
 
 
 def compare_conditions(

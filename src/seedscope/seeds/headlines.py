@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedscope.formulas.intervals import Interval, mean_interval, pair_interval
+from seedscope.formulas.intervals import Interval, mean_interval, of_each_seed, pair_interval
 from seedscope.lenses.comparison import Comparison, Headline
 from seedscope.lenses.lens import HeadlinedLens, Lens
 
@@ -64,13 +64,6 @@ class Followed:
     def null_mean(self) -> float | None:
         """Return the mean over pairs of what is expected of unrelated seeds; ``None`` where nothing is."""
         return None if self.null is None else pair_interval(self.null).mean
-
-
-def of_each_seed(pairs: np.ndarray) -> np.ndarray:
-    """Return the mean over the pairs of each seed: (seed, seed) → (seed); NaN of a seed without a pair."""
-    n = len(pairs)
-    total = np.where(np.eye(n, dtype=bool), 0.0, pairs).sum(1)
-    return total / (n - 1) if n > 1 else np.full(n, np.nan)
 
 
 def followed(by_seed: Metrics, lenses: Mapping[str, Lens], comparisons: Mapping[str, Comparison]) -> list[Followed]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.writing import replacing
-from seedscope.tracking.database import Destination, ask, first_line, opened
+from seedscope.tracking.database import Destination, artifact_root, ask, first_line, settle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -101,7 +101,10 @@ def _one_sentence(destination: Destination) -> Iterator[None]:
 
 
 def prepare(file: Path) -> None:
-    """Make an SQLite database where there is none, whole or not at all; refuse one that cannot be written."""
+    """Make an SQLite database where there is none, whole or not at all; refuse one that cannot be written.
+
+    One that was moved or copied with its folder then says where its artifacts lie now.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     if not file.exists() or not file.stat().st_size:
@@ -110,15 +113,8 @@ def prepare(file: Path) -> None:
             store: Any = SqlAlchemyStore  # it carries no types
             store(f"sqlite:///{temporary}", artifact_root(file).as_uri()).engine.dispose()
     try:
-        with contextlib.closing(opened(file, "rw")) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+        settle(file)
     except sqlite3.Error as error:
         raise SeedscopeError(
             f"{file} cannot be written ({error}): close what holds it, or delete it, and it is filled again"
         ) from error
-
-
-def artifact_root(file: Path) -> Path:
-    """Return the folder for the files of an SQLite database's runs."""
-    return file.with_name("mlartifacts")

@@ -31,6 +31,7 @@ from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json
 from seedscope.tracking.results import Digests, Found
 
+PLACE = "seedscope.database"  # the tag of an MLflow experiment that says for which file its addresses were written
 _SECONDS_FOR_AN_ANSWER = 10
 
 
@@ -185,6 +186,34 @@ def opened(file: Path, mode: str) -> sqlite3.Connection:
     """Return an SQLite database, opened to read (``ro``) or to read and write (``rw``)."""
     uri = f"{file.as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=_SECONDS_FOR_AN_ANSWER, isolation_level=None)
+
+
+def artifact_root(file: Path) -> Path:
+    """Return the folder for the files of an SQLite database's runs."""
+    return file.with_name("mlartifacts")
+
+
+def settle(file: Path) -> None:
+    """Make a database that was moved or copied with its folder say where its artifacts lie now, in one transaction.
+
+    MLflow keeps absolute addresses, of each experiment and of each run. For which place they were written stands in
+    a tag of ours; addresses of others, elsewhere, stay as they are.
+    """
+    with contextlib.closing(opened(file, "rw")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiment_tags'").fetchone():
+            query = "SELECT DISTINCT value FROM experiment_tags WHERE key = ? AND value != ?"
+            for (place,) in connection.execute(query, [PLACE, str(file)]).fetchall():
+                before, now = (f"{artifact_root(path).as_uri()}/" for path in (Path(place), file))
+                for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+                    connection.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                        [now, len(before) + 1, len(before), before],
+                    )
+                connection.execute(
+                    "UPDATE experiment_tags SET value = ? WHERE key = ? AND value = ?", [str(file), PLACE, place]
+                )
+        connection.execute("COMMIT")
 
 
 def ask(destination: Destination, path: str, query: Mapping[str, Any] | None = None) -> Any:

@@ -25,12 +25,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, parsed
 from seedscope.files.writing import write_json
-from seedscope.tracking.connection import artifact_root
 from seedscope.tracking.contact_sheet import contact_sheet
-from seedscope.tracking.database import Destination, Entry, dvc_experiment
+from seedscope.tracking.database import PLACE, Destination, Entry, artifact_root, dvc_experiment
 from seedscope.tracking.results import ACROSS_SEEDS, TRAINING, Found, Result, run_name
 
 _EARLIER = "earlier"
@@ -88,14 +86,7 @@ def _mlflow_experiment(client: MlflowClient, destination: Destination, name: str
         if destination.file is None:
             return client.create_experiment(name, tags=tags)
         location = (artifact_root(destination.file) / name).as_uri()
-        return client.create_experiment(name, location, {**tags, "seedscope.database": str(destination.file)})
-    made_for = experiment.tags.get("seedscope.database")
-    if destination.file is not None and made_for not in (None, str(destination.file)):
-        # Artifacts lie under absolute paths: publishing into a copy would write into the original's folder.
-        raise SeedscopeError(
-            f"{destination.file} was moved or copied from {made_for}, where its pictures still belong: "
-            "delete it, and it is filled again from the results"
-        )
+        return client.create_experiment(name, location, {**tags, PLACE: str(destination.file)})
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)

@@ -10,15 +10,15 @@ One method alone is a rumour. The score is the logit, as in the papers, or the l
 (``scores.py``): adding the same number to every class's weights changes no answer, and yet a Grad-CAM of the logit.
 Where all classes share negative weights it has no heat at all, so how many maps have none is counted for both scores.
 
-Where the data knows the object of each picture (``truth.py``), it is measured whether the
-heat lies on it (``localization.py``), against
+Where the data knows the object of each picture (``truth.py``), it is measured whether the heat lies on it
+(:mod:`seedscope.formulas.localization`), against
 
     untrained   the same network with its weights of step 0, asked for the same class        Adebayo et al. 2018
     same class  the map of another picture for which the same class was asked: what is left if a map shows where
                 objects of the class usually are, and nothing of its picture
     chance      a constant map
     ceiling     the object itself as heat, in cells of the map's size: coarse maps cannot be sharp
-    baselines   the middle of the picture; the brightest window, without any network         ``baselines.py``
+    baselines   the middle of the picture; the brightest window, without any network   :mod:`seedscope.formulas.priors`
 
 Grad-CAM is measured on all probe pictures, the other two on ``pictures`` of them, the same number of each class.
 
@@ -38,11 +38,15 @@ from annotated_types import Ge, Gt, Interval, MinLen
 
 from seedscope.drawing import Drawing
 from seedscope.files.errors import SettingError
+from seedscope.formulas.boxes import Boxes
+from seedscope.formulas.correlation import spearman
+from seedscope.formulas.localization import MEASURES, added_up, normalised, reduced
+from seedscope.formulas.nulls import another_of_its_class
+from seedscope.formulas.priors import brightest_window, centre_prior
 from seedscope.lenses import Network, Replica, require_channels, require_decision
 from seedscope.lenses.heat_maps import drawing
-from seedscope.lenses.heat_maps.baselines import brightest_window, centre_prior
-from seedscope.lenses.heat_maps.localization import MEASURES, added_up, localization, normalised, reduced
-from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes
+from seedscope.lenses.heat_maps.localization import localization
+from seedscope.lenses.heat_maps.truth import Truth, boxes_of, require_boxes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -121,7 +125,7 @@ class HeatMaps:
             shown = shown.merge(self._randomised(replica, shown))
         if self.truth is None:
             return shown
-        return shown.merge(self._inside(replica, Boxes.read(self.truth, replica.probe)), combine_attrs="override")
+        return shown.merge(self._inside(replica, boxes_of(self.truth, replica.probe)), combine_attrs="override")
 
     def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
         """Yield the maps on their pictures and, where the truth is known, how well the heat finds the object."""
@@ -221,7 +225,7 @@ class HeatMaps:
             if "grad_cam" in self.methods:
                 variables["no_heat"] = xr.Variable(("layer", "explained"), self._no_heat(network, replica))
         if self.truth is not None:
-            boxes = Boxes.read(self.truth, exhibits)
+            boxes = boxes_of(self.truth, exhibits)
             corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
             variables["box"] = xr.Variable(("exhibit", "side"), corners)
         rows = np.arange(len(sample))[:, None]
@@ -251,7 +255,7 @@ class HeatMaps:
     def _randomised(self, replica: Replica, shown: xr.Dataset) -> xr.Dataset:
         import xarray as xr
 
-        from seedscope.lenses.heat_maps.randomised import rank_correlation, shuffled
+        from seedscope.lenses.heat_maps.randomised import shuffled
 
         pictures, asked = shown.image.values, shown.target.values[:, 0]
         similarity = np.full((len(OTHERS), len(self._names()), len(pictures)), np.nan)
@@ -261,9 +265,10 @@ class HeatMaps:
             for i, (name, method, layer) in enumerate(self._names()):
                 own, other = shown[name].values[:, 0], self._map(scores, method, layer, pictures, asked)
                 maps[f"{name}_randomised"] = (("exhibit", f"{name}_y", f"{name}_x"), other)
-                similarity[0, i] = rank_correlation(added_up(own), added_up(other))
+                own, other = (added_up(each).reshape(len(each), -1) for each in (own, other))
+                similarity[0, i] = spearman(own, other)
                 if len(own) > 1:
-                    similarity[1, i] = rank_correlation(added_up(own), added_up(np.roll(own, 1, axis=0)))
+                    similarity[1, i] = spearman(own, np.roll(own, 1, axis=0))
         return xr.Dataset(
             {**maps, "similarity": (("other", "map", "exhibit"), similarity)}, coords={"other": list(OTHERS)}
         )
@@ -350,16 +355,6 @@ def shown_exhibits(replica: Replica, count: int) -> np.ndarray:
     label = replica.probe.label.sel(sample=replica.exhibits).values
     chosen = balanced(label, count)
     return replica.exhibits[chosen[np.argsort(label[chosen], kind="stable")]]
-
-
-def another_of_its_class(group: np.ndarray) -> np.ndarray:
-    """Return for each position the next one of its group, the first after the last; −1 where a group has one member."""
-    other = np.full(len(group), -1)
-    for k in np.unique(group):
-        own = np.flatnonzero(group == k)
-        if len(own) > 1:
-            other[own] = np.roll(own, -1)
-    return other
 
 
 def _parts(n: int) -> list[np.ndarray]:

@@ -12,7 +12,8 @@ from seedscope.drawing import Drawing
 from seedscope.drawing.dots import dot_rows
 from seedscope.drawing.rows import PictureRows, grey_or_rgb
 from seedscope.files.names import imagenet_name, in_a_sentence
-from seedscope.lenses.heat_maps.localization import MEASURES, added_up, enlarged, normalised
+from seedscope.formulas.localization import MEASURES, added_up, normalised
+from seedscope.lenses.heat_maps.localization import enlarged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +222,7 @@ def localization_figure(measured: xr.Dataset) -> Drawing:
 
 def localization_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return how well each map finds the object over seeds: figure, table and metrics of what it has to beat."""
-    from seedscope.formulas.beside_nulls import beside_nulls
+    from seedscope.lenses.beside_nulls import beside_nulls
     from seedscope.lenses.comparison import Comparison
 
     table, metrics = beside_nulls([_table(part) for part in parts], "trained", ["untrained", "same_class"])

@@ -26,13 +26,3 @@ def shuffled(weights: Mapping[str, np.ndarray], seed: int = 0) -> dict[str, np.n
         name: np.random.default_rng([seed, *name.encode()]).permuted(values.ravel()).reshape(values.shape)
         for name, values in weights.items()
     }
-
-
-def rank_correlation(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return Spearman's rank correlation of each map (sample, y, x) with the other one; NaN where one is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(one.reshape(len(one), -1), axis=1) for one in (maps, others)]
-    first, second = (rank - rank.mean(1, keepdims=True) for rank in ranks)
-    size = np.sqrt((first**2).sum(1) * (second**2).sum(1))
-    return np.divide((first * second).sum(1), size, out=np.full(len(maps), np.nan), where=size > 0)

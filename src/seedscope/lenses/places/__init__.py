@@ -27,11 +27,13 @@ from annotated_types import Ge
 
 from seedscope.drawing import Drawing
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.concentration import cumulative_share
+from seedscope.formulas.classes import class_means
+from seedscope.formulas.concentration import cumulative_share, reaching
+from seedscope.formulas.localization import reduced
+from seedscope.formulas.nulls import another_of_its_class, one_of_another_class
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
-from seedscope.lenses.heat_maps import another_of_its_class, shown_exhibits
-from seedscope.lenses.heat_maps.localization import reduced
-from seedscope.lenses.heat_maps.truth import Boxes, Truth, require_boxes
+from seedscope.lenses.heat_maps import shown_exhibits
+from seedscope.lenses.heat_maps.truth import Truth, boxes_of, require_boxes
 from seedscope.lenses.places import drawing
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
 from seedscope.lenses.places.votes import DenseEnd, dense_layers
@@ -107,13 +109,7 @@ class Places:
             maps = self._heat(network, logits, pictures[both], answer[both])
             heat = {name: reduced(values, size) for name, values in maps.items()}
         at_few, at_shown = np.searchsorted(both, few), np.searchsorted(both, shown)
-        classes = np.arange(score.shape[1])
-        by_class = np.stack(
-            [
-                channel[answer == k].mean(0) if (answer == k).any() else np.full(channel.shape[1], np.nan)
-                for k in classes
-            ]
-        )
+        by_class = class_means(channel, answer, score.shape[1])
         own_score = score[np.arange(len(score)), answer]
         variables = {
             "image": (("exhibit", "channel", "y", "x"), pictures[shown]),
@@ -128,15 +124,15 @@ class Places:
             "channel_vote": (("target", "map_channel"), by_class),
             "rest": ("sample", rest),
             "completeness_error": ((), self._error(place, rest, own_score)),
-            "places_for_80_percent": ("sample", _reaching(place.reshape(len(place), -1))),
-            "channels_for_80_percent": ("sample", _reaching(channel)),
+            "places_for_80_percent": ("sample", _for_80_percent(place.reshape(len(place), -1))),
+            "channels_for_80_percent": ("sample", _for_80_percent(channel)),
             "agreement": (
                 ("compared", "source", "agreement_measure", "compared_sample"),
                 np.stack([_agreements(place[few], values[at_few], answer[few]) for values in heat.values()]),
             ),
         }
         if self.truth is not None:
-            boxes = Boxes.read(self.truth, replica.probe)
+            boxes = boxes_of(self.truth, replica.probe)
             extent = (pictures.shape[2], pictures.shape[3])
             parts = np.split(np.arange(len(pictures)), range(self.batch_size, len(pictures), self.batch_size))
             # A part at a time: in float64 the masks are larger than the pictures.
@@ -249,28 +245,15 @@ def _agreements(place: np.ndarray, heat: np.ndarray, answer: np.ndarray) -> np.n
     n = len(answer)
     result = np.full((len(SOURCES), len(AGREEMENTS), n), np.nan)
     result[0] = agreement(place, heat)
-    for source, partner in ((1, another_of_its_class(answer)), (2, _of_another_class(answer))):
+    for source, partner in ((1, another_of_its_class(answer)), (2, one_of_another_class(answer))):
         known = np.flatnonzero(partner >= 0)
         result[source][:, known] = agreement(place[known], heat[partner[known]])
     return result
 
 
-def _of_another_class(group: np.ndarray) -> np.ndarray:
-    """Return for each position one of another group, drawn with a fixed seed; −1 where there is no other group."""
-    rng = np.random.default_rng(0)
-    other = np.full(len(group), -1)
-    for s, own in enumerate(group):
-        strangers = np.flatnonzero(group != own)
-        if len(strangers):
-            other[s] = rng.choice(strangers)
-    return other
-
-
-def _reaching(votes: np.ndarray) -> np.ndarray:
+def _for_80_percent(votes: np.ndarray) -> np.ndarray:
     """Return how many of the largest votes (sample, item) hold 80 % of those for the class; NaN where none is."""
-    share = cumulative_share(np.maximum(votes, 0))
-    count = (share < 0.8 - 1e-12).sum(1) + 1.0
-    return np.where(np.isnan(share[:, 0]), np.nan, count)
+    return reaching(cumulative_share(np.maximum(votes, 0)), 0.8)
 
 
 def _with_neighbours(cells: np.ndarray) -> np.ndarray:

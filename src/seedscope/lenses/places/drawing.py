@@ -110,7 +110,7 @@ def agreement_figure(measured: xr.Dataset) -> Drawing:
 
 def agreement_across_seeds(parts: Sequence[xr.Dataset]) -> Comparison:
     """Return the agreement over seeds: figure, table, and metrics of its nulls."""
-    from seedscope.formulas.beside_nulls import beside_nulls
+    from seedscope.lenses.beside_nulls import beside_nulls
     from seedscope.lenses.comparison import Comparison
 
     table, metrics = beside_nulls([_table(part) for part in parts], "own", ["same_answer", "other_answer"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedscope.files.errors import SeedscopeError
+from seedscope.formulas.correlation import cosines
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.lenses import Replica
 from seedscope.lenses.dense_layers import DenseLayers, inputs_of
@@ -79,12 +80,6 @@ def corrections(chain: DenseLayers, x: np.ndarray, label: np.ndarray) -> list[di
         gradient = after @ weight
         found.append({"post": (np.maximum(before, 0), gradient), "pre": (before, gradient * (before > 0))})
     return found
-
-
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the cosine of each row of ``a`` with that of ``b``, (row); NaN where one of them is 0."""
-    size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.divide((a * b).sum(1), size, out=np.full(len(a), np.nan), where=size > 0)
 
 
 def sign_agreement(correction: np.ndarray, weight: np.ndarray, label: np.ndarray, live: np.ndarray) -> float:

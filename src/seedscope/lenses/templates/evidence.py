@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from seedscope.data import balanced
+from seedscope.formulas.correlation import directions
 from seedscope.lenses import Replica
 from seedscope.lenses.templates.readings import NULLS, RESEMBLES, ROW_NULLS
-from seedscope.lenses.templates.resemblance import MEASURES, Inputs, Readings, directions, mean_of
+from seedscope.lenses.templates.resemblance import MEASURES, Inputs, Readings, mean_of
 from seedscope.lenses.templates.winners import Pictures, Rules, State
 
 _NULL_ROWS = 128  # at least so many of each kind

@@ -27,19 +27,11 @@ from functools import cached_property
 
 import numpy as np
 
+from seedscope.formulas.correlation import directions
+
 MEASURES = ("cosine", "pearson")
 TOLERANCE = 1e-6  # of the largest singular value
 _CHUNK = 4096  # training inputs looked at at a time
-
-
-def directions(values: np.ndarray, measure: str) -> np.ndarray:
-    """Return rows (row, input) of length 1, for Pearson centred before, in float64; NaN where there is no length."""
-    rows = np.asarray(values, dtype=np.float64)
-    if measure == "pearson":
-        rows = rows - rows[:, :1]  # so that a constant row is 0, not rounding
-        rows = rows - rows.mean(1, keepdims=True)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=np.full(rows.shape, np.nan), where=length > 0)
 
 
 @dataclass(frozen=True)

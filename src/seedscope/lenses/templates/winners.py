@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedscope.data import balanced
+from seedscope.formulas.correlation import directions
 from seedscope.lenses import Replica
-from seedscope.lenses.templates.resemblance import Inputs, directions, matched_length
+from seedscope.lenses.templates.resemblance import Inputs, matched_length
 
 _BATCH = 4096
 

@@ -4,13 +4,16 @@
 
     orientation selectivity   is the channel an edge detector?                   :mod:`.orientation`
     receptive field           how much of the picture can it see, does it use?   :mod:`.receptive_field`
-    extent                    how much of its map responds?                      :mod:`.selectivity`
-    class selectivity         does it tell the classes apart?                    :mod:`.selectivity`
+    extent                    how much of its map responds?                      :mod:`seedscope.formulas.selectivity`
+    class selectivity         does it tell the classes apart?                    :mod:`seedscope.formulas.selectivity`
+    class variance            … and how much of what it does is that?            :mod:`seedscope.formulas.classes`
 
 A layer's number is the median over its live channels. The null of all of them is the **untrained network of
 the same seed** (frame 0), which goes through the same procedure; ``change`` is trained − untrained. Even untrained, a
 3×3 kernel prefers an orientation and a larger field tells more classes apart: only the change was learned. Class
-measures have shuffled labels as a second null. From the first layer to the last:
+measures choose or fit, so few pictures look selective: shuffled labels, the mean over 200 shufflings with their choice
+of the largest class included, are their second null; of η² it is expected to be (K − 1)/(n − 1). From the first layer
+to the last:
 
     step          = number of the last layer − number of the first
     step change   = step when trained − step when untrained
@@ -30,8 +33,10 @@ import numpy as np
 from annotated_types import MinLen
 
 from seedscope.drawing import Drawing
+from seedscope.formulas.classes import class_means, class_variance
+from seedscope.formulas.selectivity import class_selectivity, extent, orientation_selectivity
 from seedscope.lenses import Network, Replica, require_channels, require_labels, require_training
-from seedscope.lenses.tuning import drawing, layers, orientation, selectivity
+from seedscope.lenses.tuning import drawing, layers, orientation
 from seedscope.lenses.tuning.receptive_field import (
     effective_fields,
     effective_side,
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from seedscope.lenses.comparison import Comparison
 
 _PICTURES, _BATCH = 1000, 32
+_SHUFFLES = 200
 
 
 @dataclass(frozen=True)
@@ -152,12 +158,13 @@ class Tuning:
 
 def _orientation(response: np.ndarray, mean: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     tuning, best = orientation.at_best_period(response)
-    index, preferred = orientation.selectivity(tuning)
+    of_mean, _ = orientation.at_best_period(mean)
+    index, preferred = orientation_selectivity(tuning, orientation.ORIENTATIONS)
     period = np.where(np.isfinite(index), orientation.periods(shape)[best], np.nan)
     return {
         "tuning": tuning,
         "orientation_selectivity": index,
-        "orientation_selectivity_of_mean": orientation.selectivity(orientation.at_best_period(mean)[0])[0],
+        "orientation_selectivity_of_mean": orientation_selectivity(of_mean, orientation.ORIENTATIONS)[0],
         "preferred_orientation": preferred,
         "best_period": period,
     }
@@ -175,24 +182,36 @@ def _seen(
     for outputs in activations(network, layers, torch.split(pictures, _BATCH)):
         for layer in layers:
             maps = outputs[layer].clamp(min=0).double().numpy()
-            rows[layer].append((maps.mean((2, 3)), *selectivity.extent(maps)))
+            rows[layer].append((maps.mean((2, 3)), *extent(maps)))
     joined = {layer: [np.concatenate(column) for column in zip(*parts, strict=True)] for layer, parts in rows.items()}
-    return {layer: (mean, extent, active) for layer, (mean, extent, active) in joined.items()}
+    return {layer: (mean, extents, active) for layer, (mean, extents, active) in joined.items()}
 
 
 def _of_channels(
-    mean: np.ndarray, extent: np.ndarray, active: np.ndarray, label: np.ndarray, classes: int
+    mean: np.ndarray, extents: np.ndarray, active: np.ndarray, label: np.ndarray, classes: int
 ) -> dict[str, np.ndarray]:
-    answered = np.isfinite(extent)
+    answered = np.isfinite(extents)
     count = answered.sum(0)
-    means = selectivity.class_means(mean, label, classes)
-    shuffled, shuffled_variance = selectivity.shuffled(mean, label, classes)
+    means = class_means(mean, label, classes)
+    shuffled, shuffled_variance = _shuffled(mean, label, classes)
     return {
-        "extent": np.divide(np.nansum(extent, 0), count, out=np.full(len(count), np.nan), where=count > 0),
+        "extent": np.divide(np.nansum(extents, 0), count, out=np.full(len(count), np.nan), where=count > 0),
         "active_share": active.mean(0),
         "class_mean": means.T,
-        "class_selectivity": selectivity.class_selectivity(means),
+        "class_selectivity": class_selectivity(means),
         "class_selectivity_shuffled": shuffled,
-        "class_variance": selectivity.class_variance(means, mean, label),
+        "class_variance": class_variance(means, mean, label),
         "class_variance_shuffled": shuffled_variance,
     }
+
+
+def _shuffled(mean: np.ndarray, label: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return class selectivity and class variance (channel) under shuffled labels: means over the same shuffles."""
+    rng = np.random.default_rng(0)
+    selectivity, variance = np.zeros(mean.shape[1]), np.zeros(mean.shape[1])
+    for _ in range(_SHUFFLES):
+        other = rng.permutation(label)
+        means = class_means(mean, other, classes)
+        selectivity += class_selectivity(means)
+        variance += class_variance(means, mean, other)
+    return selectivity / _SHUFFLES, variance / _SHUFFLES

@@ -15,7 +15,7 @@ import numpy as np
 from seedscope import drawing as figures
 from seedscope.drawing import Drawing
 from seedscope.drawing.before_after import KEY, before_and_after, in_words
-from seedscope.formulas.intervals import holm, mean_interval
+from seedscope.formulas.intervals import holm, mean_interval, p_of_zero
 from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.tuning.layers import CLASS, MEASURES, ORIENTATION, summarize
 
@@ -133,14 +133,10 @@ def _edges(values: np.ndarray) -> list[float]:
 
 def _no_change(rows: list[np.ndarray]) -> np.ndarray:
     """Return the p of mean 0 of each row, corrected for all that have one; NaN where there is none."""
-    from scipy.stats import t
-
     p = np.full(len(rows), np.nan)
-    for index, row in enumerate(rows):
-        kept = row[np.isfinite(row)]
-        if len(kept) > 1 and np.ptp(kept) > 0:
-            statistic = kept.mean() / (kept.std(ddof=1) / np.sqrt(len(kept)))
-            p[index] = 2 * t.sf(abs(statistic), len(kept) - 1)
+    for index, interval in enumerate(map(mean_interval, rows)):
+        if interval.low != interval.high:  # seeds that are all alike know no error
+            p[index] = p_of_zero(interval)
     known = np.isfinite(p)
     p[known] = holm(p[known])
     return p

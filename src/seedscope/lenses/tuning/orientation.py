@@ -3,8 +3,7 @@
     picture[θ, p, φ](y, x) = 1/2 + 1/2 cos(2π (x sin θ + y cos θ) / p + φ),   y counted downwards
     r[c, p, θ]  = √ mean over phases φ and places of (map_c(picture) − map_c(grey))²,   maps max(0, output), grey: 1/2
     p*[c]       = the period at which the channel's largest response over θ lies
-    selectivity = |Σ_θ r e^{2iθ}| / Σ_θ r,   r = r[c, p*[c], θ];   1 − circular variance
-    preferred   = ½ arg Σ_θ r e^{2iθ}
+    selectivity = that of r[c, p*[c], θ] over θ, 1 − circular variance: :mod:`seedscope.formulas.selectivity`
 
 θ is the orientation **of the stripes**: 0° horizontal, 45° rising to the right, 90° vertical. Selectivity is 0 for
 equal responses, 1 for a response to one orientation only. Places are those whose receptive field lies within the
@@ -14,8 +13,6 @@ network: so the untrained one, whose p* is chosen likewise, is what to compare w
 ``mean`` is the other version: r = mean of map_c(picture). It is blind to a channel that stays above 0 for all gratings:
 there the phases cancel, and every kernel, an edge detector too, gets selectivity 0. Ringach et al. take the mean or the
 modulation by the phase, whichever is larger; the root mean square holds both and needs no choice.
-
-Source: Ringach, Shapley and Hawken (2002), circular variance.
 """
 
 from __future__ import annotations
@@ -87,15 +84,3 @@ def at_best_period(response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (channel, orientation) at each channel's best period, and that period's index; the first of equals."""
     best = response.max(-1).argmax(-1)
     return np.take_along_axis(response, best[:, None, None], 1)[:, 0], best
-
-
-def selectivity(tuning: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return orientation selectivity and preferred orientation (degrees, [0, 180)) of (…, orientation).
-
-    Both are NaN where there is no response; the preferred orientation also where all orientations are alike.
-    """
-    total = tuning.sum(-1)
-    vector = (tuning * np.exp(2j * np.deg2rad(ORIENTATIONS))).sum(-1)
-    index = np.divide(np.abs(vector), total, out=np.full(total.shape, np.nan), where=total > 0)
-    preferred = np.rad2deg(np.angle(vector)) / 2 % 180
-    return index, np.where(np.nan_to_num(index) > 1e-6, preferred, np.nan)

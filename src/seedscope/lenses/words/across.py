@@ -35,15 +35,15 @@ def compare(measured: Mapping[int, xr.Dataset]) -> Comparison:
         for word in known_words(any_one):
             name = f"{layer}_{NAMES[word]}"
             for source, key in (("itself", name), ("null", f"{name}_{any_one.attrs['null']}")):
-                interval = mean_interval(np.array([one[key] for one in summaries]))
+                mean, low, high = mean_interval(np.array([one[key] for one in summaries])).numbers
                 rows.append(
                     {
                         "map": layer,
                         "source": source,
                         "measure": WORDS[word],
-                        "value": interval.mean,
-                        "low": np.nan if interval.low is None else max(0.0, interval.low),
-                        "high": np.nan if interval.high is None else min(1.0, interval.high),
+                        "value": mean,
+                        "low": np.maximum(0.0, low),
+                        "high": np.minimum(1.0, high),
                     }
                 )
     figure = dot_rows(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedscope.files.errors import SeedscopeError
-from seedscope.lenses.tuning.orientation import ORIENTATIONS, at_best_period, grating, selectivity
+from seedscope.formulas.selectivity import orientation_selectivity
+from seedscope.lenses.tuning.orientation import ORIENTATIONS, at_best_period, grating
 from seedscope.lenses.tuning.receptive_field import ReceptiveField, receptive_fields
 from seedscope.lenses.words.stimuli import HUES, SIGNS, colour, even, periods, rings
 
@@ -176,7 +177,7 @@ def curves(found: Answers, longest: int) -> dict[str, np.ndarray]:
     ``orientation`` and ``hue`` are in degrees, NaN where there is no preference; ``polarity`` 0 is a bright spot.
     """
     tuning, best = at_best_period(found.grating)
-    index, preferred = selectivity(tuning)
+    index, preferred = orientation_selectivity(tuning, ORIENTATIONS)
     spots = found.spot.reshape(found.channels, -1)
     polarity, size = np.divmod(spots.argmax(1), len(found.periods))
     by_radius = np.full((found.channels, len(SIGNS), longest), np.nan)

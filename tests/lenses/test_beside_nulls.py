@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedscope.formulas.beside_nulls import beside_nulls
 from seedscope.formulas.intervals import mean_interval
+from seedscope.lenses.beside_nulls import beside_nulls
 
 
 def table(own, null):

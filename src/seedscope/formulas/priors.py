@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seedscope.lenses.heat_maps.truth import Boxes
+from seedscope.formulas.boxes import Boxes
 
 
 def centre_prior(extent: tuple[int, int]) -> np.ndarray:

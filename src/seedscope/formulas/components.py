@@ -1,0 +1,53 @@
+"""In how many directions do samples spread?
+
+    principal components  X − mean = U S Vᵀ over n samples (sample, unit); scores U S, λ = S² / (n − 1)
+    parallel analysis     a leading component counts while it holds more than the 95 % quantile of its like where each
+                          unit's values are permuted over the samples by themselves
+
+Units are centred and not scaled. A component's largest loading is positive, which fixes its sign. Sources: Horn (1965);
+the quantile is Glorfeld's (1995). The null shares out all the variance, also what larger components hold, so it is
+strict with the later ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def centred(values: np.ndarray) -> np.ndarray:
+    """Return values (sample, …) less their mean; what does not vary becomes 0, without rounding."""
+    moved = values - values[:1]
+    return moved - moved.mean(0)
+
+
+def principal_components(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores (sample, count), loadings (count, unit) and every component's variance (min(sample, unit)).
+
+    What there are fewer components than ``count`` is zero.
+    """
+    moved = centred(values)
+    left, size, loadings = np.linalg.svd(moved, full_matrices=False)
+    if loadings.size:
+        largest = np.take_along_axis(loadings, np.abs(loadings).argmax(1)[:, None], 1)
+        sign = np.where(largest < 0, -1.0, 1.0)
+        loadings, left = loadings * sign, left * sign.T
+    kept = min(count, len(size))
+    scores, kept_loadings = np.zeros((len(values), count)), np.zeros((count, values.shape[1]))
+    scores[:, :kept] = left[:, :kept] * size[:kept]
+    kept_loadings[:kept] = loadings[:kept]
+    return scores, kept_loadings, size**2 / max(1, len(values) - 1)
+
+
+def permuted_spectra(values: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+    """Return the variances of the components when each unit is permuted by itself, (time, component), descending."""
+    spectra = []
+    for _ in range(times):
+        covariance = np.atleast_2d(np.cov(rng.permuted(centred(values), axis=0), rowvar=False))
+        spectra.append(np.clip(np.linalg.eigvalsh(covariance)[::-1], 0, None)[: min(values.shape)])
+    return np.array(spectra)
+
+
+def components_above(variance: np.ndarray, null: np.ndarray) -> int:
+    """Return how many leading components hold more than the 95 % quantile of the null (time, component)."""
+    above = variance > np.quantile(null, 0.95, axis=0)
+    return int(above.argmin()) if not above.all() else len(above)
