@@ -1,20 +1,23 @@
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from omegaconf import OmegaConf
 from scipy.stats import spearmanr, ttest_1samp
 
 from seedscope.data import pictures
-from seedscope.files.errors import SeedscopeError
+from seedscope.figures import Bars, Image, Line, Rule, panels_of
+from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
 from seedscope.lenses import Network
-from seedscope.lenses.variation import (
-    SOURCES,
-    Variation,
-    level_below,
-)
+from seedscope.lenses.variation import Variation
+from seedscope.lenses.variation.designs import SOURCES
+from seedscope.lenses.variation.measure import level_below
+
+from .sheets import marks, panel_of, words
 
 LENS = Variation("fc1", "fc2")
 FIGURES = {"vote_variance", "same_class_different_votes", "robustness"}
@@ -128,7 +131,7 @@ def test_votes_that_depend_on_one_thing_have_all_their_variance_there(look, rand
         # columns and rows that cancel: neither place nor noise tells anything by itself
         "interaction": 1 + (np.where(place % 2, 1, -1) * (noise - 2.0))[:, None] * np.ones(12) * 0.1,
     }[source]
-    seen = look(LENS, vary(replica, effect, **factors), draw="vote")
+    seen = look(LENS, vary(replica, effect, **factors), draw=None)
     others = [name for name in SOURCES if name != source]
     if source == "interaction":
         assert seen.summary["interaction_share"] > 1
@@ -145,7 +148,7 @@ def test_shares_add_up_to_one_and_their_null_to_the_degrees_of_freedom(look, ran
     seen = look(LENS, replica, draw=None)
     assert sum(seen.summary[f"{name}_share"] for name in SOURCES) == pytest.approx(1)
     assert sum(seen.summary[f"margin_{name}_share"] for name in SOURCES) == pytest.approx(1)
-    null, squares = seen.measured.shuffled_share.values, seen.measured.shuffled_squares_share.values
+    null, squares = seen.measured.share_null_shuffled.values, seen.measured.squares_share_null_shuffled.values
     np.testing.assert_allclose(squares.sum(0), 1)
     for at, (expected, df) in enumerate(zip((0, 0, 1), (9, 7, 63), strict=True)):
         assert ttest_1samp(null[at], expected).pvalue > 1e-3
@@ -166,8 +169,8 @@ def test_the_gauge_changes_no_vote_variance(look, random_replica):
     np.testing.assert_allclose(a.margin_component, b.margin_component, atol=1e-10)
 
 
-def slow_top(votes, live):
-    return set(sorted((unit for unit in range(len(votes)) if live[unit]), key=lambda unit: -votes[unit])[:5])
+def slow_top(votes, live, top=5):
+    return set(sorted((unit for unit in range(len(votes)) if live[unit]), key=lambda unit: -votes[unit])[:top])
 
 
 def test_robustness_is_that_of_a_slow_reading_of_the_definitions(look, random_replica):
@@ -212,9 +215,9 @@ def test_robustness_is_that_of_a_slow_reading_of_the_definitions(look, random_re
             mine, theirs = (sorted(which[label[which] == k], key=lambda i: place[i]) for which in (here, base))
             for i, j in zip(mine, theirs[1:] + theirs[:1], strict=True):
                 next_one.append(len(slow_top(a[i] * centred[k], live) & slow_top(a[j] * centred[k], live)))
-        assert float(row.picture_overlap_null) == pytest.approx(np.mean(next_one))
-    assert seen.summary["top5_shared_by_chance"] == pytest.approx(25 / 11)
-    assert seen.summary["top5_shared_by_two_pictures"] == measured.picture_overlap_null.values[0]
+        assert float(row.picture_overlap_null_another_picture) == pytest.approx(np.mean(next_one))
+    assert seen.summary["top5_shared_by_two_pictures_null_chance"] == pytest.approx(25 / 11)
+    assert seen.summary["top5_shared_by_two_pictures"] == measured.picture_overlap_null_another_picture.values[0]
     assert seen.summary["lowest_accuracy_turn"] == measured.accuracy.values[3:].min()
 
 
@@ -226,13 +229,45 @@ def test_at_the_base_level_everything_agrees_with_itself(look, random_replica):
         np.testing.assert_allclose(base[name], value)
 
 
+def test_every_set_has_the_size_of_the_setting(look, random_replica, compared):
+    lens, replica = Variation("fc1", "fc2", top=3), random_variation(random_replica, dead=(4,))
+    seen = look(lens, replica)
+    measured = seen.measured
+    base = measured.isel(condition=np.flatnonzero(measured.base.values))
+    assert base.overlap.values.tolist() == base.picture_overlap.values.tolist() == [3, 3]
+    assert measured.overlap_null_chance == pytest.approx(9 / 11)
+    a, label, weight = (replica.activations["fc1"].values, replica.probe.label.values, replica.weights["fc2.weight"])
+    varied, of_varied = replica.variations, replica.activations["fc1_variations"].values
+    here = (varied.design.values == "noise") & varied.base.values
+    shared = []
+    for k in range(3):
+        votes = (
+            values[own].mean(0) * (weight[k] - weight.mean(0))
+            for values, own in ((a, label == k), (of_varied, here & (varied.label.values == k)))
+        )
+        shared.append(len(set.intersection(*(slow_top(of, np.arange(12) != 4, 3) for of in votes))))
+    assert measured.overlap_null_other_pictures.values[0] == pytest.approx(np.mean(shared))
+    assert seen.summary["top3_shared_by_two_pictures_null_chance"] == pytest.approx(9 / 11)
+    sheets = [seen.sheets["robustness"], compared(lens, {1: measured, 2: measured}).sheets[1]]
+    for sheet in sheets:
+        assert "top 3" in words(sheet)
+        assert "top 5" not in words(sheet)
+
+
+@pytest.mark.parametrize(("contribution", "top"), [({"top": 3}, 3), (None, 5)])
+def test_as_many_units_count_as_dominant_as_for_contribution_where_there_is_one(contribution, top):
+    lens = OmegaConf.load(Path(__file__).parents[2] / "conf" / "lens" / "variation.yaml")
+    settings = OmegaConf.create({"lenses": {"contribution": contribution, "variation": lens}})
+    assert settings.lenses.variation.top == top
+
+
 def test_units_that_wake_up_under_change_are_told_and_not_ranked(look, random_replica):
     replica = random_replica(dead=(0, 1))
     factors = levels("noise", np.repeat(range(3), 4), [1, 2], 1)
     activation = np.clip(np.random.default_rng(0).normal(0, 1, (24, 12)), 0, None)
     activation[:, :2] = 0
     activation[12:, 1] = 3.0
-    measured = look(LENS, vary(replica, activation, **factors), draw="robustness").measured
+    measured = look(LENS, vary(replica, activation, **factors), draw=None).measured
     assert measured.woken_units.values.tolist() == [0, 1]
     assert measured.woken_share.values[0] == 0
     assert 0 < measured.woken_share.values[1] < 1
@@ -248,7 +283,7 @@ def test_a_picture_that_changed_class_has_no_voters_of_its_own_to_keep(look, ran
     factors["label"][24:] = (factors["label"][24:] + 1) % 3
     activation = np.clip(np.random.default_rng(0).normal(0.4, 1, (36, 12)), 0, None)
     activation[12:24] = activation[:12]
-    measured = look(LENS, vary(replica, activation, **factors), draw="robustness").measured
+    measured = look(LENS, vary(replica, activation, **factors), draw=None).measured
     assert measured.picture_overlap.values[:2].tolist() == [5, 5]
     assert np.isnan(measured.picture_overlap.values[2])
     assert np.isfinite(measured.overlap.values).all()
@@ -259,6 +294,8 @@ def test_a_network_on_data_that_cannot_be_varied_is_refused():
     with pytest.raises(SeedscopeError, match="makes no pictures in which one thing changes"):
         LENS.check(network)
     LENS.check(replace(network, varied=True))
+    with pytest.raises(SettingError, match="13 is out of range: 'fc1' has 12 units"):
+        Variation("fc1", "fc2", top=13).check(replace(network, varied=True))
 
 
 @pytest.mark.parametrize(
@@ -294,37 +331,74 @@ ODD = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
+def test_every_odd_case_is_measured_summarized_and_shown(look, random_replica, case):
     seen = look(LENS, random_variation(random_replica, **ODD[case]))
     missing = {"only robustness": {"vote_variance", "same_class_different_votes"}, "only crossed": {"robustness"}}
     missing["one picture per level"] = missing["only robustness"]
-    assert set(seen.drawings) == FIGURES - missing.get(case, set())
+    assert set(seen.sheets) == FIGURES - missing.get(case, set())
     known = {name for name, value in seen.summary.items() if np.isfinite(value)}
     if "place_share" in seen.summary:
         varies = case not in ("all units dead", "constant pictures")
         for name in SOURCES:
             assert (f"{name}_share" in known) == (f"margin_{name}_share" in known) == varies
+        units, *_ = panels_of(seen.sheets["vote_variance"].body)
+        assert bool(units.empty) == (not varies)
     assert {name for name in seen.summary if name.startswith("lowest")} <= known
 
 
-def test_a_colour_picture_is_shown(look, random_replica):
-    replica = random_replica(shape=(3, 8, 8))
-    factors = crossed(range(3), 3, 3)
+@pytest.mark.parametrize("case", ["all units dead", "twelve classes", "800 units", "one level"])
+def test_every_figure_can_be_read(look, random_replica, case):
+    look(LENS, random_variation(random_replica, **ODD[case]), rendered=True)
+
+
+def test_stacks_are_the_shares_of_components_with_negative_ones_as_0(look, random_replica):
+    seen = look(LENS, random_variation(random_replica, dead=(2,)), draw="vote_variance")
+    sheet, component = seen.sheets["vote_variance"], seen.measured.component.values
+    variance, stack, classes = panels_of(sheet.body)
+    order = np.argsort(-component.sum((0, 1)), kind="stable")[: len(variance.marks[0].height)]
+    assert 2 not in order
+    assert [int(name) for name in stack.x.names] == order.tolist()
+    np.testing.assert_allclose(variance.marks[0].height, component.sum((0, 1))[order])
+    parts = np.clip(component.sum(1)[:, order], 0, None)
+    np.testing.assert_allclose([bars.height for bars in marks(stack, Bars)], parts / parts.sum(0))
+    pooled = np.clip(component.sum((1, 2)), 0, None)
+    at = classes.x.names.index("all\nvotes")
+    np.testing.assert_allclose([bars.height[at] for bars in marks(classes, Bars)], pooled / pooled.sum())
+    assert len(sheet.table) == 3 * (11 + 1)
+    row = sheet.table.query("`class` == 1 and unit == '7'").iloc[0]
+    assert row["noise_component"] == component[1, 1, 7]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8)])
+def test_pictures_of_a_class_stand_above_their_votes(look, random_replica, shape):
+    replica = random_replica(shape=shape)
     activation = np.random.default_rng(0).random((27, 12))
-    look(LENS, vary(replica, activation, shape=(3, 8, 8), **factors), draw="same_class")
+    seen = look(LENS, vary(replica, activation, shape=shape, **crossed(range(3), 3, 3)), draw="same_class")
+    sheet, measured = seen.sheets["same_class_different_votes"], seen.measured
+    pictures_shown = marks(sheet, Image)
+    assert len(pictures_shown) == 6
+    assert all(image.values.shape == (8, 8, 3) for image in pictures_shown)
+    first, second = marks(sheet, Bars)
+    np.testing.assert_array_equal(first.height, measured.strip_vote.values[0].ravel())
+    np.testing.assert_array_equal(second.height, measured.strip_vote.values[1].ravel())
+    assert f"decided: {int(measured.strip_decided[1, 2])}, margin" in words(sheet)
 
 
-@pytest.mark.parametrize("seeds", [(0,), (0, 1), (3, 4, 5)])
-def test_curves_and_shares_over_seeds_are_means_of_the_seeds(look, readable, random_replica, seeds):
+def test_curves_of_robustness_are_those_measured_of_each_design(look, random_replica):
+    seen = look(LENS, random_variation(random_replica), draw="robustness")
+    accuracy = panel_of(seen.sheets["robustness"], "turn")
+    (line,) = marks(accuracy, Line)
+    np.testing.assert_array_equal(line.x, [-1, 0, 1])
+    np.testing.assert_array_equal(line.y, seen.measured.accuracy.values[3:])
+    assert [rule.at for rule in marks(accuracy, Rule)] == [0, pytest.approx(1 / 3)]  # the base level, and chance
+    assert len(list(panels_of(seen.sheets["robustness"].body))) == 6
+
+
+@pytest.mark.parametrize("seeds", [(0,), (3, 4, 5)])
+def test_curves_and_shares_over_seeds_are_means_of_the_seeds(look, compared, random_replica, seeds):
     measured = {seed: look(LENS, random_variation(random_replica, seed=seed), draw=None).measured for seed in seeds}
-    comparison = None
-
-    def drawings():
-        nonlocal comparison
-        comparison = LENS.compare(measured)
-        return comparison.drawings
-
-    assert readable(drawings) == ["vote_variance_across_seeds", "robustness_across_seeds"]
+    comparison = compared(LENS, measured, rendered=len(seeds) > 2)
+    assert [sheet.name for sheet in comparison.sheets] == ["vote_variance_across_seeds", "robustness_across_seeds"]
     table = comparison.tables["robustness"]
     for name, at in product(("accuracy", "margin", "overlap", "picture_overlap", "rank_correlation"), range(6)):
         row = table[table["measure"] == name].iloc[at]
@@ -332,14 +406,21 @@ def test_curves_and_shares_over_seeds_are_means_of_the_seeds(look, readable, ran
         assert row["n"] == len(seeds)
         assert row["mean"] == pytest.approx(values.mean())
         assert (row["design"], row["level"]) == (("noise", "turn")[at // 3], (0.2, 0.4, 0.6, -1, 0, 1)[at])
+    of_shares = comparison.sheets[0].table.query("of == 'votes' and source == 'place'")
+    values = [shares(one.component.values.sum((1, 2)))[0] for one in measured.values()]
+    assert of_shares["mean"].item() == pytest.approx(np.mean(values))
 
 
 @pytest.mark.parametrize(
     "case", ["all units dead", "only robustness", "only crossed", "one logit", "one picture per level"]
 )
-def test_odd_cases_are_compared_and_drawn(look, readable, random_replica, case):
+def test_odd_cases_are_compared(look, compared, random_replica, case):
     measured = {
         seed: look(LENS, random_variation(random_replica, seed=seed, **ODD[case]), draw=None).measured
         for seed in (0, 1)
     }
-    assert readable(lambda: LENS.compare(measured).drawings)
+    sheets = compared(LENS, measured, rendered=case == "all units dead").sheets
+    assert [sheet.name for sheet in sheets] == [
+        *(["vote_variance_across_seeds"] if case not in ("only robustness", "one picture per level") else []),
+        *(["robustness_across_seeds"] if case != "only crossed" else []),
+    ]
