@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 from matplotlib import colormaps
-from PIL import Image
+from PIL import Image as Pillow
 
-from seedscope import drawing as figures
-from seedscope.drawing import Animation
-from seedscope.drawing.gif import paletted, write_gif
+from seedscope.figures import Facts, Film, Image, Panel, Sheet, centred
+from seedscope.figures.renderer import save
+from seedscope.figures.renderer.gif import paletted, write_gif
 from seedscope.report.collection import read_figure
 
 
 def read(path):
-    with Image.open(path) as image:
+    with Pillow.open(path) as image:
         frames = []
         for frame in range(image.n_frames):
             image.seek(frame)
@@ -54,7 +54,7 @@ def test_the_last_frame_stays_longest_and_the_film_repeats(tmp_path):
     write_gif(tmp_path / "a.gif", np.stack([gradient(shift) for shift in range(3)]), "words")
     durations = [duration for _, duration in read(tmp_path / "a.gif")]
     assert durations[-1] >= 4 * max(durations[:-1])
-    with Image.open(tmp_path / "a.gif") as image:
+    with Pillow.open(tmp_path / "a.gif") as image:
         assert image.info["loop"] == 0
 
 
@@ -67,41 +67,29 @@ def test_equal_films_have_equal_bytes_and_the_shortest_is_one_frame(tmp_path, co
     assert len(read(tmp_path / "a.gif")) == 1
 
 
-def film_of(values, note=""):
-    figure = figures.canvas("Title ± 1 (toy)", 4, 3)
-    (ax,) = figures.panels(figure, 1, 1)
-    image = figures.heat_map(ax, values[0], figures.centred(values))
-    caption = figure.text(0.5, 0.85, "", ha="center")
-
-    def show(frame):
-        image.set_data(figures.heat_cells(ax, values[frame]))
-        caption.set_text(f"step {frame}{note}")
-
-    return Animation(
-        name="film",
-        figure=figure,
-        description="How to → read it.",
-        frames=len(values),
-        show=show,
-        moving=(image, caption),
-    )
+ABOUT = Facts("toy", 3)
 
 
-def test_an_animation_is_saved_with_its_words_and_with_equal_bytes(tmp_path):
+def film_of(values):
+    body = Panel([Image(values[0], centred(values), filmed=True)], width=3, height=1)
+    captions = [f"step {frame}" for frame in range(len(values))]
+    return Film("film", ABOUT, "Title ± 1", "How to → read it.", body, frames=values, captions=captions)
+
+
+def test_a_film_is_saved_with_its_words_and_with_equal_bytes(tmp_path):
     values = np.random.default_rng(0).normal(0, 1, (5, 4, 6))
     for folder in ("a", "b"):
-        figures.save(film_of(values), tmp_path / folder)
+        save(film_of(values), tmp_path / folder)
     assert [file.name for file in (tmp_path / "a").iterdir()] == ["film.gif"]
     assert (tmp_path / "a" / "film.gif").read_bytes() == (tmp_path / "b" / "film.gif").read_bytes()
     shown = read_figure(tmp_path / "a" / "film.gif", "film.gif", "film.gif")
-    assert (shown.title, shown.description) == ("Title ± 1 (toy)", "How to → read it.")
-    assert (shown.width, shown.height) == (400, 300)
+    assert (shown.title, shown.description) == ("Title ± 1", "How to → read it.")
 
 
 def test_every_frame_shows_its_own_values_and_nothing_of_the_frame_before(tmp_path):
     values = np.zeros((3, 1, 3))
     values[[0, 1, 2], 0, [0, 1, 2]] = 1
-    figures.save(film_of(values), tmp_path)
+    save(film_of(values), tmp_path)
     frames = [frame.astype(int) for frame, _ in read(tmp_path / "film.gif")]
     blue = np.stack([frame[..., 2] - frame[..., 0] > 60 for frame in frames])
     assert blue.any((1, 2)).all()
@@ -110,15 +98,13 @@ def test_every_frame_shows_its_own_values_and_nothing_of_the_frame_before(tmp_pa
     assert min(np.diff(left)) > 50  # each frame's cell lies to the right of the one before
 
 
-def test_a_film_shows_what_a_still_of_the_same_figure_shows(tmp_path):
+def test_a_film_shows_what_a_still_of_the_same_sheet_shows(tmp_path):
     values = np.random.default_rng(1).normal(0, 1, (2, 4, 6))
-    film = film_of(values)
-    figures.save(film, tmp_path)
+    save(film_of(values), tmp_path)
     last = read(tmp_path / "film.gif")[-1][0].astype(int)
-    for artist in film.moving:
-        artist.set_animated(False)
-    film.figure.savefig(tmp_path / "still.png", dpi=figures.DPI)
-    with Image.open(tmp_path / "still.png") as image:
+    body = Panel([Image(values[-1], centred(values))], width=3, height=1)
+    save(Sheet("still", ABOUT, "Title ± 1", "", body, note="step 1"), tmp_path)
+    with Pillow.open(tmp_path / "still.png") as image:
         still = np.asarray(image.convert("RGB")).astype(int)
-    far = (np.abs(last - still).max(-1) > 12).mean()
-    assert far < 0.01  # the image is drawn after the axes, and hides half of their lines
+    assert last.shape == still.shape
+    assert (np.abs(last - still).max(-1) > 12).mean() < 0.01  # the image is drawn after the axes
