@@ -23,7 +23,6 @@ from seedscope.files.reading import read_json
 from seedscope.files.weights import save_weights
 from seedscope.files.writing import write_json, write_text
 from seedscope.looks import analysis
-from seedscope.looks import shelf as looks
 from seedscope.looks.analysis import analyze_replica
 from seedscope.looks.shelf import Looks
 from seedscope.models.perceptron import Perceptron
@@ -38,7 +37,11 @@ SETTINGS: dict[str, Any] = {
         "contribution": {"_target_": "seedscope.lenses.contribution.Contribution", "top": 2, **READOUT},
         "dominance": {"_target_": "seedscope.lenses.dominance.Dominance", **READOUT},
     },
-    "provenance": {"lenses": {}},
+    "code": {
+        "analyze": {
+            kind: {lens: {"digest": "0"} for lens in ("contribution", "dominance")} for kind in ("measure", "draw")
+        }
+    },
 }
 
 
@@ -126,36 +129,18 @@ def test_a_change_of_one_lens_costs_that_look_alone_and_replaces_the_old_one(
     ]
 
 
-def test_other_weights_pictures_libraries_or_code_are_looked_at_anew(
-    toy: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_weights_pictures_or_code_are_looked_at_anew(toy: Experiment) -> None:
     keys = {Looks.at(toy, 1).key("dominance")}
     put(toy, 1)
     keys.add(Looks.at(toy, 1).key("dominance"))
     toy.at.data.write_bytes(toy.at.data.read_bytes() + b"\0")
     keys.add(Looks.at(toy, 1).key("dominance"))
-    elsewhere = replace(toy, settings={**toy.settings, "provenance": {"lenses": {"mine.py": "1"}}})
-    keys.add(Looks.at(elsewhere, 1).key("dominance"))
     keys.add(Looks.at(toy, 1).key("contribution"))
-    with monkeypatch.context() as patch:
-        patch.setattr(looks, "_libraries", lambda: "others")
-        keys.add(Looks.at(toy, 1).key("dominance"))
-    with monkeypatch.context() as patch:
-        patch.setattr(looks, "code_digest", lambda modules, _roots: f"changed {modules}")
-        keys.add(Looks.at(toy, 1).key("dominance"))
-    assert len(keys) == 7
-    assert Looks.at(toy, 1).key("dominance") in keys
-
-
-def test_the_code_that_counts_is_that_of_the_lens_and_of_all_it_imports(
-    toy: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(looks, "code_digest", lambda modules, roots: asked.append((modules, roots)) or "same")
-    Looks.at(toy, 1).key("dominance")
-    ((modules, roots),) = asked
-    assert modules == ["seedscope.looks.analysis", "seedscope.lenses.dominance"]
-    assert toy.root.resolve() in roots
+    for kind in ("measure", "draw"):
+        changed = deepcopy(dict(toy.settings))
+        changed["code"]["analyze"][kind]["dominance"] = {"digest": "0", "torch": "9.9"}
+        keys.add(Looks.at(replace(toy, settings=changed), 1).key("dominance"))
+    assert len(keys) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Finished looks, kept by what determines them: a lens looks at a replica once.
 
 ``.replicas/<fingerprint>/looks/<experiment>.<lens>-<key>/`` holds what the lens measured, its figures and its scalars.
-The key is the SHA-256 of the lens's settings, of the code that looking runs, of the artifacts that it sees and of the
-versions of all installed libraries. Another seed, or a change of one lens, then costs that look and no other. Of each
+The key is the SHA-256 of the lens's settings, of the code that looking runs, with the versions of its libraries, and of
+the artifacts that it sees. Another seed, or a change of one lens, then costs that look and no other. Of each
 lens only the latest look is kept; the folder is safe to delete.
 """
 
@@ -15,8 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.paths import state_folder
 from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json
-from seedscope.settings.code import PACKAGE_ROOT, code_digest, target_module
 
 Scalars = dict[str, float | None]
 MEASURED, FIGURES = "measured.nc", "figures"  # what a look leaves in its folder
@@ -87,16 +84,14 @@ class Looks:
     def key(self, lens: str) -> str:
         """Return what determines how ``lens`` looks: equal keys give equal bytes."""
         spec = self.experiment.settings["lenses"][lens]
-        modules = ["seedscope.looks.analysis", target_module(spec["_target_"])]
         return digest_of(
             {
                 "experiment": self.experiment.name,
                 "seed": self.seed,
                 "lens": spec,
-                "provenance": self.experiment.settings["provenance"]["lenses"],
-                "code": code_digest(modules, [PACKAGE_ROOT, self.experiment.root.resolve()]),
+                "measure": self.experiment.code("analyze", "measure", lens),
+                "draw": self.experiment.code("analyze", "draw", lens),
                 "seen": self.seen,
-                "libraries": _libraries(),
             }
         )
 
@@ -160,9 +155,3 @@ def _intact(folder: Path) -> Look | None:
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _FOUND)
     return {path.relative_to(folder).as_posix(): digest(path) for path in files}
-
-
-@cache
-def _libraries() -> str:
-    """Return a digest of the versions of everything that is installed."""
-    return digest_of({str(one.metadata["Name"]): one.version for one in distributions()})
