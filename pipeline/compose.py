@@ -7,7 +7,7 @@ from seedscope.settings.compose import compose_all
 
 
 def compose() -> None:
-    """Write ``runs/configs/<experiment>.yaml`` for every experiment, or refuse what is wrong in any of them."""
+    """Write ``runs/configs/<experiment>.json`` for every experiment, or refuse what is wrong in any of them."""
     compose_all(Path())
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import yaml
-
 from pipeline import stage
+from seedscope.files.experiment import Project
 from seedscope.report import write_site
 
 
 def report() -> None:
-    """Write ``reports/site/`` from what the experiments and sweeps of ``params.yaml`` have left behind."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    write_site(params["experiments"], sweeps=params["sweeps"])
+    """Write ``reports/site/`` from what the experiments and sweeps that were composed have left behind."""
+    project = Project.load()
+    write_site(project.experiments, sweeps=project.sweeps)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import yaml
-
 from pipeline import stage
+from seedscope.files.experiment import Project
 from seedscope.tracking import publish
 
 
 def track() -> None:
-    """Publish what the experiments and sweeps of ``params.yaml`` have left behind, and say what was new."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    publication = publish(Path(), params["experiments"], sweeps=params["sweeps"])
+    """Publish what the experiments and sweeps that were composed have left behind, and say what was new."""
+    project = Project.load()
+    publication = publish(Path(), project.experiments, sweeps=project.sweeps)
     if publication.left_out:
         sys.stderr.write(f"track: not published, for it is not whole: {'; '.join(publication.left_out)}\n")
     print(f"track: {publication}")

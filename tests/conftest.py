@@ -15,7 +15,6 @@ from seedscope.files.writing import write_json, write_text
 @pytest.fixture
 def miniature(tmp_path: Path) -> Artifacts:
     """A whole experiment's artifacts in miniature: two seeds, two lenses, figures, tables and metrics."""
-    import yaml
     from PIL import Image, PngImagePlugin
     from safetensors.numpy import save_file
 
@@ -36,7 +35,7 @@ def miniature(tmp_path: Path) -> Artifacts:
         "train": {"_target_": "seedscope.replicas.training.Training", "epochs": 2, "learning_rate": 0.001},
         "lenses": {"contribution": {"top": 5}, "mistakes": {}},
     }
-    write_text(at.config, yaml.safe_dump(config, sort_keys=False))
+    write_text(at.config, json.dumps(config))
     at.data.parent.mkdir(parents=True, exist_ok=True)
     at.data.write_bytes(b"stands for pictures")
     metrics: dict[str, dict[str, dict[str, float | None]]] = {}

@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
-import yaml
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.paths import Artifacts, SweepArtifacts
@@ -347,8 +346,8 @@ def test_a_figure_is_read_as_the_renderer_wrote_it(tmp_path: Path) -> None:
 
 def test_only_the_seeds_of_the_configuration_are_shown(full: Artifacts) -> None:
     write_site(["toy"], full.root)
-    config = yaml.safe_load(full.config.read_text(encoding="utf-8"))
-    write_text(full.config, yaml.safe_dump({**config, "seeds": [3]}, sort_keys=False))
+    config = json.loads(full.config.read_text(encoding="utf-8"))
+    write_text(full.config, json.dumps({**config, "seeds": [3]}))
     site = site_of(full)
     assert not any("seeds/5" in path.as_posix() or "seed-5" in path.name for path in site)
     assert not (full.root / "reports/site/toy/seed-5.html").exists()
@@ -364,8 +363,8 @@ def test_a_lens_that_left_the_configuration_is_marked(miniature: Artifacts) -> N
 
 
 def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -> None:
-    config = yaml.safe_load(miniature.config.read_text(encoding="utf-8"))
-    write_text(miniature.config, yaml.safe_dump({**config, "seeds": [5]}, sort_keys=False))
+    config = json.loads(miniature.config.read_text(encoding="utf-8"))
+    write_text(miniature.config, json.dumps({**config, "seeds": [5]}))
     alone = {"mean": 0.95, "low": None, "high": None, "n": 1}
     write_json(miniature.across_metrics, {"training": {"probe_accuracy": alone}})
     shutil.rmtree(miniature.across_seeds)
@@ -382,7 +381,7 @@ def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -
 @pytest.mark.parametrize(
     ("removed", "said"),
     [
-        ("runs/configs/toy.yaml", "Missing for toy: its configuration, and so everything else"),
+        ("runs/configs/toy.json", "Missing for toy: its configuration, and so everything else"),
         ("reports/metrics/toy.seeds.json", "Missing for toy: the metrics by seed;"),
         ("reports/metrics/toy.across_seeds.json", "Missing for toy: the metrics across seeds;"),
         ("reports/figures/toy/across_seeds", "Missing for toy: the figures across seeds;"),
@@ -430,7 +429,7 @@ def test_names_that_look_like_markup_stay_names(tmp_path: Path) -> None:
         "data": {"_target_": "a.B", "<u>": "</dd><u>"},
         "lenses": {lens: {}},
     }
-    write_text(at.config, yaml.safe_dump(config))
+    write_text(at.config, json.dumps(config))
     for seed in (0, 1):
         draw(at.figures(seed, lens) / "x'\"<u>&amp;.png", f'"><script>alert({seed})</script>', "<img src=x>")
     draw(at.across_seeds / "<u>.png", "<u>bold</u>")
@@ -543,13 +542,13 @@ def test_runs_of_numbers_are_shortened() -> None:
     assert listed(["a"]) == "a"
 
 
-def test_the_stage_reads_the_experiments_from_the_parameters(
+def test_the_stage_reads_the_experiments_that_were_composed(
     miniature: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipeline.report import report
 
     monkeypatch.chdir(miniature.root)
-    write_text(Path("params.yaml"), "experiments: [toy, never]\nsweeps: []\n")
+    write_json(Path("runs/configs/project.json"), {"experiments": ["toy", "never"], "sweeps": []})
     report()
     assert "Missing for never" in parse(Path("reports/site/index.html")).text
 
@@ -566,7 +565,7 @@ def swept(miniature: Artifacts) -> Artifacts:
     at = SweepArtifacts(SWEEP, miniature.root)
     variants = [{"name": str(value), "value": value, "settings": {}} for value in (0.1, 0.2)]
     content = {"experiment": "toy", "key": "data.noise", "base": 0.1, "seeds": [3, 5], "engine": {}}
-    write_text(at.config, yaml.safe_dump({**content, "variants": variants}))
+    write_text(at.config, json.dumps({**content, "variants": variants}))
     draw(at.figures / "conditions.png", "Sweep over data.noise", "Dots are seeds.")
     write_text(at.figures / "conditions.csv", "metric,condition,seed,value\naccuracy,0.1,3,0.9\n")
     write_text(at.figures / "trends.csv", 'metric,sentence\naccuracy,"Accuracy: down by 0.1, and so on."\n')

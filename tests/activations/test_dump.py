@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import nn
 
 from seedscope.activations.dump import dump_replica
@@ -20,7 +19,7 @@ from seedscope.files.arrays import groups, read_dataset, write_dataset
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
 from seedscope.files.weights import save_weights
-from seedscope.files.writing import write_json, write_text
+from seedscope.files.writing import write_json
 from seedscope.lenses import Replica
 from seedscope.lenses.contribution import Contribution
 from seedscope.lenses.space import Space
@@ -294,7 +293,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(experiment):
 
 
 def test_the_composed_file_is_all_that_a_dump_needs(experiment):
-    write_text(experiment.at.config, yaml.safe_dump(settings()))
+    write_json(experiment.at.config, settings())
     dump_replica(Experiment.load("toy", experiment.root), 5, lambda _done, _total: None)
     assert layer(experiment, "fc1").shape == (41, 6)
 

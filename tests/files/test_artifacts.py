@@ -296,7 +296,7 @@ def test_the_state_lies_in_the_repository_that_dvc_root_names(monkeypatch: pytes
 
 def test_artifacts_lie_where_the_contract_says() -> None:
     at = Artifacts("squares")
-    assert str(at.config) == "runs/configs/squares.yaml"
+    assert str(at.config) == "runs/configs/squares.json"
     assert str(at.data) == "runs/squares/data.nc"
     assert str(at.model(3)) == "runs/squares/replicas/seed-3/model.safetensors"
     assert str(at.history(3)) == "runs/squares/replicas/seed-3/history.csv"

@@ -25,8 +25,8 @@ from seedscope.files.weights import save_weights
 from seedscope.looks.analysis import analyze_replica
 from seedscope.replicas.given import place_weights
 from seedscope.replicas.store import train_replica
+from seedscope.settings.said import Composed, Said
 from seedscope.settings.validate import validate
-from seedscope.settings.written import Composed, Layer
 
 FILE = "conf/experiment/toy.yaml"
 
@@ -232,7 +232,8 @@ def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
         "engine": {"_target_": "seedscope.replicas.mapping.Engine", "workers": 1},
         "store": {"_target_": "seedscope.replicas.eviction.Eviction", "limit_gb": 10},
         "lenses": kept,
-        "provenance": {section: {} for section in ("data", "model", "train", "dump", "lenses")},
+        "inputs": {},
+        "code": {"replica": {}, "analyze": {kind: {lens: {} for lens in kept} for kind in ("measure", "draw")}},
     }
 
 
@@ -310,7 +311,7 @@ def test_a_lens_applies_to_a_network_or_says_by_name_why_not(name: str, here_onl
         settings = settings_of(case, {lens: spec})
         wanted = REFUSED[name].get(lens, f": {NOT_VARIED}" if lens == "variation" else None)
         try:
-            validate(Composed("toy", settings, (Layer(FILE, settings),)))
+            validate(Composed("toy", settings, (Said(FILE, settings),)))
         except SeedscopeError as refused:
             said = str(refused)
         else:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import h5py
 import pytest
-import yaml
 
 from pipeline import stage
 from seedscope.files.errors import SeedscopeError
@@ -40,7 +39,7 @@ INPUTS = {
         f"{METRICS}.seeds.json",
         f"{METRICS}.across_seeds.json",
         f"{FIGURES}/across_seeds/learning_curves.png",
-        f"runs/configs/{NAME}.yaml",
+        f"runs/configs/{NAME}.json",
     ],
 }
 STAGES_AND_INPUTS = [(stage, name) for stage, names in INPUTS.items() for name in names]
@@ -149,7 +148,7 @@ def holding(content: object) -> Callable[[Path], None]:
         ("compare", f"{METRICS}.seeds.json", holding({"1": {}})),
         ("report", f"{METRICS}.seeds.json", holding([])),
         ("report", f"{METRICS}.across_seeds.json", holding([])),
-        ("report", f"runs/configs/{NAME}.yaml", lambda path: path.write_text("experiment: digits_tiny\n")),
+        ("report", f"runs/configs/{NAME}.json", lambda path: path.write_text("experiment: digits_tiny\n")),
     ],
 )
 def test_an_input_of_another_version_is_named(
@@ -192,9 +191,9 @@ def test_metrics_of_another_version_are_not_published(here: Project, capfd: pyte
 
 
 def test_a_configuration_that_is_not_whole_says_how_to_make_it(here: Project) -> None:
-    config = here.path / f"runs/configs/{NAME}.yaml"
-    config.write_text(yaml.safe_dump({"experiment": NAME}))
-    with pytest.raises(SeedscopeError, match=r"digits_tiny\.yaml has no section .*: run `dvc repro compose`, which"):
+    config = here.path / f"runs/configs/{NAME}.json"
+    write_json(config, {"experiment": NAME})
+    with pytest.raises(SeedscopeError, match=r"digits_tiny\.json has no section .*: run `dvc repro compose`, which"):
         run("dump")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from seedscope.files.reading import read_json
 from tests.users_files import users_files
 
 from .conftest import Project, copy_of_the_project, outs
+from .imports import recording, uncovered
 
 
 def test_an_experiment_changes_a_key_of_params(settled):
@@ -137,7 +139,9 @@ def test_a_users_own_data_network_and_lens_come_in_by_target(settled):
     assert "train@stripes" in settled.repro()
 
 
-def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
+def test_every_experiment_of_conf_runs_on_a_tiny_setting_and_imports_no_code_that_does_not_count(
+    project: Project, tmp_path: Path
+):
     names = sorted(path.stem for path in Path(project.path / "conf/experiment").glob("*.yaml"))
     assert "squares" in names
     names = [name for name in names if name != "stripes"]
@@ -159,6 +163,9 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting(project: Project):
             "lenses": {"filters": {"channels": 1, "size": 32, "steps": 2}},
         },
     }
-    project.params(experiments=names, seeds=[4], **settings)
-    stages = project.repro()
+    project.params(experiments=names, seeds=[4], engine={"workers": 1}, **settings)  # one process, which tells
+    stages = project.repro(**recording(tmp_path))
     assert {f"compare@{name}" for name in names} <= set(stages)
+    assert "src/seedscope/replicas/training.py" in read_json(tmp_path / "train@squares.json")
+    assert "src/seedscope/lenses/words/__init__.py" in read_json(tmp_path / "analyze@squares.json")
+    assert list(uncovered(tmp_path, project.path)) == []

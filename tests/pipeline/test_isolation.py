@@ -34,7 +34,7 @@ def test_one_worker_and_another_order_of_seeds_give_the_same_bytes(own: Project)
     assert "made 8 of 8 looks" in said
     after = outs(own)
     assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == ["runs/configs/digits_tiny.yaml"]
+    assert [name for name in before if before[name] != after[name]] == ["runs/configs/digits_tiny.json"]
 
 
 def test_an_experiment_that_fails_does_not_stop_the_others(own: Project) -> None:

@@ -215,7 +215,6 @@ def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     metrics = json.loads((project.path / "reports/metrics/mine.seeds.json").read_text())["0"]
     assert {"feature_maps", "filters", "heat_maps", "tuning", "places"} <= set(metrics)
     assert metrics["places"]["completeness_error"] < 1e-5
-    assert "examples/mine.py" in (project.path / "runs/configs/mine.yaml").read_text()
     source = project.path / "examples/mine.py"
     source.write_text(source.read_text().replace("torch.relu(self.hidden", "torch.tanh(self.hidden"))
     assert "train@mine" in project.repro("train@mine")

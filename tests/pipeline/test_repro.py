@@ -22,7 +22,7 @@ def runs(project: Project) -> int:
 def test_every_artifact_of_the_contract_is_there(settled):
     here = settled.path
     for name in (
-        "runs/configs/digits_tiny.yaml",
+        "runs/configs/digits_tiny.json",
         "runs/digits_tiny/data.nc",
         "runs/digits_tiny/replicas/seed-0/model.safetensors",
         "runs/digits_tiny/replicas/seed-1/history.csv",

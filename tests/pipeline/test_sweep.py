@@ -9,10 +9,13 @@ import sys
 
 import pandas as pd
 import pytest
-import yaml
+
+from seedscope.files.reading import read_json
+from seedscope.files.writing import write_json
+from seedscope.settings.stages import READS
 
 from .conftest import TINY, Project, outs
-from .test_dependencies import RUN, keys
+from .imports import recording, uncovered
 
 NAME = "digits_tiny-width"
 SWEPT = {**TINY["digits_tiny"], "sweep": {"width": {"key": "model.hidden", "values": [[16], [32]]}}}
@@ -51,7 +54,7 @@ def test_its_artifacts_lie_where_they_are_looked_for(swept):
 
 
 def lenses(here) -> list[str]:
-    return list(yaml.safe_load((here / "runs/configs/digits_tiny.yaml").read_text())["lenses"])
+    return list(json.loads((here / "runs/configs/digits_tiny.json").read_text())["lenses"])
 
 
 def test_the_variant_that_equals_the_experiment_has_its_numbers(swept):
@@ -83,24 +86,20 @@ def test_a_killed_sweep_trains_only_what_it_had_not_finished(swept):
     assert outs(project) == before
 
 
-def test_the_stage_imports_and_reads_nothing_that_dvc_does_not_hash(swept):
+def test_the_stage_imports_and_reads_nothing_that_dvc_does_not_hash(swept, tmp_path):
     project, _ = swept
-    config = project.path / "runs/configs" / f"{NAME}.yaml"
+    config = project.path / "runs/configs" / f"{NAME}.json"
     whole = config.read_text()
-    stages = yaml.safe_load((project.path / "dvc.yaml").read_text().replace("${item.sweep}", NAME))["stages"]
+    content = read_json(config)
     try:
-        settings = yaml.safe_load(whole)
-        wanted = [key for entry in stages["sweep"]["params"] for group in entry.values() for key in group]
-        config.write_text(yaml.safe_dump({**keys(settings, wanted), "engine": {**settings["engine"], "workers": 1}}))
+        hashed = {section: content[section] for section in READS["sweep"]}
+        write_json(config, {**hashed, "engine": {**content["engine"], "workers": 1}})  # one process, which tells
         shutil.rmtree(project.path / ".replicas")  # or training would not be imported
-        said = project.run(sys.executable, "-c", RUN, "pipeline.sweep", NAME)
+        project.run(sys.executable, "-m", "pipeline.sweep", NAME, **recording(tmp_path))
     finally:
         config.write_text(whole)
-    imported = json.loads(said.rpartition("IMPORTED")[2])
-    assert "src/seedscope/replicas/training.py" in imported
-    covered = [dep for dep in stages["sweep"]["deps"] if dep.startswith(("src", "pipeline"))]
-    missing = [file for file in imported if not any(file == dep or file.startswith(f"{dep}/") for dep in covered)]
-    assert missing == []
+    assert "src/seedscope/replicas/training.py" in read_json(tmp_path / f"sweep@{NAME}.json")
+    assert list(uncovered(tmp_path, project.path)) == []
 
 
 def test_a_variant_that_fails_is_named_with_its_condition(swept):

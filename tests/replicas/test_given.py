@@ -134,7 +134,7 @@ def test_the_replica_holds_the_given_tensors_and_says_whose_they_are(here, dtype
     settings = {
         "model": MODEL,
         "weights": {"_target_": "seedscope.replicas.given.GivenWeights", "file": "toy.safetensors"},
-        "provenance": {"model": {}},
+        "code": {"replica": {"digest": "0"}},
     }
     experiment = Experiment("toy", settings, here)
     place_weights(experiment, "digest of the data", GIVEN, lambda _done, _total: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -17,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-import yaml
 
 from seedscope.activations.dump import dump_replica
 from seedscope.data import assemble
@@ -25,6 +25,7 @@ from seedscope.files.arrays import read_dataset, write_dataset
 from seedscope.files.digests import digest, digest_of
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
+from seedscope.files.paths import PACKAGE_ROOT
 from seedscope.files.reading import read_history, read_json
 from seedscope.files.weights import read_weights
 from seedscope.files.writing import write_text
@@ -33,7 +34,6 @@ from seedscope.replicas import store
 from seedscope.replicas.mapping import Engine, Report, map_seeds
 from seedscope.replicas.store import identity, train_replica
 from seedscope.replicas.training import Training
-from seedscope.settings.code import PACKAGE_ROOT
 
 FILES = ("model.safetensors", "history.csv", "frames.nc", "identity.json")
 SETTINGS: dict[str, Any] = {
@@ -58,7 +58,8 @@ SETTINGS: dict[str, Any] = {
     "dump": {"_target_": "seedscope.activations.dump.Dump", "layers": {}},
     "store": {"_target_": "seedscope.replicas.eviction.Eviction"},
     "lenses": {},
-    "provenance": {"data": {}, "model": {}, "train": {}, "dump": {}, "lenses": {}},
+    "inputs": {},
+    "code": {"replica": {"digest": "0"}, "train": {"digest": "1"}},
 }
 
 
@@ -71,7 +72,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     """A small experiment with its data set made, in a folder of its own."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     experiment = Experiment("toy", deepcopy(SETTINGS), tmp_path)
-    write_text(experiment.at.config, yaml.safe_dump(SETTINGS))
+    write_text(experiment.at.config, json.dumps(SETTINGS))
     write_dataset(experiment.at.data, assemble(experiment.component("data")))
     return experiment
 
@@ -118,8 +119,8 @@ def kept(experiment: Experiment) -> Path:
         ("train.threads", 2),
         ("train.vary", ["weights"]),
         ("train.vary", ["weights", "order", "draw"]),
-        ("provenance.model", {"mine.py": "0" * 64}),
-        ("provenance.train", {"mine.py": "0" * 64}),
+        ("code.replica.digest", "2"),
+        ("code.replica.torch", "9.9"),
     ],
 )
 def test_another_setting_is_another_replica(toy: Experiment, path: str, value: Any) -> None:
@@ -134,8 +135,8 @@ def test_another_setting_is_another_replica(toy: Experiment, path: str, value: A
         ("engine.workers", 8),
         ("lenses", {"mistakes": {"_target_": "seedscope.lenses.mistakes.Mistakes"}}),
         ("data.contrast", 0.1),  # the digest of the data speaks for it
-        ("provenance.data", {"mine.py": "0" * 64}),
-        ("provenance.lenses", {"mine.py": "0" * 64}),
+        ("inputs", {"mine.csv": "0" * 64}),  # so does it for what they were made of
+        ("code.train.digest", "2"),
         ("train.vary", ["order", "weights"]),
     ],
 )
@@ -169,7 +170,7 @@ def test_seed_0_is_the_same_replica_whatever_varies_besides_the_draw(toy: Experi
 
 
 @pytest.mark.parametrize(
-    "change", [("data", "contrast", 0.1), ("provenance", "data", {"mine.py": "0" * 64})], ids=["setting", "source"]
+    "change", [("data", "contrast", 0.1), ("inputs", "mine.csv", "0" * 64)], ids=["setting", "input"]
 )
 def test_where_the_draw_varies_the_generator_counts(toy: Experiment, change: tuple[str, str, Any]) -> None:
     section, key, value = change
@@ -206,52 +207,6 @@ def test_auto_is_the_device_that_it_resolves_to(toy: Experiment, monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     assert fingerprint(changed(toy, "train", "device", value="auto")) != fingerprint(toy)
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "counts"),
-    [
-        ("replicas/training.py", "_EVALUATED_AT_ONCE = 512", "_EVALUATED_AT_ONCE = 256", True),
-        ("replicas/streams.py", '"order": 1', '"order": 9', True),
-        ("models/convnet.py", "kernel_size=3", "kernel_size=5", True),
-        ("replicas/training.py", "_EVALUATED_AT_ONCE = 512", "_EVALUATED_AT_ONCE = 512  # pictures", False),
-        ("replicas/training.py", '"""Train one replica:', '"""Trains one replica:', False),
-        ("models/perceptron.py", "math.prod(shape)", "sum(shape)", False),
-        ("lenses/mistakes.py", "_NAMED = 5", "_NAMED = 6", False),
-        ("data/squares.py", "_CHUNK = 512", "_CHUNK = 256", False),
-    ],
-)
-def test_the_code_that_training_runs_counts_and_no_other(
-    toy: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str, counts: bool
-) -> None:
-    package = tmp_path / "package"
-    shutil.copytree(PACKAGE_ROOT / "seedscope", package / "seedscope", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(store, "PACKAGE_ROOT", package)
-    before = fingerprint(toy)
-    text = (package / "seedscope" / file).read_text(encoding="utf-8")
-    assert old in text
-    (package / "seedscope" / file).write_text(text.replace(old, new), encoding="utf-8")
-    assert (fingerprint(toy) != before) is counts
-
-
-def test_a_network_of_the_users_counts_with_what_it_takes_from_this_package(
-    toy: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "package"
-    shutil.copytree(PACKAGE_ROOT / "seedscope", package / "seedscope", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(store, "PACKAGE_ROOT", package)
-    (tmp_path / "mine.py").write_text(
-        "import parts\nfrom seedscope.models.convnet import ConvNet\nclass Net(ConvNet): ..."
-    )
-    (tmp_path / "parts.py").write_text("width = 1")
-    own = changed(toy, "model", "_target_", value="mine.Net")
-    fingerprints = [fingerprint(own)]
-    (tmp_path / "parts.py").write_text("width = 1  # narrow")
-    assert fingerprint(own) == fingerprints[0]
-    for file in (tmp_path / "mine.py", tmp_path / "parts.py", package / "seedscope" / "models" / "convnet.py"):
-        file.write_text(file.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
-        fingerprints.append(fingerprint(own))
-    assert len(set(fingerprints)) == 4
 
 
 # --- a replica is trained once --------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ SETTINGS = {
         "mistakes": {"_target_": "seedscope.lenses.mistakes.Mistakes", **READOUT},
         "dominance": {"_target_": "seedscope.lenses.dominance.Dominance", **READOUT},
     },
-    "provenance": {"lenses": {}},
+    "code": {"analyze": {kind: {"contribution": {}, "mistakes": {}, "dominance": {}} for kind in ("measure", "draw")}},
 }
 HISTORY = "epoch,train_loss,train_accuracy,probe_loss,probe_accuracy\n1,1.5,0.4,1.25,0.3\n2,1,0.5,1,0.{}\n"
 

@@ -1,191 +1,190 @@
-"""The code behind a result: followed through its imports, and told apart by what it does."""
+"""Which code counts for which stage, and for which lens."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from seedscope.files.errors import SeedscopeError
-from seedscope.settings.code import PACKAGE_ROOT, code_digest, import_closure, source_digests
+from seedscope.files.paths import PACKAGE_ROOT
+from seedscope.settings import closure, libraries
+from seedscope.settings.closure import Codebase
+from seedscope.settings.code import code_of, sweep_code
+from seedscope.settings.said import Composed
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LENSES = ("contribution", "dominance", "words")
+SETTINGS: dict[str, Any] = {
+    "data": {"_target_": "seedscope.data.squares.Squares"},
+    "model": {"_target_": "seedscope.models.convnet.ConvNet"},
+    "weights": None,
+    "train": {"_target_": "seedscope.replicas.training.Training", "vary": ["weights", "order"]},
+    "dump": {"_target_": "seedscope.activations.dump.Dump"},
+    "lenses": {lens: {"_target_": f"seedscope.lenses.{lens}.{lens.title()}"} for lens in LENSES},
+}
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A project with a package, a module beside it, and a package of the same name as a module."""
-    files = {
-        "net.py": "import numpy\nfrom parts.layers import Layer\n\nclass Net:\n    width = 3\n",
-        "parts/__init__.py": "",
-        "parts/layers.py": "from . import activations\nfrom .deep import inner\nimport parts.no_module\n",
-        "parts/activations.py": "",
-        "parts/deep/__init__.py": "from ..late import at_last\n",
-        "parts/deep/inner.py": "def f():\n    from parts.lazy import g\n    return g\n",
-        "parts/late.py": "at_last = 1\n",
-        "parts/lazy.py": "import net\n",
-        "parts/bystander.py": "",
-        "bystander.py": "",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this package and its stages, which a test may edit."""
+    for name in ("src/seedscope", "pipeline"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(closure, "PACKAGE_ROOT", tmp_path / "src")
     return tmp_path
 
 
-def _edit(file: Path, old: str, new: str) -> None:
+def code(project: Path, **sections: Any) -> dict[str, Any]:
+    """Return the section ``code``, flat: every entry by its path."""
+    codebase = Codebase.at(project, project / ".replicas")
+    found = flat(code_of(Composed("toy", {**SETTINGS, **sections}, ()), codebase))
+    codebase.keep()
+    return found
+
+
+def flat(content: dict[str, Any], above: str = "") -> dict[str, Any]:
+    if "digest" in content:
+        return {above: content}
+    return {
+        path: entry
+        for key, inner in content.items()
+        for path, entry in flat(inner, f"{above}.{key}".strip(".")).items()
+    }
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {path for path in before if before[path] != after[path]}
+
+
+def edit(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_the_closure_follows_absolute_relative_and_lazy_imports_and_every_package(tree: Path) -> None:
-    assert list(import_closure(["net"], [tree])) == [
-        "net",
-        "parts",
-        "parts.activations",
-        "parts.deep",
-        "parts.deep.inner",
-        "parts.late",
-        "parts.layers",
-        "parts.lazy",
+def append(file: Path) -> None:
+    file.write_text(file.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
+
+
+def test_every_stage_and_every_lens_has_an_entry(project: Path) -> None:
+    expected = {"generate", "train", "dump", "analyze.stage", "compare.stage", "replica"}
+    expected |= {
+        f"{where}.{lens}" for where in ("analyze.measure", "analyze.draw", "compare.lenses") for lens in LENSES
+    }
+    assert code(project).keys() == expected
+
+
+def test_comments_and_docstrings_count_nowhere(project: Path) -> None:
+    before = code(project)
+    for file in sorted(project.rglob("*.py")):
+        file.write_text(f"{file.read_text(encoding='utf-8')}# a comment\n", encoding="utf-8")
+    edit(project / "src/seedscope/replicas/training.py", '"""Train one replica:', '"""Trains one replica:')
+    assert changed(before, code(project)) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("pipeline/generate.py", {"generate"}),
+        ("pipeline/compare.py", {"compare.stage"}),
+        ("src/seedscope/replicas/training.py", {"train", "replica", "analyze.stage"}),
+        ("src/seedscope/models/perceptron.py", set()),
+        ("src/seedscope/replicas/cluster.py", set()),
+    ],
+)
+def test_an_edit_counts_where_it_is_imported_and_nowhere_else(project: Path, file: str, expected: set[str]) -> None:
+    before = code(project)
+    append(project / file)
+    assert {path for path in changed(before, code(project)) if path.count(".") < 2} == expected
+
+
+def test_an_edit_of_one_lens_is_its_own_affair(project: Path) -> None:
+    before = code(project)
+    append(project / "src/seedscope/lenses/words/rule.py")
+    affected = changed(before, code(project))
+    assert affected
+    assert all(path.endswith(".words") for path in affected)
+
+
+def test_the_network_and_the_training_make_a_replica_and_the_data_where_it_draws_its_own(project: Path) -> None:
+    for file, counts in (
+        ("replicas/streams.py", True),
+        ("models/convnet.py", True),
+        ("models/perceptron.py", False),
+        ("lenses/mistakes.py", False),
+        ("data/squares.py", False),
+    ):
+        before = code(project)
+        append(project / "src/seedscope" / file)
+        assert ("replica" in changed(before, code(project))) is counts, file
+    drawing = {"train": {**SETTINGS["train"], "vary": ["draw"]}}
+    before = code(project, **drawing)
+    append(project / "src/seedscope/data/squares.py")
+    assert {"replica", "train"} <= changed(before, code(project, **drawing))
+
+
+def test_the_store_of_replicas_and_the_engine_count_nowhere(project: Path) -> None:
+    before = code(project)
+    append(project / "src/seedscope/replicas/eviction.py")
+    assert changed(before, code(project)) == set()
+
+
+def test_a_network_of_the_users_counts_with_what_it_takes_from_this_package(project: Path) -> None:
+    (project / "mine.py").write_text(
+        "import parts\nfrom seedscope.models.convnet import ConvNet\nclass Net(ConvNet): ..."
+    )
+    (project / "parts.py").write_text("width = 1")
+    own = {"model": {"_target_": "mine.Net"}}
+    before = code(project, **own)
+    (project / "parts.py").write_text("width = 1  # narrow")
+    assert changed(before, code(project, **own)) == set()
+    for file in ("mine.py", "parts.py", "src/seedscope/models/convnet.py"):
+        before = code(project, **own)
+        append(project / file)
+        assert changed(before, code(project, **own)) == {"train", "dump", "analyze.stage", "replica"}, file
+
+
+def test_given_weights_are_what_the_network_makes_of_them(project: Path) -> None:
+    given = {"train": None, "weights": {"_target_": "seedscope.replicas.given.GivenWeights"}}
+    before = code(project, **given)
+    append(project / "src/seedscope/replicas/training.py")
+    assert "replica" not in changed(before, code(project, **given))
+    append(project / "src/seedscope/models/convnet.py")
+    assert {"train", "replica"} <= changed(before, code(project, **given))
+
+
+def test_an_upgraded_torch_is_noticed_where_it_is_used(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code(project)
+    real = libraries.installed_version
+    monkeypatch.setattr(libraries, "installed_version", lambda name: "9.9" if name == "torch" else real(name))
+    affected = changed(before, code(project))
+    assert {"train", "dump", "replica"} <= affected
+    assert "generate" not in affected
+
+
+def test_a_sweep_depends_on_the_code_of_all_its_variants(project: Path) -> None:
+    variants = [
+        Composed("toy", {**SETTINGS, "model": {"_target_": f"seedscope.models.{name}.Net"}}, ())
+        for name in ("convnet", "perceptron")
     ]
 
+    def entry() -> dict[str, str]:
+        return sweep_code(variants, Codebase.at(project, project / ".replicas"))["sweep"]
 
-def test_a_module_brings_its_packages_along(tree: Path) -> None:
-    assert list(import_closure(["parts.deep.inner"], [tree]))[:3] == ["net", "parts", "parts.activations"]
-    assert "parts.deep" in import_closure(["parts.deep.inner"], [tree])
-
-
-def test_installed_libraries_are_left_out(tree: Path) -> None:
-    assert "numpy" not in import_closure(["net"], [tree])
-
-
-def test_a_package_goes_before_a_module_of_its_name_as_in_python(tree: Path) -> None:
-    (tree / "parts.py").write_text("")
-    assert import_closure(["parts"], [tree])["parts"] == tree / "parts" / "__init__.py"
+    seen = [entry()]
+    for file in ("models/convnet.py", "models/perceptron.py", "lenses/words/rule.py", "seeds/conditions.py"):
+        append(project / "src/seedscope" / file)
+        seen.append(entry())
+    assert len({one["digest"] for one in seen}) == len(seen)
+    append(project / "src/seedscope/models/vgg16.py")
+    assert entry() == seen[-1]
 
 
-def test_the_first_root_that_has_a_module_gives_it(tree: Path) -> None:
-    other = tree / "elsewhere"
-    other.mkdir()
-    (other / "net.py").write_text("")
-    assert import_closure(["net"], [other, tree]) == {"net": other / "net.py"}
-
-
-def test_an_import_from_nowhere_ends_the_closure(tree: Path) -> None:
-    (tree / "__init__.py").write_text("")
-    (tree / "net.py").write_text("from . import x\nfrom ... import y\n")
-    assert list(import_closure(["net"], [tree])) == ["net"]
-
-
-def test_the_training_code_reaches_what_decides_about_bits() -> None:
-    closure = set(import_closure(["seedscope.replicas.training"], [PACKAGE_ROOT]))
-    assert {
-        "seedscope",
-        "seedscope.replicas.training",
-        "seedscope.replicas.streams",
-        "seedscope.files.writing",
-    } <= closure
-    assert not any(name.startswith(("seedscope.lenses", "seedscope.drawing", "seedscope.report")) for name in closure)
-
-
-# --- digests --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("import numpy", "# a comment\nimport numpy"),
-        ("import numpy", '"""A docstring."""\nimport numpy'),
-        ("class Net:\n", 'class Net:\n    """A docstring."""\n\n'),
-        ("    width = 3", "    width = (\n        3\n    )  # three"),
-    ],
-    ids=["comment", "module's docstring", "class's docstring", "layout"],
-)
-def test_comments_docstrings_and_layout_do_not_change_the_digest(tree: Path, old: str, new: str) -> None:
-    before = code_digest(["net"], [tree]), source_digests("net.Net", tree)
-    _edit(tree / "net.py", old, new)
-    assert (code_digest(["net"], [tree]), source_digests("net.Net", tree)) == before
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("net.py", "width = 3", "width = 4"),
-        ("net.py", "    width = 3", '    width = """3"""'),
-        ("parts/lazy.py", "import net", "import net as other"),
-        ("parts/deep/__init__.py", "from ..late", "from parts.late"),
-    ],
-)
-def test_code_anywhere_in_the_closure_changes_the_digest(tree: Path, file: str, old: str, new: str) -> None:
-    before = code_digest(["net"], [tree]), source_digests("net.Net", tree)[file]
-    _edit(tree / file, old, new)
-    after = code_digest(["net"], [tree]), source_digests("net.Net", tree)[file]
-    assert after[0] != before[0]
-    assert after[1] != before[1]
-
-
-def test_a_bystander_does_not_change_the_digest(tree: Path) -> None:
-    before = code_digest(["net"], [tree])
-    (tree / "bystander.py").write_text("x = 1")
-    (tree / "parts" / "bystander.py").write_text("x = 1")
-    assert code_digest(["net"], [tree]) == before
-
-
-def test_a_module_that_moves_changes_the_digest(tree: Path) -> None:
-    before = code_digest(["parts.late"], [tree])
-    (tree / "parts" / "late.py").rename(tree / "parts" / "later.py")
-    assert code_digest(["parts.later"], [tree]) != before
-
-
-def test_source_digests_name_files_from_the_projects_folder(tree: Path) -> None:
-    assert sorted(source_digests("parts.lazy.g", tree)) == [
-        "net.py",
-        "parts/__init__.py",
-        "parts/activations.py",
-        "parts/deep/__init__.py",
-        "parts/deep/inner.py",
-        "parts/late.py",
-        "parts/layers.py",
-        "parts/lazy.py",
-    ]
-
-
-def test_source_digests_follow_modules_below_src_and_leave_this_package_out(tree: Path) -> None:
-    (tree / "src" / "seedscope").mkdir(parents=True)
-    (tree / "src" / "seedscope" / "__init__.py").write_text("")
-    (tree / "src" / "mine.py").write_text("import seedscope, mine_too")
-    (tree / "src" / "mine_too.py").write_text("")
-    assert sorted(source_digests("mine.Net", tree)) == ["src/mine.py", "src/mine_too.py"]
-
-
-def test_this_package_has_no_source_digests(tree: Path) -> None:
-    assert source_digests("seedscope.models.convnet.ConvNet", tree) == {}
-
-
-def test_of_an_installed_library_the_one_file_is_digested(tree: Path) -> None:
-    assert list(source_digests("json.decoder.JSONDecoder", tree)) == ["json.decoder (installed)"]
-
-
-@pytest.mark.parametrize("target", ["no_such_module.Net", "json.no_such.Net", "builtins.dict", ".Net"])
-def test_a_module_without_a_file_has_no_digests(tree: Path, target: str) -> None:
-    assert source_digests(target, tree) == {}
-
-
-@pytest.mark.parametrize(
-    ("source", "problem"),
-    [
-        (b"x = (", r"broken\.py, line 1: not valid Python"),
-        (b"x = 1\n  y = 2", r"broken\.py, line 2: not valid Python \(unexpected indent\)"),
-        (b"x = '\x00'", r"broken\.py: not valid Python \(source code string cannot contain null bytes\)"),
-        (b"x = '\xff'", r"broken\.py.*: not valid Python"),
-    ],
-)
-def test_a_file_that_is_not_python_is_named(tree: Path, source: bytes, problem: str) -> None:
-    (tree / "broken.py").write_bytes(source)
-    with pytest.raises(SeedscopeError, match=problem):
-        source_digests("broken.Net", tree)
-
-
-def test_a_file_in_a_declared_encoding_is_read(tree: Path) -> None:
-    (tree / "latin.py").write_bytes("# coding: latin-1\nname = 'größer'".encode("latin-1"))
-    assert list(source_digests("latin.name", tree)) == ["latin.py"]
+def test_training_reaches_what_decides_about_bits_and_no_lens() -> None:
+    found = Codebase.at(REPOSITORY, REPOSITORY / ".replicas").closure(["seedscope.replicas.training"]).files
+    assert {"seedscope", "seedscope.replicas.streams", "seedscope.files.writing"} <= found.keys()
+    assert all(file.is_relative_to(PACKAGE_ROOT) for file in found.values())
+    rooms = ("seedscope.lenses", "seedscope.drawing", "seedscope.figures", "seedscope.report", "seedscope.settings")
+    assert not any(name.startswith(rooms) for name in found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,8 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        shutil.copytree(REPOSITORY / "conf", folder / "conf")
+        for name in ("conf", "pipeline"):
+            shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for path in (folder / "conf" / "experiment").iterdir():
             if path.stem not in ("squares", "digits_tiny"):
                 path.unlink()
@@ -69,12 +72,12 @@ class Project:
 
     def composed(self, name: str = "squares") -> dict[str, Any]:
         compose_all(self.folder)
-        return yaml.safe_load((self.folder / "runs" / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+        return json.loads((self.folder / "runs" / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
     def refusal(self) -> str:
         """Return the sentence that refuses the project; whatever else it does fails the test."""
-        self.write("runs/configs/squares.yaml", "what: was composed before\n")
-        self.write("runs/configs/gone.yaml", "what: a stale experiment\n")
+        self.write("runs/configs/squares.json", "{}")
+        self.write("runs/configs/gone.json", "{}")
         before = self._state()
         with pytest.raises(SeedscopeError) as refused:
             compose_all(self.folder)
@@ -283,7 +286,7 @@ def test_a_setting_that_lenses_refer_to_is_named_where_it_was_set(project: Proje
         (["trian"], {"epochs": 3}, "params.yaml: squares.trian: there is no section 'trian'; did you mean 'train'?"),
         (["trian.epochs"], 3, "params.yaml: squares.trian: there is no section 'trian'; did you mean 'train'?"),
         (["train.epochs"], 3, "params.yaml: squares.train.epochs stands there twice"),
-        (["provenance"], {"data": {}}, "params.yaml: squares.provenance: there is no section 'provenance'"),
+        (["inputs"], {"a.csv": "0"}, "params.yaml: squares.inputs: there is no section 'inputs'"),
         (["+train"], {"epochs": 3}, "params.yaml: squares.+train: write 'train'; a key needs no sign here"),
         (["++train.epochs"], 3, "params.yaml: squares.++train.epochs: write 'train.epochs'; a key needs no sign here"),
         (["~train"], None, "params.yaml: squares.~train: write 'train'; a key needs no sign here"),
@@ -370,10 +373,38 @@ def test_a_missing_section_is_named(project: Project) -> None:
     assert project.refusal() == "conf/config.yaml: the section 'engine' is missing"
 
 
-@pytest.mark.parametrize("name", ["configs", "seeds", "experiments", "sweeps", "engine"])
+@pytest.mark.parametrize("name", ["configs", "seeds", "project", "training"])
 def test_an_experiment_whose_name_would_clash_is_refused(project: Project, name: str) -> None:
     project.write(f"conf/experiment/{name}.yaml", f"# @package _global_\nexperiment: {name}\n")
-    assert project.refusal() == f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}"
+    assert project.refusal() == (
+        f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}: this word has a meaning of its own"
+    )
+
+
+@pytest.mark.parametrize("name", ["a|touch x", "a b", "größe", "-a", "a.", "x" * 65])
+def test_a_name_that_is_no_name_of_a_file_is_refused(project: Project, name: str) -> None:
+    project.write(f"conf/experiment/{name}.yaml", f"# @package _global_\nexperiment: {name}\n")
+    sentence = "a name has 1 to 64 letters and digits, with _, - and . only inside"
+    assert project.refusal() == f"conf/experiment/{name}.yaml: an experiment cannot be called {name!r}: {sentence}"
+    (project.folder / f"conf/experiment/{name}.yaml").unlink()
+    project.set("squares", "lenses", f"../../../{name}", value={"_target_": "seedscope.lenses.space.Space"})
+    assert project.refusal() == (
+        f"params.yaml: squares.lenses.../../../{name}: a lens cannot be called '../../../{name}': {sentence}"
+    )
+
+
+def test_names_that_differ_in_case_alone_are_refused(project: Project) -> None:
+    project.write("conf/experiment/Squares.yaml", "# @package _global_\nexperiment: Squares\n")
+    sentence = "differs from 'squares' in case alone"
+    assert project.refusal() == (
+        f"conf/experiment/Squares.yaml: an experiment cannot be called 'Squares': it {sentence}"
+    )
+    (project.folder / "conf/experiment/Squares.yaml").unlink()
+    project.set("squares", "lenses", "Mistakes", value={"_target_": "seedscope.lenses.space.Space"})
+    assert project.refusal() == (
+        "params.yaml: squares.lenses.Mistakes: a lens cannot be called 'Mistakes': it differs from 'mistakes' in case "
+        "alone"
+    )
 
 
 def test_one_wrong_experiment_of_two_leaves_both_unwritten(project: Project) -> None:
@@ -474,9 +505,9 @@ def test_a_readout_set_in_params_reaches_every_lens(project: Project) -> None:
 
 def test_composing_twice_writes_the_same_bytes(project: Project) -> None:
     project.composed()
-    first = (project.folder / "runs/configs/squares.yaml").read_bytes()
+    first = (project.folder / "runs/configs/squares.json").read_bytes()
     project.composed()
-    assert (project.folder / "runs/configs/squares.yaml").read_bytes() == first
+    assert (project.folder / "runs/configs/squares.json").read_bytes() == first
 
 
 def test_the_order_of_keys_in_params_does_not_matter(project: Project) -> None:
@@ -492,7 +523,7 @@ def test_the_configuration_of_a_removed_experiment_disappears(project: Project) 
     compose_all(project.folder)
     project.set("experiments", value=["digits_tiny"])
     compose_all(project.folder)
-    assert [path.name for path in (project.folder / "runs/configs").iterdir()] == ["digits_tiny.yaml"]
+    assert {path.name for path in (project.folder / "runs/configs").iterdir()} == {"digits_tiny.json", "project.json"}
 
 
 # --- an experiment on another data set ------------------------------------------------------------------------
@@ -633,9 +664,6 @@ def test_a_data_set_a_network_and_a_lens_of_the_users_compose(own: Project) -> N
     assert settings["model"] == {"_target_": "own.Net", "width": 4}
     assert settings["lenses"]["brightness"] == {"_target_": "own.Brightness", "above": 0.2}
     assert settings["dump"]["layers"] == {"features.1": "probe"}
-    assert sorted(settings["provenance"]["model"]) == ["own.py", "shades.py"]
-    assert sorted(settings["provenance"]["lenses"]) == ["own.py", "shades.py"]
-    assert settings["provenance"]["train"] == {}
 
 
 @pytest.mark.parametrize(
@@ -673,21 +701,39 @@ def test_a_mistake_about_the_users_code_is_named(own: Project, path: list[str], 
 
 
 def test_the_users_code_is_digested_with_what_it_imports_and_without_its_comments(own: Project) -> None:
-    first = own.composed("mine")["provenance"]
+    first = own.composed("mine")["code"]
     own.replace("shades.py", "def shade", "# brighter?\ndef shade")
-    assert own.composed("mine")["provenance"] == first
+    assert own.composed("mine")["code"] == first
     own.replace("shades.py", "0.5", "0.25")
-    second = own.composed("mine")["provenance"]
-    assert second["data"]["shades.py"] != first["data"]["shades.py"]
-    assert second["data"]["own.py"] == first["data"]["own.py"]
+    second = own.composed("mine")["code"]
+    for path in (["generate"], ["train"], ["replica"], ["analyze", "measure", "brightness"]):
+        assert entry(second, *path) != entry(first, *path), path
+    for path in (["analyze", "measure", "contribution"], ["compare", "lenses", "space"]):
+        assert entry(second, *path) == entry(first, *path), path
+
+
+def entry(code: dict[str, Any], *path: str) -> Any:
+    return reduce(lambda inner, key: inner[key], path, code)
 
 
 def test_the_content_of_an_external_file_is_digested(own: Project) -> None:
-    first = own.composed("mine")["provenance"]
+    first = own.composed("mine")
+    assert first["inputs"] == {"shade.txt": hashlib.sha256(b"grey\n").hexdigest()}
     own.write("shade.txt", "black\n")
-    second = own.composed("mine")["provenance"]
-    assert second["data"].pop("shade.txt") != first["data"].pop("shade.txt")
-    assert second == first
+    second = own.composed("mine")
+    assert second["inputs"] == {"shade.txt": hashlib.sha256(b"black\n").hexdigest()}
+    assert {stage for stage in first["stages"] if first["stages"][stage] != second["stages"][stage]} == {
+        "generate",
+        "train",
+    }
+
+
+def test_a_file_outside_of_the_project_is_known_by_its_name(own: Project, tmp_path_factory: Any) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "shade.txt"
+    elsewhere.write_text("grey\n")
+    here = own.composed("mine")["inputs"]
+    own.set("mine", "data.file", value=str(elsewhere))
+    assert own.composed("mine")["inputs"] == here
 
 
 def test_a_missing_external_file_is_named_with_the_setting(own: Project) -> None:
@@ -743,11 +789,11 @@ def test_a_stage_that_is_called_in_the_wrong_way_says_how(project: Project, argu
     assert (done.returncode, done.stderr) == (2, f"usage: python -m pipeline.{usage}\n")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"- squares\n", b"seeds: [1\n", b"\xff\xfe\xff"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"seeds": [1', b"\xff\xfe\xff"])
 def test_a_stage_whose_composed_file_is_missing_or_damaged_says_how_to_make_it(
     project: Project, content: bytes | None
 ) -> None:
-    path = project.folder / "runs" / "configs" / "squares.yaml"
+    path = project.folder / "runs" / "configs" / "squares.json"
     if content is not None:
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
@@ -779,8 +825,9 @@ def test_a_sweep_composes_variants_that_differ_in_one_setting(project: Project) 
     for variant in sweep["variants"]:
         settings = variant["settings"]
         assert settings["data"] == {**base["data"], "noise": variant["value"]}
-        assert {key: part for key, part in base.items() if key not in ("data", "engine")} == {
-            key: part for key, part in settings.items() if key != "data"
+        assert settings["code"] == {"replica": base["code"]["replica"]}
+        assert {key: part for key, part in base.items() if key not in ("data", "engine", "code", "stages")} == {
+            key: part for key, part in settings.items() if key not in ("data", "code")
         }
     assert "sweep" not in base
 
@@ -797,10 +844,10 @@ def test_the_experiment_of_a_sweep_need_not_be_asked_for(project: Project) -> No
     project.set("experiments", value=["digits_tiny"])
     project.set("sweeps", value=["squares-width"])
     assert project.composed("squares-width")["variants"][0]["settings"]["model"]["hidden"] == [16]
-    assert not (project.folder / "runs/configs/squares.yaml").exists()
+    assert not (project.folder / "runs/configs/squares.json").exists()
     project.set("sweeps", value=[])
     compose_all(project.folder)
-    assert not (project.folder / "runs/configs/squares-width.yaml").exists()
+    assert not (project.folder / "runs/configs/squares-width.json").exists()
 
 
 @pytest.mark.parametrize("name", ["width", "noise", "contrast", "epochs", "training_size"])
@@ -876,7 +923,10 @@ def test_a_sweep_of_another_shape_is_refused_before_it_is_asked_for(project: Pro
     project.set("squares", "sweep", value=[1])
     assert project.refusal() == "params.yaml: squares.sweep must be a block of sweeps, not [1]"
     project.set("squares", "sweep", value={"a b": {"key": "data.noise", "values": [1, 2]}})
-    assert project.refusal().startswith("params.yaml: squares.sweep.a b: a sweep is called by letters")
+    assert project.refusal() == (
+        "params.yaml: squares.sweep.a b: a sweep cannot be called 'a b': a name has 1 to 64 letters and digits, with "
+        "_, - and . only inside"
+    )
 
 
 def test_a_sweep_may_not_take_the_name_of_an_experiment(project: Project) -> None:
@@ -929,7 +979,6 @@ def test_given_weights_are_one_replica_and_known_by_their_content(given: Project
     assert settings["seeds"] == ["given"]
     assert settings["train"] is None
     assert settings["weights"]["sha256"] == hashlib.sha256((given.folder / "toy.safetensors").read_bytes()).hexdigest()
-    assert settings["provenance"]["train"] == {}
     assert Experiment.load("squares", given.folder).replicas == ("given",)
 
 

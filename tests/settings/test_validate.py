@@ -14,8 +14,8 @@ from torch import nn
 
 from seedscope.data.squares import Squares
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.settings.said import Composed, Said
 from seedscope.settings.validate import validate, validate_settings
-from seedscope.settings.written import Composed, Layer
 
 if TYPE_CHECKING:
     from nowhere import OnlyForTheTypeChecker
@@ -51,7 +51,7 @@ def composed(*path: str, value: Any = None) -> Composed:
         block = block[key]
     if path:
         block[path[-1]] = value
-    return Composed("toy", settings, (Layer(FILE, settings),))
+    return Composed("toy", settings, (Said(FILE, settings),))
 
 
 def refusal(*path: str, value: Any) -> str:

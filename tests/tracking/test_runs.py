@@ -71,7 +71,7 @@ def test_every_figure_and_table_is_there_under_the_same_name_in_every_run() -> N
     names = artifacts(runs()["seed=3"])
     drawn = {f"figures/{lens}/{lens}_votes{end}" for lens in ("contribution", "mistakes") for end in (".png", ".csv")}
     replica = {f"training/{name}" for name in ("model.safetensors", "history.csv", "identity.json")}
-    rest = {"contact_sheet.png", "metrics.json", "config/toy.yaml"}
+    rest = {"contact_sheet.png", "metrics.json", "config/toy.json"}
     assert {name for name in names if not name.startswith("images/")} == drawn | replica | rest
     series = [name for name in names if name.startswith("images/contact_sheet+step+0+")]
     assert len(series) == 2  # the sheet and its thumbnail

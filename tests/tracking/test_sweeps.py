@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json, write_text
 from seedscope.tracking import publish
 from tests.tracking.toy import CURRENT, artifacts, everything, retrain, runs
@@ -20,10 +20,10 @@ ALL = {"seed=3", "seed=5", "across seeds", f"sweep {NAME}"}
 def sweep(toy: Artifacts) -> SweepArtifacts:
     """The miniature with a whole sweep over two conditions and two seeds."""
     at = SweepArtifacts(NAME, toy.root)
-    settings = yaml.safe_load(toy.config.read_text())
+    settings = read_json(toy.config)
     variants = [{"name": str(value), "value": value, "settings": settings} for value in (0.1, 0.2)]
     content = {"experiment": "toy", "key": "data.contrast", "base": 0.1, "seeds": [3, 5], "engine": {}}
-    write_text(at.config, yaml.safe_dump({**content, "variants": variants}))
+    write_json(at.config, {**content, "variants": variants})
     for variant in ("0.1", "0.2"):
         for seed in (3, 5):
             identity = {"fingerprint": f"{variant} {seed}", "data": variant, "environment": {"torch": "2.13.0"}}
@@ -44,7 +44,7 @@ def test_a_sweep_is_one_run_with_its_numbers_and_files() -> None:
     assert run.data.params["sweep.key"] == "data.contrast"
     assert run.data.params["sweep.values"] == "[0.1, 0.2]"
     assert "data.contrast" not in run.data.params  # it has no one value
-    assert {"figures/summary.csv", f"config/{NAME}.yaml", "metrics.json"} <= artifacts(run)
+    assert {"figures/summary.csv", f"config/{NAME}.json", "metrics.json"} <= artifacts(run)
 
 
 def test_the_same_sweep_adds_nothing_and_a_new_analysis_is_a_revision(sweep: SweepArtifacts) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
@@ -24,7 +23,7 @@ from PIL import Image
 import seedscope
 from seedscope.files.paths import Artifacts
 from seedscope.files.reading import read_json
-from seedscope.files.writing import write_json, write_text
+from seedscope.files.writing import write_json
 
 SOURCE = Path(seedscope.__file__).parents[1]
 REPOSITORY = SOURCE.parent
@@ -119,7 +118,7 @@ def retrain(at: Artifacts, seed: int, fingerprint: str) -> None:
 
 
 def with_config(at: Artifacts, **changes: object) -> None:
-    write_text(at.config, yaml.safe_dump({**yaml.safe_load(at.config.read_text()), **changes}, sort_keys=False))
+    write_json(at.config, {**read_json(at.config), **changes})
 
 
 def in_process(code: str, **environment: str) -> subprocess.Popen[str]:

@@ -1,22 +1,22 @@
 """One experiment, or a sweep over its conditions, as stages see it: the configuration, and the components it names.
 
-A stage reads ``runs/configs/<experiment>.yaml`` (of a sweep, ``<sweep>.yaml``) and of it only the sections that DVC
-hashes for that stage, so what DVC records is what ran.
+A stage reads ``runs/configs/<experiment>.json`` (of a sweep, ``<sweep>.json``) and of it only the sections that DVC
+hashes for that stage, so what DVC records is what ran. What there is of experiments and sweeps stands in
+``runs/configs/project.json``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seedscope.files.components import build
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import ReplicaName, in_order
-from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.paths import Artifacts, SweepArtifacts, project_config
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class Experiment:
         if name not in self.settings:
             raise SeedscopeError(f"{self.at.config} has no section {name!r}: run `dvc repro compose`, which writes it")
         return self.settings[name]
+
+    def code(self, *path: str) -> dict[str, str]:
+        """Return the digest of the code, and the versions of the libraries, that stand at ``path`` of ``code``."""
+        entry = self.section("code")
+        for key in path:
+            entry = entry[key]
+        return dict(entry)
 
     @property
     def replicas(self) -> tuple[ReplicaName, ...]:
@@ -118,13 +125,27 @@ class Sweep:
         )
 
 
+@dataclass(frozen=True)
+class Project:
+    """What ``params.yaml`` asks for: the names of experiments and of sweeps, in that order."""
+
+    experiments: tuple[str, ...]
+    sweeps: tuple[str, ...]
+
+    @classmethod
+    def load(cls, root: Path = Path()) -> Project:
+        """Read what was composed for all experiments together."""
+        content = _read(project_config(root))
+        return cls(tuple(content["experiments"]), tuple(content["sweeps"]))
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(settings, dict):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
             raise ValueError("not a block of keys")
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise SeedscopeError(
             f"{path} cannot be read: run `dvc repro compose`, which writes it ({type(error).__name__})"
         ) from error
-    return settings
+    return content

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from seedscope.files.names import ReplicaName, folder_name
 
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds this package
+
 
 @dataclass(frozen=True)
 class Artifacts:
@@ -22,7 +24,7 @@ class Artifacts:
     @property
     def config(self) -> Path:
         """Return the composed configuration, the only one that a stage reads."""
-        return self.root / "runs" / "configs" / f"{self.experiment}.yaml"
+        return configs(self.root) / f"{self.experiment}.json"
 
     @property
     def data(self) -> Path:
@@ -92,7 +94,7 @@ class SweepArtifacts:
     @property
     def config(self) -> Path:
         """Return the composed sweep: the settings of all its variants."""
-        return self.root / "runs" / "configs" / f"{self.sweep}.yaml"
+        return configs(self.root) / f"{self.sweep}.json"
 
     @property
     def variants(self) -> Path:
@@ -112,6 +114,16 @@ class SweepArtifacts:
     def metrics(self) -> Path:
         """Return the numbers by condition, and their trends."""
         return self.root / "reports" / "metrics" / f"{self.sweep}.sweep.json"
+
+
+def configs(root: Path = Path()) -> Path:
+    """Return the folder of the composed configurations."""
+    return root / "runs" / "configs"
+
+
+def project_config(root: Path = Path()) -> Path:
+    """Return what is composed for all experiments together."""
+    return configs(root) / "project.json"
 
 
 def state_folder() -> Path:

@@ -91,7 +91,7 @@ class Shelf:
             "experiment": self.experiment.name,
             "replica": self.replica,
             "settings": measuring_settings(lens, self.experiment.section("lenses")[name]),
-            "code": self.experiment.section("code")["analyze"]["measure"][name],
+            "code": self.experiment.code("analyze", "measure", name),
             "seen": dict(self.seen),
         }
         return self._kept_or_made(name, "measured", key, make)
@@ -100,7 +100,7 @@ class Shelf:
         """Return what the lens drew of the numbers whose digest is ``measured``, kept or made now."""
         key = {
             "settings": self.experiment.section("lenses")[name],
-            "code": self.experiment.section("code")["analyze"]["draw"][name],
+            "code": self.experiment.code("analyze", "draw", name),
             "measured": measured,
         }
         return self._kept_or_made(name, "drawn", key, make)

@@ -35,9 +35,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from annotated_types import Gt
 
 from seedscope.files.errors import SeedscopeError, SettingError, in_one_line
-from seedscope.files.paths import state_folder
+from seedscope.files.paths import PACKAGE_ROOT, state_folder
 from seedscope.replicas.mapping import Name, Outcome
-from seedscope.settings.code import PACKAGE_ROOT
 
 if TYPE_CHECKING:
     from distributed import Client, Future

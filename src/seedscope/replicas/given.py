@@ -173,7 +173,6 @@ def place_weights(experiment: Experiment, data_digest: str, name: ReplicaName, r
     import torch
 
     from seedscope.files.weights import save_weights, shapes_of
-    from seedscope.settings.code import PACKAGE_ROOT, code_digest, target_module
 
     weights: GivenWeights = experiment.component("weights")
     sha256 = weights.digest()
@@ -185,14 +184,12 @@ def place_weights(experiment: Experiment, data_digest: str, name: ReplicaName, r
             raise SeedscopeError(f"{weights.file}: {tensor!r} has values that are no numbers: give a file without them")
     model.load_state_dict(tensors)
     save_weights(model, experiment.at.model(name))
-    roots = [PACKAGE_ROOT, experiment.root.resolve()]
     identity = {
         "data": data_digest,
         "model": spec,
         "weights": sha256,
         "environment": {"torch": torch.__version__},
-        "code": code_digest([target_module(spec["_target_"])], roots),
-        "provenance": {"model": experiment.section("provenance")["model"]},
+        "code": experiment.code("replica"),
     }
     write_json(experiment.at.identity(name), {"fingerprint": digest_of(identity), **identity})
     report(1, 1)

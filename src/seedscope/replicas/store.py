@@ -26,7 +26,6 @@ from seedscope.files.reading import read_json
 from seedscope.files.writing import copy_file, write_json, write_text
 from seedscope.replicas.mapping import Report
 from seedscope.replicas.streams import Streams, known_streams
-from seedscope.settings.code import PACKAGE_ROOT, code_digest, target_module
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,20 +39,16 @@ def identity(experiment: Experiment, training: Training, data_digest: str, seed:
     """Return all that determines a replica. Equal identities give equal bytes."""
     streams = Streams(seed, training.vary)
     settings = {key: value for key, value in asdict(training).items() if key not in ("vary", "device", "threads")}
-    sections = ["model", "train"]
     content: dict[str, Any] = {
         "data": data_digest,
         "model": experiment.settings["model"],
         "training": settings,
         "streams": {name: streams.seed_of(name) for name in known_streams()},
         "environment": training.environment(),
+        "code": experiment.code("replica"),
     }
     if "draw" in training.vary:  # then the replica generates its own training pictures
-        content["draw_from"] = experiment.settings["data"]
-        sections.append("data")
-    targets = [target_module(experiment.settings[section]["_target_"]) for section in sections]
-    content["code"] = code_digest(["seedscope.replicas.training", *targets], [PACKAGE_ROOT, experiment.root.resolve()])
-    content["provenance"] = {section: experiment.settings["provenance"][section] for section in sections}
+        content |= {"draw_from": experiment.settings["data"], "inputs": experiment.section("inputs")}
     return content
 
 

@@ -109,11 +109,18 @@ class Collection:
 
 def _config_text(settings: Mapping[str, Any]) -> str:
     """Return the settings as YAML, without those that change no result: the same results give the same page."""
-    silent = ("engine", "store", *(["weights"] if settings.get("weights") is None else []))
-    shown = {section: content for section, content in settings.items() if section not in silent}
+    shown = _shown(settings)
     if "seeds" in shown:
         shown["seeds"] = sorted(shown["seeds"])
+    if "variants" in shown:
+        shown["variants"] = [{**one, "settings": _shown(one["settings"])} for one in shown["variants"]]
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+    empty = (section for section in ("weights", "inputs") if not settings.get(section))
+    silent = ("engine", "store", "code", "stages", *empty)
+    return {section: content for section, content in settings.items() if section not in silent}
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ def collect_sweep(name: str, root: Path = Path()) -> SweepCollection:
         values=tuple(in_words(variant.value) for variant in sweep.variants) if sweep else (),
         base=in_words(sweep.base) if sweep else "",
         seeds=sweep.seeds if sweep else (),
-        config_text=_config_text(yaml.safe_load(at.config.read_text(encoding="utf-8"))) if sweep else "",
+        config_text=_config_text(read_mapping(at.config)) if sweep else "",
         shelf=read_shelf(at.figures, reports),
         trends=tuple(row["sentence"] for row in read_table(trends).rows) if trends.exists() else (),
         summary=read_table(summary) if summary.exists() else None,

@@ -1,132 +1,130 @@
-"""Which source code a result depends on: the import closure of a module, and its digest.
+"""Which code each stage runs for an experiment, as compose writes it into the section ``code``.
 
-The closure follows ``import`` statements, also those inside functions, through files below the given folders
-(the package, the user's project); installed libraries are told apart by their version instead. It reads the
-files and runs none of them.
+    code.generate, code.train, code.dump      the stage, and the components that it builds
+    code.analyze.stage                        … without the lenses, which have entries of their own:
+    code.analyze.measure.<lens>, .draw.<lens>
+    code.compare.stage, .lenses.<lens>
+    code.replica                              what a trained network depends on: its replica's identity takes it
+    code.sweep                                of a sweep: all of it, for all variants
+
+An entry is a digest and the versions of libraries (:mod:`seedscope.settings.closure`). The components ``engine`` and
+``store`` say where and how long; they change no result, so their code is in no entry.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from seedscope.files.errors import SeedscopeError
+from seedscope.settings.closure import Closure, Codebase, Entry, target_module
+from seedscope.settings.said import Composed
 
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-
-
-def import_closure(modules: Iterable[str], roots: Sequence[Path]) -> dict[str, Path]:
-    """Return ``{module name: file}`` of ``modules`` and all they import that lies below ``roots``.
-
-    A package's ``__init__`` belongs to the closure of each of its modules, since importing them runs it.
-    """
-    found: dict[str, Path] = {}
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        file = _locate(name, roots)
-        if file is None or name in found:
-            continue
-        found[name] = file
-        if "." in name:
-            waiting.append(name.rpartition(".")[0])
-        waiting.extend(_imports(name, file))
-    return dict(sorted(found.items()))
+_REPLICA = "seedscope.replicas.training"
+# What a stage does with one lens, by purpose.
+_LOOKING = {
+    "measure": "seedscope.looks.measure",
+    "draw": "seedscope.looks.draw",
+    "compare": "seedscope.seeds.comparison",
+}
+_BUILT = {  # by stage; what `analyze` builds is what the replicas' identities name
+    "generate": ("data",),
+    "train": ("model", "train", "weights"),
+    "dump": ("model", "dump"),
+    "analyze": ("data", "model", "train"),
+    "compare": (),
+}
 
 
-def code_digest(modules: Iterable[str], roots: Sequence[Path]) -> str:
-    """Return one SHA-256 over the code of the closure; comments, layout and docstrings do not count."""
-    total = hashlib.sha256()
-    for name, file in import_closure(modules, roots).items():
-        total.update(f"{name}\0{_code(file)}\0".encode())
-    return total.hexdigest()
+def code_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
+    """Return the section ``code`` of an experiment."""
+    return _entries(closures_of(composed, codebase), codebase)
 
 
-def target_module(target: str) -> str:
-    """Return the module part of a ``_target_`` such as ``package.module.Class``."""
-    return target.rpartition(".")[0]
+def closures_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
+    """Return the closures that the entries of an experiment's section ``code`` stand for, in the same places."""
+    lenses = composed.settings["lenses"]
+    looks = {purpose: {lens: _look(purpose, composed, codebase, lens) for lens in lenses} for purpose in _LOOKING}
+    stages = {stage: _stage(stage, composed, codebase) for stage in _BUILT}
+    return {
+        **{stage: stages[stage] for stage in ("generate", "train", "dump")},
+        "analyze": {"stage": stages["analyze"], "measure": looks["measure"], "draw": looks["draw"]},
+        "compare": {"stage": stages["compare"], "lenses": looks["compare"]},
+        "replica": _replica(composed, codebase),
+    }
 
 
-def is_ours(target: str) -> bool:
-    """Return whether a ``_target_``, or a module, lies in this package."""
-    return target.split(".")[0] == "seedscope"
+def variant_code(composed: Composed, codebase: Codebase) -> dict[str, Entry]:
+    """Return what of the section ``code`` a variant of a sweep needs: that of its replicas."""
+    return {"replica": codebase.entry(_replica(composed, codebase))}
 
 
-def source_digests(target: str, project: Path) -> dict[str, str]:
-    """Return ``{file: SHA-256}`` of the code behind a ``_target_`` that is not part of this package.
+def sweep_closure(variants: Iterable[Composed], codebase: Codebase) -> Closure:
+    """Return the code that a sweep over these variants runs: everything but the drawing of single replicas."""
+    total = codebase.closure(["pipeline.sweep"])
+    for variant in variants:
+        for stage in ("generate", "train", "dump"):
+            total |= _stage(stage, variant, codebase)
+        for lens in variant.settings["lenses"]:
+            total |= _look("measure", variant, codebase, lens) | _look("compare", variant, codebase, lens)
+    return total
 
-    Files of the user's project are followed through their imports, and comments and docstrings do not count; of
-    an installed library the one file that defines the module counts. A module that does not exist has none.
-    """
-    if is_ours(target):
-        return {}
-    module = target_module(target)
-    closure = import_closure([module], [project, project / "src"])
-    files = {file.relative_to(project).as_posix(): file for name, file in closure.items() if not is_ours(name)}
-    if files:
-        return {name: hashlib.sha256(_code(file).encode()).hexdigest() for name, file in sorted(files.items())}
+
+def sweep_code(variants: Iterable[Composed], codebase: Codebase) -> dict[str, Entry]:
+    """Return the section ``code`` of a sweep over these variants."""
+    return {"sweep": codebase.entry(sweep_closure(variants, codebase))}
+
+
+def project_code(codebase: Codebase) -> dict[str, Entry]:
+    """Return the code of the stages that there is one of for all experiments."""
+    return {stage: codebase.entry(codebase.closure([f"pipeline.{stage}"])) for stage in ("report", "track")}
+
+
+def _entries(closures: Mapping[str, Any], codebase: Codebase) -> dict[str, Any]:
+    return {
+        key: codebase.entry(inner) if isinstance(inner, Closure) else _entries(inner, codebase)
+        for key, inner in closures.items()
+    }
+
+
+def _replica(composed: Composed, codebase: Codebase) -> Closure:
+    """Return the code that a trained network depends on; given weights depend on the network's own alone."""
+    if composed.settings["train"] is None:
+        return _target(composed, codebase, "model")
+    sections = ["model", "train", *(["data"] if _draws(composed) else [])]
+    return codebase.closure([_REPLICA]) | _targets(composed, codebase, sections)
+
+
+def _stage(stage: str, composed: Composed, codebase: Codebase) -> Closure:
+    sections = [*_BUILT[stage], *(["data"] if stage == "train" and _draws(composed) else [])]
+    return codebase.closure([f"pipeline.{stage}"]) | _targets(composed, codebase, sections)
+
+
+def _draws(composed: Composed) -> bool:
+    """Return whether each replica makes its own training pictures."""
+    train: Mapping[str, Any] = composed.settings["train"] or {}
+    return "draw" in (train.get("vary") or ())
+
+
+def _targets(composed: Composed, codebase: Codebase, sections: Iterable[str]) -> Closure:
+    total = Closure()
+    for section in sections:
+        if composed.settings[section] is not None:
+            total |= _target(composed, codebase, section)
+    return total
+
+
+def _target(composed: Composed, codebase: Codebase, *place: str) -> Closure:
+    """Return the code of one component; where it cannot be read, its place is told."""
     try:
-        spec = importlib.util.find_spec(module)
-    except Exception:  # a parent package that cannot be imported: whoever imports it next says why
-        spec = None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return {}
-    return {f"{module} (installed)": hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()}
+        return codebase.target(target_module(composed.at(*place)["_target_"]))
+    except SeedscopeError as error:
+        raise SeedscopeError(f"{composed.where(*place, '_target_')}: {error}") from error
 
 
-def _locate(module: str, roots: Sequence[Path]) -> Path | None:
-    if not module:  # `from . import name` outside of any package
-        return None
-    for root in roots:
-        path = root.joinpath(*module.split("."))
-        for file in (path / "__init__.py", path.with_suffix(".py")):
-            if file.is_file():
-                return file
-    return None
-
-
-def _imports(module: str, file: Path) -> Iterator[str]:
-    package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
-    for node in _read(file, file.read_bytes()).imports:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        else:
-            above = package[: len(package) - node.level + 1] if node.level else []
-            origin = ".".join([*above, *(node.module.split(".") if node.module else [])])
-            yield origin
-            # `from package import name`: the name may be a module of the package.
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A file's import statements, and its code without comments, layout and docstrings."""
-
-    imports: tuple[ast.Import | ast.ImportFrom, ...]
-    code: str
-
-
-@cache  # by content: reading the whole package takes 0.2 s
-def _read(file: Path, content: bytes) -> _Source:
-    try:
-        tree = ast.parse(content)
-    except SyntaxError as error:
-        line = f", line {error.lineno}" if error.lineno else ""
-        raise SeedscopeError(f"{file}{line}: not valid Python ({error.msg})") from error
-    except ValueError as error:
-        raise SeedscopeError(f"{file}: not valid Python ({error})") from error
-    imports = tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-    for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]  # narrowed above
-            node.body = node.body[1:]  # type: ignore[attr-defined]  # narrowed above
-    return _Source(imports, ast.dump(tree))
-
-
-def _code(file: Path) -> str:
-    return _read(file, file.read_bytes()).code
+def _look(purpose: str, composed: Composed, codebase: Codebase, lens: str) -> Closure:
+    module = target_module(composed.at("lenses", lens)["_target_"])
+    whole = _target(composed, codebase, "lenses", lens)  # tells of a file that is no Python, with its place
+    if codebase.locate(module) is None:
+        return codebase.closure([_LOOKING[purpose]]) | whole
+    return codebase.closure([_LOOKING[purpose], module], purpose, module)

@@ -18,7 +18,7 @@ from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean, i
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from seedscope.settings.written import Composed
+    from seedscope.settings.said import Composed
 
 # What the stages use of each component: a class of another kind in its place is refused.
 _OFFERS = {

@@ -2,7 +2,7 @@
 
     conf/experiment/<experiment>.yaml    sweep: {<sweep>: {key: data.noise, values: [0.1, 0.2, 0.4]}}
     params.yaml                          sweeps: [<experiment>-<sweep>]
-    → runs/configs/<experiment>-<sweep>.yaml: the key, its value in the experiment, and each variant's settings
+    → runs/configs/<experiment>-<sweep>.json: the key, its value in the experiment, and each variant's settings
 
 A block ``sweep`` may also stand in the experiment's block of ``params.yaml``. What refers to the key
 (``${data.noise}``) follows it, and every variant is checked as an experiment is.
@@ -18,44 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
-from seedscope.settings.written import (
-    SWEEP,
-    Composed,
-    Layer,
-    block,
-    dotted,
-    finished,
-    leaves,
-    merged,
-    read_yaml,
-    written,
-)
+from seedscope.files.names import name_problem
+from seedscope.settings.experiment import SWEEP, resolved, written
+from seedscope.settings.said import Composed, Said, block, dotted, leaves, merged, read_yaml
 
 _SWEPT = ("data", "model", "train", "dump", "readout", "lenses")  # sections in which variants may differ
 _KEYS = ("key", "values")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One condition of a sweep: the experiment with one setting at one of the values.
-
-    Attributes:
-        name: the value as the name of a folder.
-        value: the value.
-        place: the sweep and the setting, for sentences.
-        composed: its settings.
-    """
-
-    name: str
-    value: Any
-    place: str
-    composed: Composed
-
-    @contextmanager
-    def named(self) -> Iterator[None]:
-        """Say of a mistake in which variant it is: the file that it names may be right in the experiment itself."""
-        with _named(self.place):
-            yield
 
 
 @dataclass(frozen=True)
@@ -67,47 +35,36 @@ class ComposedSweep:
         key: the setting that is swept.
         base: the experiment as it is without the sweep.
         base_value: the setting's value in it.
-        variants: in the order in which the values are written.
+        values: the setting's value in each variant, in the order in which they are written.
+        variants: the experiment with each of them.
     """
 
     name: str
     key: str
     base: Composed
     base_value: Any
-    variants: tuple[Variant, ...]
+    values: tuple[Any, ...]
+    variants: tuple[Composed, ...]
 
-    def content(self) -> dict[str, Any]:
-        """Return what a stage needs to know of it; the engine stands apart, for it changes no result."""
-        settings = self.base.settings
-        return {
-            "experiment": self.base.name,
-            "key": self.key,
-            "base": self.base_value,
-            "seeds": settings["seeds"],
-            "engine": settings["engine"],
-            "variants": [
-                {
-                    "name": variant.name,
-                    "value": variant.value,
-                    "settings": {key: part for key, part in variant.composed.settings.items() if key != "engine"},
-                }
-                for variant in self.variants
-            ],
-        }
+    @contextmanager
+    def named(self, value: Any) -> Iterator[None]:
+        """Say of a mistake in which variant it is: the file that it names may be right in the experiment itself."""
+        with _named(f"{self.name}, {self.key} = {value}"):
+            yield
 
 
 def declared_sweeps(experiments: Sequence[str], params: Mapping[str, Any], project: Path) -> dict[str, tuple[str, str]]:
     """Return (experiment, sweep) by ``<experiment>-<sweep>`` for every block ``sweep`` of these experiments."""
     declared: dict[str, tuple[str, str]] = {}
     for experiment in experiments:
-        files = (
+        said = (
             read_yaml(f"conf/experiment/{experiment}.yaml", project),
             block(f"{experiment}.", params.get(experiment) or {}),
         )
-        blocks = [file[SWEEP] for file in files if isinstance(file.get(SWEEP), Mapping)]
+        blocks = [file[SWEEP] for file in said if isinstance(file.get(SWEEP), Mapping)]
         for sweep in dict.fromkeys(str(name) for names in blocks for name in names):
             name = f"{experiment}-{sweep}"
-            if name in declared or name in experiments:
+            if name.lower() in {other.lower() for other in (*declared, *experiments)}:
                 raise SeedscopeError(
                     f"conf/experiment/{experiment}.yaml: sweep.{sweep}: another is called {name!r} too"
                 )
@@ -128,7 +85,7 @@ def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, A
     """Return one sweep with all its variants composed; what is wrong in one of them is refused."""
     unresolved = written(experiment, params, project)
     check_sweeps(unresolved)
-    base = finished(unresolved, project)
+    base = resolved(unresolved)
     if base.settings["train"] is None:
         raise SeedscopeError(f"{base.where('train')}: a sweep compares seeds, and given weights have none ({name})")
     _check_key(unresolved, sweep)
@@ -143,18 +100,23 @@ def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, A
         swept = replace(
             unresolved,
             settings=merged(unresolved.settings, setting),
-            layers=(Layer(file, setting, prefix=f"{place}: "), *unresolved.layers),
+            said=(Said(file, setting, prefix=f"{place}: "), *unresolved.said),
         )
-        condition = f"{name}, {spec['key']} = {value}"
-        with _named(condition):
-            variants.append(Variant(_folder(value), value, condition, finished(swept, project)))
-    return ComposedSweep(name, spec["key"], base, base.at(*path), tuple(variants))
+        with _named(f"{name}, {spec['key']} = {value}"):
+            variants.append(resolved(swept))
+    return ComposedSweep(name, spec["key"], base, base.at(*path), tuple(spec["values"]), tuple(variants))
+
+
+def folder(value: Any) -> str:
+    """Return a swept value as the name of a folder: ``[32, 16]`` → ``32-16``."""
+    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"[^\w.+-]+", "-", text)
 
 
 def _check_sweep(experiment: Composed, sweep: Any) -> None:
     where = experiment.where(SWEEP, sweep)
-    if not re.fullmatch(r"[\w-]+", str(sweep)):
-        raise SeedscopeError(f"{where}: a sweep is called by letters, digits, - and _, not {sweep!r}")
+    if (problem := name_problem(sweep, experiment.settings[SWEEP])) is not None:
+        raise SeedscopeError(f"{where}: a sweep cannot be called {sweep!r}: {problem}")
     spec = experiment.settings[SWEEP][sweep]
     if not isinstance(spec, Mapping):
         raise SeedscopeError(f"{where} must be a block with key and values, not {spec!r}")
@@ -184,18 +146,12 @@ def _check_values(experiment: Composed, sweep: str, values: Any) -> None:
         raise SeedscopeError(f"{where} must be a list of two values or more, not {values!r}")
     folders: dict[str, Any] = {}
     for value in values:
-        folder = _folder(value)
-        if not re.search(r"\w", folder):
+        name = folder(value)
+        if not re.search(r"\w", name):
             raise SeedscopeError(f"{where}: {value!r} gives a folder no name")
-        if folder in folders:
-            raise SeedscopeError(f"{where}: {folders[folder]!r} and {value!r} cannot be told apart")
-        folders[folder] = value
-
-
-def _folder(value: Any) -> str:
-    """Return a value as the name of a folder: ``[32, 16]`` → ``32-16``."""
-    text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"[^\w.+-]+", "-", text)
+        if name.lower() in folders:
+            raise SeedscopeError(f"{where}: {folders[name.lower()]!r} and {value!r} cannot be told apart")
+        folders[name.lower()] = value
 
 
 @contextmanager

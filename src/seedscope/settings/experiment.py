@@ -3,149 +3,62 @@
     conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, engine, store and the experiment's block
 
 A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
-nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). What DVC cannot see is written beside the settings
-under ``provenance``: the SHA-256 of every external input and of the code of every ``_target_`` that is not part
-of this package. Given weights (``train: null``) get theirs beside their file's name, and the seeds become ``[given]``.
+nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). Given weights (``train: null``) are one replica, and
+the seeds become ``[given]``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from seedscope.files.components import build
-from seedscope.files.digests import digest
-from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean
-from seedscope.files.names import GIVEN
-from seedscope.settings.code import source_digests
+from seedscope.files.errors import SeedscopeError, did_you_mean
+from seedscope.files.names import GIVEN, name_problem
+from seedscope.settings.said import (
+    PARAMS,
+    Composed,
+    Said,
+    block,
+    dotted,
+    leaves,
+    merged,
+    read_yaml,
+    yaml_problem,
+)
 
-PARAMS = "params.yaml"
 _DEFAULTS = "conf/config.yaml"
 SHARED = ("seeds", "engine", "store")
 SWEEP = "sweep"
 _COMPONENTS = ("data", "model", "weights", "train", "dump", "engine", "store")
 _EITHER = ("train", "weights")  # a network is trained here, or has given weights
-_PROVENANCE = ("data", "model", "train", "dump", "lenses")
 _SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
-ABSENT = object()
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What one file says about an experiment.
-
-    Attributes:
-        file: its name, seen from the project's folder.
-        content: keys and values.
-        prefix: what stands before the content's keys in the file, such as ``squares.``.
-        place: where the content belongs in the experiment's settings, as a path of keys.
-    """
-
-    file: str
-    content: Mapping[str, Any]
-    prefix: str = ""
-    place: tuple[str, ...] = ()
-
-    def get(self, *path: str) -> Any:
-        """Return what the file sets at ``path`` of the settings, or ``ABSENT``."""
-        value: Any = self.content if path[: len(self.place)] == self.place else ABSENT
-        for key in path[len(self.place) :]:
-            value = value.get(key, ABSENT) if isinstance(value, Mapping) else ABSENT
-        return value
-
-
-@dataclass(frozen=True)
-class Composed:
-    """One experiment's settings, and where each came from.
-
-    Attributes:
-        name: the experiment.
-        settings: resolved, by section, ``provenance`` included.
-        layers: what each file says, from the one that decides to the one of the defaults.
-    """
-
-    name: str
-    settings: dict[str, Any]
-    layers: tuple[Layer, ...]
-
-    def at(self, *path: str) -> Any:
-        """Return the settings at ``path``."""
-        value: Any = self.settings
-        for key in path:
-            value = value[key]
-        return value
-
-    def where(self, *path: str, follow: bool = True) -> str:
-        """Return ``file: key`` of the place that decides the setting at ``path``.
-
-        A place that only refers to another setting, ``${readout.head}``, leaves it to that one to decide, unless
-        ``follow`` is false.
-        """
-        for layer in self.layers:
-            value = layer.get(*path)
-            if value is ABSENT:
-                continue
-            other = re.fullmatch(r"\$\{([\w.]+)\}", value) if follow and isinstance(value, str) else None
-            if other is not None:
-                return self.where(*other[1].split("."))
-            key = f"{layer.prefix}{dotted(path[len(layer.place) :])}"
-            return f"{layer.file}: {key}" if key else layer.file  # a file that is about nothing else
-        return f"conf/experiment/{self.name}.yaml: {dotted(path)}"
-
-
-def read_yaml(file: str, project: Path) -> dict[str, Any]:
-    """Read a file as Hydra reads those of ``conf/``: ``1e-3`` is a number, and no key may stand there twice."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        config = OmegaConf.create((project / file).read_text(encoding="utf-8"))
-        content: Any = OmegaConf.to_container(config, resolve=False)
-    except OSError as error:
-        raise SeedscopeError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SeedscopeError(f"{file} cannot be read: it is not UTF-8 text") from error
-    except yaml.YAMLError as error:
-        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
-    except OmegaConfBaseException as error:
-        raise SeedscopeError(f"{file}: {error.full_key}: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise SeedscopeError(f"{file} must hold keys and values, not a {type(content).__name__}")
-    return content
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    """Return what continues a sentence that began with the file's name."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f", line {error.problem_mark.line + 1}: not valid YAML: {error.problem}"
-    return f": not valid YAML: {' '.join(str(error).split())}"
 
 
 def written(name: str, params: Mapping[str, Any], project: Path) -> Composed:
     """Return what the files say about one experiment, one above the other; ``${…}`` is left as it stands."""
-    said = params.get(name) or {}
-    groups = _groups(f"{name}.", said, project)
-    own = block(f"{name}.", {key: value for key, value in said.items() if key not in groups})
+    turned = params.get(name) or {}
+    groups = _groups(f"{name}.", turned, project)
+    own = block(f"{name}.", {key: value for key, value in turned.items() if key not in groups})
     # An experiment that chooses an engine of its own takes nothing of the shared one.
     common = {key: params[key] for key in params if key.split(".")[0] in SHARED and key.split(".")[0] not in groups}
     shared_groups = _groups("", common, project)
     shared = block("", {key: value for key, value in common.items() if key not in shared_groups})
     below, chosen = _compose_files(name, {**shared_groups, **groups}, project)
-    layers = (
-        Layer(PARAMS, {**groups, **own}, prefix=f"{name}."),
-        Layer(PARAMS, {**shared_groups, **shared}),
-        *_file_layers(name, chosen, project),
+    said = (
+        Said(PARAMS, {**groups, **own}, prefix=f"{name}."),
+        Said(PARAMS, {**shared_groups, **shared}),
+        *_said_in_files(name, chosen, project),
     )
-    return Composed(name, merged(below, merged(shared, own)), layers)
+    return Composed(name, merged(below, merged(shared, own)), said)
 
 
-def finished(unresolved: Composed, project: Path) -> Composed:
-    """Return what was :func:`written` with references resolved and the provenance added.
+def resolved(unresolved: Composed) -> Composed:
+    """Return what was :func:`written` with references resolved.
 
     Every mistake of composition itself is refused here. The block ``sweep`` is left out: it says how variants
     differ from the experiment, and changes nothing of the experiment.
@@ -157,50 +70,7 @@ def finished(unresolved: Composed, project: Path) -> Composed:
     settings["lenses"] = {lens: spec for lens, spec in settings["lenses"].items() if spec is not None}
     if settings["train"] is None:
         settings["seeds"] = [GIVEN]
-        settings["weights"] = _identified(composed)
-    settings["provenance"] = {section: _provenance(composed, section, project) for section in _PROVENANCE}
     return composed
-
-
-def block(prefix: str, keys: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a block of ``params.yaml`` with its dotted keys as nested ones; ``prefix`` stands before them there.
-
-    Only the block's own keys are taken apart: below them a dot may be part of a name (the layer ``features.0``).
-    """
-    nested: dict[str, Any] = {}
-    for key, value in keys.items():
-        bare = str(key).lstrip("+~")
-        if bare != str(key):
-            raise SeedscopeError(f"{PARAMS}: {prefix}{key}: write {bare!r}; a key needs no sign here")
-        for part in reversed(bare.split(".")):
-            value = {part: value}
-        for path in leaves(value):
-            said = [Layer(PARAMS, nested).get(*path[:length]) for length in range(1, len(path) + 1)]
-            if said[-1] is not ABSENT or any(not isinstance(one, Mapping) and one is not ABSENT for one in said):
-                raise SeedscopeError(f"{PARAMS}: {prefix}{dotted(path)} stands there twice")
-        nested = merged(nested, value)
-    return nested
-
-
-def leaves(block: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the path of keys to every value that is not a block itself."""
-    for key, value in block.items():
-        if isinstance(value, Mapping) and value:
-            yield from ((key, *path) for path in leaves(value))
-        else:
-            yield (key,)
-
-
-def dotted(path: tuple[str, ...]) -> str:
-    """Return a path of keys as it is written: ``train.epochs``."""
-    return ".".join(map(str, path))
-
-
-def merged(below: Any, above: Any) -> Any:
-    """Return ``below`` as ``above`` changes it: a mapping is merged key by key, any other value replaces."""
-    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
-        return above
-    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _is_group(key: str, project: Path) -> bool:
@@ -238,7 +108,7 @@ def _compose_files(name: str, groups: Mapping[str, str], project: Path) -> tuple
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         file = str(mark.name).removeprefix(f"{project.resolve()}/") if mark is not None else "conf"
-        raise SeedscopeError(f"{file}{_yaml_problem(error)}") from error
+        raise SeedscopeError(f"{file}{yaml_problem(error)}") from error
     except UnicodeDecodeError as error:
         raise SeedscopeError(f"{own}: it, or a file of conf/ that it uses, is not UTF-8 text") from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -254,17 +124,17 @@ def _is_global(file: Path) -> bool:
     return re.search(rb"^#\s*@package\s+_global_\s*$", file.read_bytes(), re.MULTILINE) is not None
 
 
-def _file_layers(name: str, chosen: Mapping[str, Any], project: Path) -> Iterator[Layer]:
+def _said_in_files(name: str, chosen: Mapping[str, Any], project: Path) -> Iterator[Said]:
     for file in (f"conf/experiment/{name}.yaml", _DEFAULTS):
-        yield Layer(file, read_yaml(file, project))
+        yield Said(file, read_yaml(file, project))
     groups = []
     for group, choice in chosen.items():
         folder, _, place = group.partition("@")
         file = f"conf/{folder}/{choice}.yaml"
         if folder != "experiment" and (project / file).exists():
             within = () if _is_global(project / file) else tuple((place or folder).split("."))
-            groups.append(Layer(file, read_yaml(file, project), place=within))
-    yield from sorted(groups, key=lambda layer: bool(layer.place))  # config.yaml puts a global file above the others
+            groups.append(Said(file, read_yaml(file, project), place=within))
+    yield from sorted(groups, key=lambda one: bool(one.place))  # config.yaml puts a global file above the others
 
 
 def _resolved(composed: Composed) -> dict[str, Any]:
@@ -292,7 +162,7 @@ def _resolved(composed: Composed) -> dict[str, Any]:
 
 def _check_readout(composed: Composed) -> None:
     """Refuse keys that nothing refers to: with a typo the default would stay in force, unnoticed."""
-    known = [key for layer in composed.layers if layer.file == _DEFAULTS for key in layer.content.get("readout", {})]
+    known = [key for one in composed.said if one.file == _DEFAULTS for key in one.content.get("readout", {})]
     readout = composed.settings.get("readout", {})
     if not isinstance(readout, dict):
         raise SeedscopeError(f"{composed.where('readout')} must be a block of keys, not {readout!r}")
@@ -323,6 +193,10 @@ def _check_sections(composed: Composed) -> None:
         raise SeedscopeError(f"{composed.where('seeds')}: seed {twice[0]} stands there twice")
     if not isinstance(settings["lenses"], dict):
         raise SeedscopeError(f"{composed.where('lenses')} must be a block of lenses, not {settings['lenses']!r}")
+    lenses = list(settings["lenses"])
+    for index, lens in enumerate(lenses):
+        if (problem := name_problem(lens, lenses[:index])) is not None:
+            raise SeedscopeError(f"{composed.where('lenses', lens)}: a lens cannot be called {lens!r}: {problem}")
     if settings["train"] is None and settings["weights"] is None:
         raise SeedscopeError(
             f"{composed.where('train')}: a network that is not trained here needs `weights`: name a file"
@@ -347,39 +221,3 @@ def _check_component(composed: Composed, *place: str) -> None:
         raise SeedscopeError(
             f"{composed.where(*place)} must be a block with a _target_ such as package.module.Class{hint}"
         )
-
-
-def _identified(composed: Composed) -> dict[str, Any]:
-    """Return the settings of given weights with the SHA-256 of their file."""
-    from seedscope.settings.validate import validate_settings
-
-    validate_settings(composed, "weights")
-    spec: dict[str, Any] = composed.settings["weights"]
-    try:
-        return {**spec, "sha256": build(spec).digest()}
-    except SettingError as error:
-        raise SeedscopeError(f"{composed.where('weights', error.key)}: {error.problem}") from error
-    except SeedscopeError as error:
-        raise SeedscopeError(f"{composed.where('weights')}: {error}") from error
-
-
-def _provenance(composed: Composed, section: str, project: Path) -> dict[str, str]:
-    """Return the digests of what the section reads from outside the package: code, and input files."""
-    places = [("lenses", lens) for lens in composed.settings["lenses"]] if section == "lenses" else [(section,)]
-    if composed.settings[section] is None:
-        return {}
-    found: dict[str, str] = {}
-    for place in places:
-        try:
-            found |= source_digests(composed.at(*place)["_target_"], project.resolve())
-        except SeedscopeError as error:
-            raise SeedscopeError(f"{composed.where(*place, '_target_')}: {error}") from error
-    if section == "data":
-        from seedscope.settings.validate import validate_settings
-
-        validate_settings(composed, "data")
-        try:
-            found |= {str(path): digest(Path(path)) for path in build(composed.settings["data"]).inputs}
-        except SeedscopeError as error:
-            raise SeedscopeError(f"{composed.where('data')}: {error}") from error
-    return found

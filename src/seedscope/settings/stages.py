@@ -1,0 +1,39 @@
+"""What DVC hashes for a stage: one number for all that it reads of the composed configuration, its code included.
+
+    stages.<stage> = SHA-256 of the sections that the stage reads, and of its entries in ``code``
+
+DVC copies every hashed value into ``dvc.lock`` and parses that file several times at each start, in pure Python: a
+thousand lines cost a second. The number stands for them; the values stay beside it, and ``dvc params diff`` shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedscope.files.digests import digest_of
+
+# Sections by stage; ``engine`` and ``store`` are in none, for they change no result.
+READS: Mapping[str, tuple[str, ...]] = {
+    "generate": ("data", "inputs"),
+    "train": ("data", "inputs", "model", "weights", "train", "seeds"),
+    "dump": ("model", "dump", "seeds"),
+    "analyze": ("lenses", "seeds"),
+    "compare": ("lenses", "seeds"),
+    "sweep": ("experiment", "key", "base", "seeds", "variants"),
+    "report": ("experiments", "sweeps"),
+}
+_ALSO = {"train": ("replica",)}  # entries of ``code`` that a stage reads besides its own
+
+
+def stage_numbers(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the number of every stage that has an entry in the section ``code`` of a composed configuration."""
+    code = content["code"]
+    return {stage: _number(stage, content) for stage in READS if stage in code}
+
+
+def _number(stage: str, content: Mapping[str, Any]) -> str:
+    sections = {section: content[section] for section in READS[stage]}
+    code = {name: content["code"][name] for name in (stage, *_ALSO.get(stage, ()))}
+    order = list(content["lenses"]) if "lenses" in READS[stage] else []  # of tables and figures over all lenses
+    return digest_of({"sections": sections, "code": code, "order": order})
