@@ -76,14 +76,14 @@ class Variation:
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and a data set that makes no variations."""
         require_dense_head(network, self.features, self.head)
-        _, units = network.weights[f"{self.head}.weight"]
-        if self.top > units:
-            raise SettingError("top", f"{self.top} is out of range: {self.features!r} has {units} units")
         if not network.varied:
             raise SeedscopeError(
                 "the data set makes no pictures in which one thing changes at a time: give it `variations()`, or take "
                 "this lens out of the experiment"
             )
+        _, units = network.weights[f"{self.head}.weight"]
+        if self.top > units:
+            raise SettingError("top", f"{self.top} is out of range: {self.features!r} has {units} units")
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return the variance of votes and margins by source, and every condition's accuracy, margin and voters."""
