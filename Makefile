@@ -7,7 +7,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro quick ui test lint bench clean
+.PHONY: help setup repro quick ui test lint bench readme clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -15,6 +15,7 @@ help:
 	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make lint    formatting, lint, types, and who may import whom"
 	@echo "make bench   the measurements behind every figure in README.md"
+	@echo "make readme  the numbers in README.md, from the measurements"
 	@echo "make clean   remove all results, kept replicas and the database; the environment stays"
 
 setup: .venv/.complete
@@ -58,6 +59,9 @@ lint: setup
 
 bench: setup
 	python -m benchmarks
+
+readme: setup
+	python -m docs.readme
 
 clean:
 	rm -rf runs reports/figures reports/site .replicas .quick mlflow.db* mlartifacts dvc_plots

@@ -1,0 +1,249 @@
+"""What README.md says in numbers, block by block.
+
+``{squares.dominance.dead_units:.1f}`` is that metric of that experiment over seeds, with its interval: ``43.2
+[37.1, 49.3]``; ``.mean``, ``.low``, ``.high``, ``.p`` … are its parts. In a table with a column for each experiment
+the experiment is ``{it}``. How the numbers come into README.md: :mod:`docs.readme`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from docs.readme import Measured, paragraph, table
+
+SQUARES = (
+    (
+        "Every seed learns the task",
+        "probe accuracy {squares.training.probe_accuracy:.3f}",
+    ),
+    (
+        "Most hidden units never act",
+        "{squares.dominance.dead_units:.1f} of 64 are dead: active for no probe picture",
+    ),
+    (
+        "A few of the rest do the work",
+        "{squares.dominance.units_for_80_percent_centred:.1f} of {squares.dominance.live_units.mean:.1f} live units "
+        "hold 80 % of a class's votes (Gini {squares.dominance.gini_centred:.2f})",
+    ),
+    (
+        "The largest single vote is a poor witness",
+        "it goes to a losing class in {squares.contribution.largest_vote_loses_centred:.0%} of the pictures",
+    ),
+    (
+        "*The same* units decide in another seed?",
+        "No: of two seeds' top five, {squares.contribution.top5_overlap_centred:.2f} are shared by number; chance is "
+        "{squares.contribution.top5_overlap_centred.chance:.2f}",
+    ),
+    (
+        "The top five are foretold before the first step",
+        "ranked by the head's *initial* weights alone, the final top five stand above the other live units with an "
+        "AUC of {squares.evolution.top5_head_auc_at_start:.2f}; shuffled units give "
+        "{squares.evolution.top5_head_auc_at_start.chance:.2f} (p {squares.evolution.top5_head_auc_at_start.p:.4f})",
+    ),
+    (
+        "They settle early, most units die at once",
+        "the sets no longer change after epoch {squares.evolution.top5_settled_epoch:.1f} of 8; "
+        "{squares.evolution.live_units_at_start.mean:.1f} units live at step 0, "
+        "{squares.evolution.live_units_at_end.mean:.1f} at the end",
+    ),
+    (
+        "Place moves the votes more than noise does",
+        "of the variance of votes within a class {squares.variation.place_share:.0%} is the square's place, "
+        "{squares.variation.noise_share:.0%} the noise, {squares.variation.interaction_share.mean:.0%} their "
+        "interaction",
+    ),
+    (
+        "… but not *who* votes",
+        "two pictures of a class share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; chance "
+        "is {squares.variation.top5_shared_by_chance.mean:.1f}",
+    ),
+    (
+        "64 units, seven dimensions",
+        "the effective dimension of fc1 is {squares.space.effective_dimension:.1f}; classes hold "
+        "{squares.space.class_separation.mean:.0%} of its variance, and the square's place can be read from it "
+        "*within* a class too (R² {squares.space.place_r2_within_class:.2f}; places permuted: "
+        "{squares.space.place_r2_within_class_by_chance.mean:.2f})",
+    ),
+    (
+        "*Which* units dominate depends on how you ask",
+        "of the top five by centred votes, raw votes name {squares.contribution.top5_shared_with_raw.mean:.1f}, "
+        "margins {squares.contribution.top5_shared_with_margin.mean:.1f}, mean-subtracted votes "
+        "{squares.contribution.top5_shared_with_mean_subtracted:.1f}; chance "
+        "{squares.contribution.top5_shared_by_chance.mean:.1f}",
+    ),
+)
+DIGITS = (
+    ("probe accuracy", "{it.training.probe_accuracy:.3f}"),
+    ("units (pixels) that ever act", "{it.dominance.live_units:.0f}"),
+    ("of these hold 80 % of a class's votes", "{it.dominance.units_for_80_percent_centred:.0f}"),
+    ("the largest single vote goes to a losing class", "{it.contribution.largest_vote_loses_centred:.0%}"),
+    ("of two seeds' top five are shared", "{it.contribution.top5_overlap_centred:.2f}"),
+    (
+        "… by chance",
+        "{it.contribution.top5_overlap_centred.chance:.2f} (p {it.contribution.top5_overlap_centred.p:.4f})",
+    ),
+    ("effective dimension", "{it.space.effective_dimension:.1f}"),
+)
+VERDICTS = (("slp", "fc1"), ("mlp", "fc1"), ("mlp", "fc2"))
+READINGS = {
+    "winning_input": "winner's row, the picture it wins",
+    "class_mean": "winner's row, mean of the class",
+    "nearest": "each row, nearest training picture",
+}
+MAPS = {
+    "grad_cam_conv1": "Grad-CAM, conv1",
+    "grad_cam_conv2": "Grad-CAM, conv2",
+    "grad_cam_pool2": "Grad-CAM, pool2",
+    "occlusion": "occlusion",
+    "integrated_gradients": "integrated gradients",
+}
+MARKS = {
+    "pointing": "hottest pixel on the square",
+    "mass": "share of the heat on it",
+    "iou": "IoU of the hottest cells",
+}
+EXACT = {"grad_cam_pool2": "grad_cam", "occlusion": "occlusion", "integrated_gradients": "integrated_gradients"}
+SPEED = (
+    "squares: pictures made on one core",
+    "training: plain loop ÷ replica",
+    "training: share of that peak",
+    "filters of conv3_1: plain loop ÷ lens",
+    "filters of conv3_3: plain loop ÷ lens",
+    "Grad-CAM: one at a time ÷ in batches",
+    "six seeds ÷ one",
+    "seeds per hour ÷ plain loop's",
+    "dvc repro, from nothing",
+    "dvc repro of squares, digits, slp, mlp, from nothing",
+    "dvc repro from nothing ÷ (training, lenses and figures of 5 seeds ÷ cores)",
+    "dvc repro, nothing to do",
+    "dvc repro, one seed added",
+    "analysis: seconds of a worker per figure",
+    "stage train: peak memory",
+    "stage dump: peak memory",
+    "stage analyze: peak memory",
+    "5 seeds, all stages",
+    "50 seeds, all stages",
+    "a further seed beyond 20 ÷ one below",
+    "disk use of squares, all in all",
+    "size of .replicas",
+    "make quick, environment set up",
+)
+
+
+def _squares(measured: Measured) -> str:
+    return table(["", ""], [[claim, words.format(**measured)] for claim, words in SQUARES])
+
+
+def _digits(measured: Measured) -> str:
+    columns = ("digits", "slp", "mlp")
+    rows = [[row, *(words.format(it=measured[name]) for name in columns)] for row, words in DIGITS]
+    return table(["", *(f"`{name}`" for name in columns)], rows)
+
+
+def _templates(measured: Measured) -> str:
+    rows = []
+    for experiment, layer in VERDICTS:
+        found = measured[experiment].templates
+        cells = (f"{{it.{layer}_{name}.mean:.2f}} ({{it.{layer}_{name}_by_chance.mean:.2f}})" for name in READINGS)
+        verdict = f"{{it.{layer}_verdict.verdict}}"
+        rows.append([f"`{experiment}` {layer}", *(words.format(it=found) for words in (verdict, *cells))])
+    return table(["layer", "verdict", *READINGS.values()], rows)
+
+
+def _heat_maps(measured: Measured) -> str:
+    found = measured["squares"]
+    rows = []
+    for name, words in MAPS.items():
+        cells = []
+        for mark in MARKS:
+            value, *nulls = (
+                getattr(found.heat_maps, f"{name}_{mark}{of}").mean for of in ("", "_untrained", "_same_class")
+            )
+            cells.append(f"{value:.2f} ({max(nulls):.2f})")
+        if name in EXACT:
+            value, *nulls = (
+                getattr(found.places, f"{EXACT[name]}_cosine{of}").mean for of in ("", "_same_answer", "_other_answer")
+            )
+            cells.append(f"{value:.2f} ({max(nulls):.2f})")
+        rows.append([words, *cells, *[""] * (name not in EXACT)])
+    return table(["map", *MARKS.values(), "cosine with the exact votes"], rows)
+
+
+def _speed(measured: Measured) -> str:
+    rows = measured.benchmarks()
+    cells = [[name, f"{float(rows[name]['median']):g} {rows[name]['unit']}", rows[name]["asked"]] for name in SPEED]
+    return table(["figure", "median", "asked"], cells)
+
+
+PARAGRAPHS: Mapping[str, str] = {
+    "arguments": """
+        The weights of hidden units are less like any picture than random mixtures of pictures are. Where the verdict
+        is yes, it is not "each" neuron: alone, {slp.templates.fc1_templates.mean:.0%} of the rows of `slp` and
+        {mlp.templates.fc2_templates.mean:.0%} of `mlp`'s fc2 pass. The steps of the argument fail in part: the winner
+        by product is the winner by cosine for {slp.templates.fc1_winner_is_cosine_winner.mean:.0%} of the pictures in
+        `slp`, for {mlp.templates.fc1_winner_is_cosine_winner.mean:.0%} among the hidden units; and the losers'
+        products do not go to 0, their size is {slp.templates.fc1_losers_size.mean:.2f} of the winners' in `slp`.
+        `learning_rule` replays the training bit by bit and splits each row's change by the class of the samples: in
+        `slp` the part of a row's own class is {slp.learning_rule.own_part_over_change.mean:.1f} times the size of the
+        whole change, so the samples of other classes take most of it back.
+    """,
+    "tuning": """
+        **Edges early, shapes late?** The lens `tuning` measures it against the same network untrained. Not on these
+        smooth digits: training takes orientation selectivity *from* conv1
+        ({digits.tuning.conv1_orientation_selectivity_untrained.mean:.2f} to
+        {digits.tuning.conv1_orientation_selectivity.mean:.2f}, change
+        {digits.tuning.conv1_orientation_selectivity_change:.2f}), and that class selectivity rises more in conv2 than
+        in conv1 cannot be told from no change ({digits.tuning.conv1_to_conv2_class_selectivity_change:+.2f}).
+    """,
+    "words": """
+        Of the networks trained here, `digits` learns edges in conv2 ({digits.words.conv2_edges:.0%} of 32 channels,
+        untrained {digits.words.conv2_edges_untrained.mean:.0%}; change {digits.words.conv2_edges_change:+.2f}, in
+        `reports/metrics/digits.across_seeds.json`) and `squares` unlearns them
+        ({squares.words.conv2_edges.mean:.0%}, untrained {squares.words.conv2_edges_untrained.mean:.0%}; change
+        {squares.words.conv2_edges_change:+.2f}).
+    """,
+    "sparsity": """
+        **Is deeper sparser?** In `squares` training makes it so: from conv1 to conv2 the share of channels that a
+        picture leaves silent rises by {squares.sparsity.conv1_to_conv2_silent:.2f},
+        {squares.sparsity.conv1_to_conv2_silent_change:.2f} more than before the first step. In `digits` nothing of the
+        kind shows: {digits.sparsity.conv1_to_conv2_silent:.2f}, and by training
+        {digits.sparsity.conv1_to_conv2_silent_change:.2f} (`sparsity`).
+    """,
+    "places": """
+        The brightest window of the square's size finds it without any network (1.00 in all three;
+        `reports/figures/squares/across_seeds/localization.csv`), so none of this says more than that the network looks
+        where the light is; and a map of 8×8 cells cannot reach an IoU above 0.57. The last column holds maps against
+        the exact answer: behind the last convolution the network is piecewise linear, so `places` pushes the votes for
+        the answer back through fc1 and its ReLUs, exactly. Of these votes {squares.places.votes_on_object:.0%} come
+        from cells that the square touches (another picture's with the same answer,
+        {squares.places.votes_on_object_same_answer.mean:.0%}; even ones,
+        {squares.places.cells_on_object.mean:.0%}), and {squares.places.places_for_80_percent:.1f} of 64 places hold
+        80 %. By rank, Grad-CAM agrees with them no more, as far as five seeds can tell, than the map of another
+        picture with the same answer ({squares.places.grad_cam_rank_correlation.mean:.2f}, above that by
+        {squares.places.grad_cam_rank_correlation_above_same_answer:.2f}).
+    """,
+    "no_heat": """
+        Look at more than one method, and ask for the right score. In `digits` Grad-CAM of the logit itself, as in the
+        paper, has no heat at all at pool2 for {digits.heat_maps.grad_cam_pool2_no_heat_logit:.0%} of the pictures; of
+        the logit minus its mean over classes, which is what is drawn here, for
+        {digits.heat_maps.grad_cam_pool2_no_heat_centred:.0%}. There its cosine with the exact votes is
+        {digits.places.grad_cam_cosine:.2f}, a mere {digits.places.grad_cam_cosine_above_same_answer.mean:.3f} above
+        that of another picture with the same answer.
+    """,
+    "seeds_needed": """
+        `across_seeds/seeds_needed.png` says how many seeds each headline number needs for a stated half-width, and how
+        well that is known. For the five seeds above: accuracy to one percentage point
+        {squares.seeds_needed.probe_accuracy:.0f}, the Gini coefficient to 5 % {squares.seeds_needed.gini_centred:.0f},
+        dead units to 5 % {squares.seeds_needed.dead_units:.0f}. Few seeds know their own spread badly. Formulas:
+        `src/seedscope/seeds/seeds_needed.py`.
+    """,
+}
+BLOCKS: Mapping[str, Callable[[Measured], str]] = {
+    "squares": _squares,
+    "digits": _digits,
+    "templates": _templates,
+    "heat_maps": _heat_maps,
+    "speed": _speed,
+    **{name: partial(paragraph, words) for name, words in PARAGRAPHS.items()},
+}
