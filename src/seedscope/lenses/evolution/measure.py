@@ -10,6 +10,7 @@ import numpy as np
 from seedscope.files.arrays import root_of
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import in_a_sentence
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.overlap import top_overlap_by_chance
@@ -98,7 +99,10 @@ def _decision(votes: Sequence[Votes], logit: np.ndarray, label: np.ndarray, n_cl
     return {
         "margin": (("frame", "sample"), np.stack([true_margin(answer, label) for answer in logit])),
         "accuracy": ("frame", [float((predicted_class(answer) == label).mean()) for answer in logit]),
-        "mean_logit": (("frame", "true", "target"), _class_means(logit, label, n_classes)),
+        "mean_logit": (
+            ("frame", "true", "target"),
+            np.stack([class_means(answer, label, n_classes) for answer in logit]),
+        ),
         "live": (("frame", "unit"), np.stack([of_frame.live for of_frame in votes])),
         "dominance": (("frame", "true", "unit"), np.stack(ranked)),
     }
@@ -173,14 +177,6 @@ def _first_of_each_class(replica: Replica) -> np.ndarray:
     label = replica.probe.label.sel(sample=replica.exhibits).values
     _, first = np.unique(label, return_index=True)
     return replica.exhibits[first]
-
-
-def _class_means(values: np.ndarray, label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return means over the pictures of each class, (frame, class, …); NaN for a class without pictures."""
-    result = np.full((len(values), n_classes, *values.shape[2:]), np.nan)
-    for k in np.unique(label):
-        result[:, k] = values[:, label == k].mean(1)
-    return result
 
 
 def summarize(measured: Numbers, top: int) -> dict[str, float]:
