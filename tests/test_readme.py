@@ -56,3 +56,26 @@ def test_every_path_that_the_readme_names_exists():
     )
     assert len(named) >= 8
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_lens_in_the_readme_looks_at_a_replica(tmp_path):
+    """As it stands there: measured without drawing, summarized, drawn and rendered."""
+    import numpy as np
+    import torch
+
+    from seedscope.data import pictures
+    from seedscope.figures.renderer import save
+    from seedscope.lenses import Replica
+    from seedscope.looks.measure import measure
+
+    (code,) = re.findall(r"```python\n(# mine/brightness\.py\n.*?)```", README, re.S)
+    names: dict = {"__name__": "mine.brightness"}
+    exec(compile(code, "mine/brightness.py", "exec"), names)
+    lens = names["Brightness"]()
+    image = np.stack([np.full((1, 2, 2), value) for value in (0.2, 0.4, 0.9)])
+    probe = pictures(image, np.array([0, 0, 1]), "probe").assign_coords(sample=np.arange(3))
+    replica = Replica("toy", 1, probe, probe, {}, {}, np.arange(2), ("dark", "bright"), torch.nn.Identity)
+    assert measure("brightness", lens, replica, tmp_path / "measured.nc") == {"brightest": pytest.approx(0.9)}
+    (sheet,) = lens.draw(lens.measure(replica))
+    assert sheet.body.marks[0].color == "#0072B2"
+    assert save(sheet, tmp_path)[0].exists()
