@@ -136,6 +136,7 @@ class Panel:
         title: above it.
         x: its x axis.
         y: its y axis.
+        top: numbers or names above the panel, at places of its x axis: ticks, names, size and colours of this axis.
         width: inches, without what stands around it.
         height: inches.
         empty: why there is nothing to see, if there is nothing; the marks then do not count.
@@ -150,6 +151,7 @@ class Panel:
     title: str = ""
     x: Axis = field(default_factory=Axis)
     y: Axis = field(default_factory=Axis)
+    top: Axis | None = None
     width: float = 4.0
     height: float = 3.0
     empty: str = ""

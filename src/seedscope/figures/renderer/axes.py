@@ -54,13 +54,13 @@ def fill(ax: Axes, panel: Panel) -> None:
 
 
 def ticks(ax: Axes, panel: Panel, which: str) -> tuple[np.ndarray, list[str]]:
-    """Return where the ticks of an axis are, as shares of its length, and what they say."""
-    axis = panel.x if which == "x" else panel.y
-    if not panel.axes or (panel.empty and axis.names is None):
+    """Return where the ticks of an axis (``x``, ``y``, ``top``) are, as shares of its length, and what they say."""
+    axis = {"x": panel.x, "y": panel.y, "top": panel.top}[which]
+    if axis is None or not panel.axes or (panel.empty and (axis.names is None or which == "top")):
         return np.zeros(0), []
-    limits = ax.get_xlim() if which == "x" else ax.get_ylim()
+    limits = ax.get_ylim() if which == "y" else ax.get_xlim()
     low, high = sorted(limits)
-    on = ax.xaxis if which == "x" else ax.yaxis
+    on = ax.yaxis if which == "y" else ax.xaxis
     if axis.ticks is None:
         places = np.asarray(on.get_majorticklocs(), dtype=float)
         words = list(map(str, on.get_major_formatter().format_ticks(places)))  # type: ignore[arg-type]  # any sequence

@@ -97,7 +97,9 @@ class PanelBlock:
         over = max(0.0, width(panel.title, _TITLE) - panel.width) / 2
         self.left = max(self._ticks_left + _room(self._y_label), min(half_tick, 0.5), over)
         self.right = max(min(half_tick, 0.5), over, 0.02)
-        self.top = _room(panel.title, _TITLE) + (0.05 if panel.axes else 0.0)
+        above = drawn.ticks(self.ax, panel, "top")[1]
+        self._ticks_above = max((_room(words, panel.top.size) for words in above), default=0.0) if panel.top else 0.0
+        self.top = self._ticks_above + _room(panel.title, _TITLE) + (0.05 if panel.axes else 0.0)
         self.bottom = self._ticks_below + _room(self._x_label)
         self._bar_at = panel.width + self.right + _BAR_GAP
         self.right += _bar_width(panel.bar) if panel.bar else 0.0
@@ -131,7 +133,7 @@ class PanelBlock:
         drawn.frame(self.ax, panel)
         self._write_ticks(x, y)
         if panel.title:
-            page.write(x + panel.width / 2, y - _PAD, panel.title, _TITLE, va="bottom")
+            page.write(x + panel.width / 2, y - self._ticks_above - _PAD, panel.title, _TITLE, va="bottom")
         if self._x_label:
             page.write(x + panel.width / 2, y + panel.height + self._ticks_below + _PAD, self._x_label, _LABEL)
         if self._y_label:
@@ -161,6 +163,10 @@ class PanelBlock:
                 where = x - _TICK + 0.01, y + (1 - place) * panel.height
                 style = {"ha": "right", "va": "center_baseline", "rotation": axis.turned}
                 page.write(*where, said, axis.size, **style, **_emphasis(axis, index))
+        if panel.top:
+            for index, (place, said) in enumerate(zip(*drawn.ticks(self.ax, panel, "top"), strict=True)):
+                where = x + place * panel.width, y - _PAD / 2
+                page.write(*where, said, panel.top.size, va="bottom", **_emphasis(panel.top, index))
 
 
 class GridBlock:
