@@ -217,7 +217,7 @@ def test_auto_is_the_device_that_it_resolves_to(toy: Experiment, monkeypatch: py
         ("replicas/training.py", "_EVALUATED_AT_ONCE = 512", "_EVALUATED_AT_ONCE = 512  # pictures", False),
         ("replicas/training.py", '"""Train one replica:', '"""Trains one replica:', False),
         ("models/perceptron.py", "math.prod(shape)", "sum(shape)", False),
-        ("lenses/mistakes.py", "_NAMED = 5", "_NAMED = 6", False),
+        ("lenses/mistakes/named.py", "NAMED = 5", "NAMED = 6", False),
         ("data/squares.py", "_CHUNK = 512", "_CHUNK = 256", False),
     ],
 )
