@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class
 from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
@@ -43,7 +44,7 @@ def measure(replica: Replica, features: str, head: str, top: int) -> xr.Dataset:
     ranked = dominance(votes, label, n_classes)
     sample = replica.probe.sample.values
     shown = _exhibit_table(replica.exhibits, sample, label, n_classes)
-    own_mean = np.stack([_mean(votes.activation[label == k]) for k in range(n_classes)])
+    own_mean = class_means(votes.activation, label, n_classes)
     shares = [positive_share(votes, label, centred=gauge == "centred") for gauge in _GAUGES]
     largest = [largest_vote_class(votes, centred=gauge == "centred") for gauge in _GAUGES]
     return xr.Dataset(
@@ -97,10 +98,6 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
             summary[f"top{top}_shared_with_{version}"] = float(both.mean()) if len(both) else float("nan")
     summary[f"top{top}_shared_null_chance"] = top_overlap_by_chance(top, live)
     return summary
-
-
-def _mean(activation: np.ndarray) -> np.ndarray:
-    return activation.mean(0) if len(activation) else np.full(activation.shape[1], np.nan)
 
 
 def _exhibit_table(exhibits: np.ndarray, sample: np.ndarray, label: np.ndarray, n_classes: int) -> np.ndarray:
