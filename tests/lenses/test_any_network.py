@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
-from seedscope import drawing as figures
 from seedscope.activations.capture import repeated_layers
 from seedscope.activations.dump import dump_replica
 from seedscope.data import pictures
@@ -171,6 +171,12 @@ CASES = {
     "one class": Case(convnet(1), data=(("classes", 1),)),
     "one convolution": Case(convnet(channels=[3]), maps=("conv1",), last="pool1"),
     "no convolution": Case({"_target_": PERCEPTRON, "shape": [1, 12, 12], "classes": 3, "hidden": [6]}),
+    "a single layer": Case(
+        {"_target_": PERCEPTRON, "shape": [1, 12, 12], "classes": 3, "hidden": []},
+        features="input",
+        head="fc1",
+        dense=("fc1",),
+    ),
     "no dense head": Case({"_target_": here("Fcn")}, last="conv1"),
     "odd kernels": Case(
         {"_target_": here("Odd")},
@@ -190,35 +196,36 @@ CASES = {
 }
 
 
+CONF = Path(__file__).resolve().parents[2] / "conf" / "lens"
+SMALL = {"top": 2, "shown": 2, "pictures": 6, "steps": 4, "batch_size": 16}
+
+
 def lenses(case: Case) -> dict[str, dict[str, Any]]:
-    """Return every lens, named as a person would name the layers of this network."""
+    """Return every lens that there is, with the layers of this network where its file has those of others."""
     readout = {"features": case.features, "head": case.head}
-    few = {"pictures": 6, "shown": 3, "batch_size": 16}
-    settings: dict[str, dict[str, Any]] = {
-        "contribution.Contribution": {**readout, "top": 3},
-        "mistakes.Mistakes": {**readout, "shown": 2},
-        "dominance.Dominance": readout,
-        "variation.Variation": readout,
-        "space.Space": {"features": case.features},
-        "evolution.Evolution": {**readout, "layers": list(case.maps), "top": 3},
-        "feature_maps.FeatureMaps": {"layers": list(case.maps)},
-        "sparsity.Sparsity": {"layers": list(case.maps)},
-        "tuning.Tuning": {"layers": list(case.maps)},
-        "filters.Filters": {"layers": list(case.maps), "steps": 2},
-        "heat_maps.HeatMaps": {"layers": list(case.maps), "steps": 4, **few},
-        "places.Places": {"maps": case.last, "head": case.head, **few},
-        "learning_rule.LearningRule": {"layers": list(case.dense)},
-        "teacher.Teacher": {"layers": list(case.dense)},
-        "templates.Templates": {"layers": {case.head: case.features}, "head": case.head},
+    named = {
+        ("conv1", "conv2"): list(case.maps),
+        ("conv1", "conv2", "pool2"): list(case.maps),
+        ("fc1", "fc2"): list(case.dense),
+        ("fc1",): {case.head: case.features},
+        "pool2": case.last,
     }
-    return {name.split(".")[0]: {"_target_": f"seedscope.lenses.{name}", **keys} for name, keys in settings.items()}
+    found = {}
+    for path in sorted(CONF.glob("*.yaml")):
+        whole = OmegaConf.create({"readout": readout, "lenses": {path.stem: OmegaConf.load(path)}})
+        settings: Any = OmegaConf.to_container(whole, resolve=True)["lenses"][path.stem]  # type: ignore[index,call-overload]
+        for key, value in settings.items():
+            known = value if isinstance(value, str) else tuple(value) if isinstance(value, list | dict) else None
+            settings[key] = SMALL.get(key, named.get(known, value) if known else value)  # type: ignore[arg-type]
+        found[path.stem] = settings
+    return found
 
 
 def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
     """Return a whole experiment with these lenses; of the layers that it names those are dumped that can be."""
     network = build(case.model)
     names = {name for name, _ in network.named_modules()} - repeated_layers(network, torch.zeros(1, *case.shape))
-    layers = {name: which for name, which in case.layers.items() if name in names}
+    layers = {name: which for name, which in case.layers.items() if name in {*names, "input"}}
     weights = {"_target_": "seedscope.replicas.given.GivenWeights", "file": "toy.safetensors"}
     train = {"_target_": "seedscope.replicas.training.Training", "epochs": 2, "batch_size": 9, "device": "cpu"}
     return {
@@ -247,7 +254,7 @@ NO_LABELS = "the data set does not say of which class its pictures are, which th
 NO_LOGITS = "the network gives no logits, which this lens needs: it ends with 'conv2'; take the lens out"
 FLAT = ".layers: layer 'conv1' has no maps: its output is (4, 12), not (channel, y, x)"
 
-ON_MAPS = ("feature_maps", "sparsity", "tuning", "heat_maps", "evolution")
+ON_MAPS = ("feature_maps", "sparsity", "tuning", "words", "heat_maps", "evolution")
 ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution")
 ON_CHAINS = ("learning_rule", "teacher", "templates")
 FOLLOWING = ("space", "evolution", "tuning", *ON_CHAINS)
@@ -261,12 +268,18 @@ def each(lenses: tuple[str, ...], sentence: str) -> dict[str, str]:
 REFUSED = {
     "convnet": {},
     "one logit": {},
-    "one class": each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places"), f": {ONE_CLASS}"),
+    "one class": each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places", "top_classes"), f": {ONE_CLASS}"),
     "one convolution": {},
     "no convolution": {
         **each(ON_MAPS, NO_MAPS),
         "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
         "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
+    },
+    "a single layer": {
+        **each(ON_MAPS, NO_MAPS),
+        "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
+        "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
+        "teacher": ".layers: 'fc1' alone has no hidden layer before it: nothing is taught",
     },
     "no dense head": {
         **each((*ON_VOTES, *ON_CHAINS, "places"), f": {NO_DENSE}"),
@@ -290,7 +303,7 @@ REFUSED = {
     },
     "given, no logits": {
         **each(FOLLOWING, f": {UNTRAINED}"),
-        **each((*ON_VOTES, "heat_maps", "places"), f": {NO_LOGITS}"),
+        **each((*ON_VOTES, "heat_maps", "places", "top_classes"), f": {NO_LOGITS}"),
         "space": ".features: there is no layer 'fc1' (layers: conv1, conv2)",
     },
 }
@@ -324,7 +337,7 @@ def test_a_lens_applies_to_a_network_or_says_by_name_why_not(name: str, here_onl
             assert "\n" not in said
 
 
-LOOKS_AT_PICTURES = ("feature_maps", "sparsity", "tuning", "filters", "heat_maps", "places", "contribution")
+LOOKS_AT_PICTURES = ("feature_maps", "sparsity", "tuning", "words", "filters", "heat_maps", "places", "top_classes")
 
 
 @pytest.mark.parametrize(
@@ -404,13 +417,3 @@ def test_a_picture_too_small_for_a_layer_is_refused(here_only: Path) -> None:
     with pytest.raises(SeedscopeError, match=r"a picture of size 1 is too small for layer 'conv2': set a larger size"):
         given(here_only, lambda _: None, filters={"size": 1})
     given(here_only, lambda _: None, filters={"size": 2})
-
-
-def test_pictures_of_any_number_of_channels_are_shown() -> None:
-    figure = figures.canvas("a picture", 3, 3)
-    (ax,) = figures.panels(figure, 1, 1)
-    for channels in (1, 2, 3, 5):
-        image = np.random.default_rng(0).random((channels, 4, 4))
-        figures.show_picture(ax, image)
-        shown = ax.images[-1].get_array()
-        np.testing.assert_allclose(shown, np.moveaxis(image, 0, -1) if channels == 3 else image.mean(0))
