@@ -6,10 +6,13 @@ import torch
 import xarray as xr
 from sklearn.decomposition import PCA
 
+from seedscope.figures import FOR, NEUTRAL, Bars, Dots, Line, Words, panels_of
 from seedscope.files.errors import SettingError
 from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
 from seedscope.lenses import Network
 from seedscope.lenses.space import Space
+
+from .sheets import marks
 
 LENS = Space("fc1")
 
@@ -85,13 +88,13 @@ def test_the_null_of_the_readout_is_what_the_class_alone_tells(look, random_repl
     values[:, 0] = y
     activations = {**replica.activations, "fc1": replica.activations["fc1"].copy(data=values)}
     replica = replace(replica, probe=replica.probe.assign(square_y=("sample", y)), activations=activations)
-    summary = look(LENS, train(replica), draw="space_place").summary
-    assert summary["place_r2_within_class_by_chance"] == pytest.approx(0, abs=0.05)
-    assert summary["place_r2"] > summary["place_r2_by_chance"]
+    summary = look(LENS, train(replica), draw=None).summary
+    assert summary["place_r2_within_class_null_permuted"] == pytest.approx(0, abs=0.05)
+    assert summary["place_r2"] > summary["place_r2_null_permuted"]
     y_total, x_total = ((v - v.mean()) @ (v - v.mean()) for v in (y, replica.probe.square_x.values))
     mean = np.array([y[label_of == k].mean() for k in range(3)])[label_of]
     class_alone = ((mean - y.mean()) ** 2).sum() / (y_total + x_total)
-    assert summary["place_r2_by_chance"] == pytest.approx(class_alone, abs=0.06)
+    assert summary["place_r2_null_permuted"] == pytest.approx(class_alone, abs=0.06)
 
 
 def test_what_is_measured_is_that_of_live_units_and_of_each_frame(look, random_replica):
@@ -137,20 +140,19 @@ def pixels(replica_of, seed=0):
     return replica_of(image.reshape(60, -1), weight, np.zeros(3), np.arange(60) % 3, image=image)
 
 
-def test_a_layer_that_training_cannot_change_has_one_value_and_no_curve(look, readable, replica_of):
+def test_a_layer_that_training_cannot_change_has_one_value_and_no_curve(look, compared, replica_of):
     replica = pixels(replica_of)
     seen = look(LENS, replica)
-    assert set(seen.drawings) == {"space_pca", "space_spectrum"}
+    assert set(seen.sheets) == {"space_pca", "space_spectrum"}
     values = replica.activations["fc1"].values
     assert seen.summary["class_separation"] == pytest.approx(class_separation(values, replica.probe.label.values))
     assert seen.measured.sizes["frame"] == 1
-    title = seen.drawings["space_pca"].figure.get_suptitle()
-    assert "in the space of 10 pixels that are ever on" in title
+    assert "in the space of 10 pixels that are ever on" in seen.sheets["space_pca"].title
     measured = {seed: look(LENS, pixels(replica_of, seed), draw=None).measured for seed in (0, 1)}
-    assert readable(lambda: LENS.compare(measured).drawings) == ["space_across_seeds"]
-    (drawing,) = LENS.compare(measured).drawings
-    assert set(drawing.table["curve"]) == {"spectrum"}
-    assert "training cannot change this layer" in drawing.description
+    (sheet,) = compared(LENS, measured, rendered=True).sheets
+    assert set(sheet.table["curve"]) == {"spectrum"}
+    assert len(list(panels_of(sheet.body))) == 1
+    assert "training cannot change this layer" in sheet.description
 
 
 @pytest.mark.parametrize(
@@ -184,54 +186,79 @@ ODD = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
-    seen = look(LENS, random_space(random_replica, **{"places": True, **ODD[case]}))
+    rendered = case in ("some units dead", "all units dead", "one frame", "twelve classes")
+    seen = look(LENS, random_space(random_replica, **{"places": True, **ODD[case]}), rendered=rendered)
     expected = {"space_pca", "space_spectrum", "space_separation"}
-    assert set(seen.drawings) == (expected if case == "places unknown" else expected | {"space_place"})
+    assert set(seen.sheets) == (expected if case == "places unknown" else expected | {"space_place"})
     nothing = case in ("all units dead", "constant pictures")
     assert np.isnan(seen.summary["effective_dimension"]) == nothing
+    assert all(bool(panel.empty) == nothing for panel in panels_of(seen.sheets["space_spectrum"].body))
     assert np.isnan(seen.summary["class_separation"]) == (nothing or case == "one class only")
     assert (seen.summary["components_above_chance"] == 0) >= nothing
+
+
+def test_points_lie_where_their_scores_are_and_a_class_is_named_at_its_mean(look, random_replica):
+    seen = look(LENS, random_space(random_replica, places=True), draw="space_pca")
+    score, label = seen.measured.score.values, seen.measured.label.values
+    points = marks(seen.sheets["space_pca"], Dots)
+    for dots, (across, up) in zip(points, [(0, 1), (0, 2), (0, 1)], strict=True):
+        np.testing.assert_array_equal(np.stack([dots.x, dots.y], 1), score[:, [across, up]])
+    first = marks(next(panels_of(seen.sheets["space_pca"].body)), Words)
+    assert [word.text for word in first] == ["0", "1", "2"]
+    for k, word in enumerate(first):
+        np.testing.assert_allclose([word.x, word.y], score[label == k][:, :2].mean(0), rtol=1e-5)
+
+
+def test_as_many_components_are_coloured_as_are_above_chance(look, random_replica):
+    seen = look(LENS, random_space(random_replica, units=8), draw="space_spectrum")
+    (bars,) = marks(seen.sheets["space_spectrum"], Bars)
+    variance = seen.measured.variance.values
+    np.testing.assert_allclose(bars.height, variance / variance.sum())
+    above = int(seen.summary["components_above_chance"])
+    assert bars.color == [FOR] * above + [NEUTRAL] * (8 - above)
+    np.testing.assert_allclose(marks(seen.sheets["space_spectrum"], Line)[1].y[-1], 1)
 
 
 def test_one_place_in_each_class_is_nothing_to_read(look, random_replica):
     replica = random_replica(n=60)
     label = replica.probe.label.values
     probe = replica.probe.assign(square_y=("sample", 10 * label), square_x=("sample", 0 * label))
-    summary = look(LENS, train(replace(replica, probe=probe))).summary
+    seen = look(LENS, train(replace(replica, probe=probe)), draw="space_place")
+    summary = seen.summary
     assert np.isnan(summary["place_r2_within_class"])
     assert np.isfinite(summary["place_r2"])
+    table = seen.sheets["space_place"].table.set_index(["read", "along"])["r2"]
+    assert table.isna().sum() == 9  # of columns all, of rows within classes
+    assert np.isfinite(table["all", "y"])
 
 
-@pytest.mark.parametrize("seeds", [(0,), (0, 1), (3, 4, 5)])
-def test_curves_over_seeds_are_means_of_the_seeds(look, readable, random_replica, seeds):
+@pytest.mark.parametrize("seeds", [(0,), (3, 4, 5)])
+def test_curves_over_seeds_are_means_of_the_seeds(look, compared, random_replica, seeds):
     measured = {
         seed: look(LENS, random_space(random_replica, seed=seed, dead=range(seed)), draw=None).measured
         for seed in seeds
     }
-    comparison = None
-
-    def drawings():
-        nonlocal comparison
-        comparison = LENS.compare(measured)
-        return comparison.drawings
-
-    assert readable(drawings) == ["space_across_seeds"]
-    table = comparison.drawings[0].table
+    (sheet,) = compared(LENS, measured, rendered=True).sheets
+    assert sheet.name == "space_across_seeds"
     for name in ("class_separation", "nearest_centroid_accuracy", "effective_dimension"):
-        rows = table[table["curve"] == name]
+        rows = sheet.table[sheet.table["curve"] == name]
         values = np.stack([measured[seed][name].values for seed in seeds])
         np.testing.assert_allclose(rows["mean"].to_numpy(float), values.mean(0))
         assert rows["n"].tolist() == [len(seeds)] * 3
-    spectrum = table[table["curve"] == "spectrum"]["mean"].to_numpy(float)
+    spectrum = sheet.table[sheet.table["curve"] == "spectrum"]["mean"].to_numpy(float)
     assert spectrum[0] == 0
     assert spectrum[-1] == pytest.approx(1)
+    assert len(spectrum) == 13 - min(seeds)  # as many as the seed has that has most
     first = np.mean([measured[seed].variance.values[0] / measured[seed].variance.values.sum() for seed in seeds])
     assert spectrum[1] == pytest.approx(first)
 
 
 @pytest.mark.parametrize("case", ["all units dead", "one class only", "one frame", "one unit", "constant pictures"])
-def test_odd_cases_are_compared_and_drawn(look, readable, random_replica, case):
+def test_odd_cases_are_compared_and_drawn(look, compared, random_replica, case):
     measured = {
         seed: look(LENS, random_space(random_replica, seed=seed, **ODD[case]), draw=None).measured for seed in (0, 1)
     }
-    assert readable(lambda: LENS.compare(measured).drawings) == ["space_across_seeds"]
+    (sheet,) = compared(LENS, measured, rendered=case == "all units dead").sheets
+    empty = [bool(panel.empty) for panel in panels_of(sheet.body)]
+    nothing = case in ("all units dead", "constant pictures")
+    assert empty == [nothing, nothing or case == "one class only", nothing or case == "one class only", nothing]
