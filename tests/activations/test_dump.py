@@ -138,7 +138,7 @@ def test_a_lens_reads_what_was_dumped_and_its_votes_add_up(experiment):
     measured = Contribution("fc1", "fc2", top=2).measure(replica)
     probe, shown = probe_and_exhibits(experiment)
     assert measured.sample.values.tolist() == probe
-    assert measured.sample.values[measured.exhibit.values].tolist() == shown
+    assert measured.sample.values[measured.exhibit_position.values].tolist() == shown
     assert measured.completeness_error.max() < 1e-5
     np.testing.assert_allclose(measured.logit, by_hand(experiment)["logit"][probe].numpy(), atol=1e-6)
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from seedscope.figures import Line, panels_of
 from seedscope.formulas.concentration import gini
 from seedscope.lenses.dominance import Dominance
+from tests.lenses.sheets import marks
 
 LENS = Dominance("fc1", "fc2")
 
@@ -74,8 +76,36 @@ ODD = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, case):
-    seen = look(LENS, random_replica(**ODD[case]))
-    assert set(seen.drawings) == {"dominance_cumulative", "dominance_units", "unit_activity"}
+    seen = look(LENS, random_replica(**ODD[case]), rendered=case in ("all units dead", "a feature map", "800 units"))
+    assert set(seen.sheets) == {"dominance_cumulative", "dominance_units", "unit_activity"}
     dead = len(ODD[case].get("dead", ()))
     assert seen.summary["dead_units"] == dead
     assert np.isfinite(list(seen.summary.values())).all() == (seen.summary["live_units"] > 0)
+
+
+def test_the_curves_start_at_0_and_end_at_1_and_tell_the_concentration(look, random_replica):
+    seen = look(LENS, random_replica(dead=(2, 7)), draw="dominance_cumulative")
+    sheet = seen.sheets["dominance_cumulative"]
+    for panel, gauge in zip(panels_of(sheet.body), ("raw", "centred"), strict=True):
+        assert panel.title.startswith(f"{gauge} votes: Gini {float(seen.measured.gini.sel(gauge=gauge).mean()):.2f}")
+        *curves, alike = marks(panel, Line)
+        assert [curve.label for curve in curves] == ["0", "1", "2"]
+        for k, curve in enumerate(curves):
+            assert (curve.y[0], curve.y[-1]) == (0, pytest.approx(1))
+            assert curve.y[1:].tolist() == seen.measured.cumulative_share.sel(gauge=gauge).values[k].tolist()
+        assert (alike.x, alike.y) == ([0, 10], [0, 1])
+    assert sheet.table.columns.tolist() == ["gauge", "class", "count", "share"]
+
+
+def test_the_busiest_unit_comes_first_and_dead_units_are_crossed(look, random_replica):
+    seen = look(LENS, random_replica(dead=(2, 7)), draw="unit_activity")
+    panel = seen.sheets["unit_activity"].body
+    bars, crosses = panel.marks
+    assert bars.height.tolist() == sorted(seen.measured.active_share.values, reverse=True)
+    assert [panel.x.names[int(place)] for place in crosses.x] == ["2", "7"]
+
+
+def test_the_headlines_are_numbers_of_the_summary(look, random_replica):
+    summary = look(LENS, random_replica(), draw=None).summary
+    for headline in LENS.headlines():
+        assert {headline.metric, *headline.whole} <= set(summary)

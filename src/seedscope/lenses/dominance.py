@@ -16,20 +16,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
-from seedscope.files.names import in_a_sentence
+from seedscope.figures import (
+    ABSENT,
+    AGAINST,
+    FOR,
+    NEUTRAL,
+    SEQUENTIAL,
+    Axis,
+    Bar,
+    Bars,
+    Dots,
+    Facts,
+    Grid,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Rule,
+    Scale,
+    Sheet,
+    heat_map,
+    named,
+    of_member,
+    shared_cells,
+)
 from seedscope.formulas.classes import class_means
 from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
 from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses.comparison import Headline
 from seedscope.lenses.units import Units
 from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
-
 _NAMED = 80  # more units than that are not named one by one
+_WIDTH = 8.0  # of a panel of all units, inches
 
 
 @dataclass(frozen=True)
@@ -91,121 +114,120 @@ class Dominance:
                 summary[f"{name}_{gauge}"] = float(measured[name].sel(gauge=gauge).mean())
         return summary
 
-    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+    def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
         """Yield the cumulative curves, the work of each unit by class, and how often each unit is active."""
         measured = measured.load()
         yield _cumulative(measured)
         yield _work(measured)
         yield _activity(measured)
 
-
-def _title(what: str, measured: xr.Dataset) -> str:
-    return f"{what} ({measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])})"
-
-
-def _cumulative(measured: xr.Dataset) -> Drawing:
-    live = int(measured.live.sum())
-    figure = figures.canvas(_title("How few units do the work?", measured), 9.5, 4.6)
-    axes = figures.panels(figure, 1, 2, share_y=True, top=0.8, wspace=0.08)
-    for ax, gauge in zip(axes, ("raw", "centred"), strict=True):
-        part = measured.sel(gauge=gauge)
-        if not live:
-            figures.say(ax, "nothing is ever active")
-            ax.set_title(f"{gauge} votes", fontsize=9.5)
-            continue
-        counts = np.concatenate([[0], part["count"].values])
-        for k in range(part.sizes["true"]):
-            curve = np.concatenate([[0], part.cumulative_share.values[k]])
-            ax.plot(counts, curve, color=figures.PALETTE[k % 10], linewidth=1.2, label=str(k))
-        ax.plot([0, live], [0, 1], ":", color=figures.NEUTRAL, linewidth=1, label="all alike")
-        ax.axhline(0.8, color=figures.NEUTRAL, linewidth=0.6)
-        ax.set_title(
-            f"{gauge} votes: Gini {float(part.gini.mean()):.2f}, participation ratio "
-            f"{float(part.participation_ratio.mean()):.1f} of {live}",
-            fontsize=9.5,
+    def headlines(self) -> tuple[Headline, ...]:
+        """Return how many units are dead, and how concentrated the votes of the others are."""
+        return (
+            Headline("dead_units", "dead units", whole=("dead_units", "live_units")),
+            Headline("gini_centred", "Gini, centred votes"),
+            Headline("units_for_80_percent_centred", "units for 80 % of a class's votes"),
         )
-        ax.set_xlabel(f"number of {Units.measured(measured).words}, largest first", fontsize=9)
-        figures.count_axis(ax)
-    axes[0].set_ylabel("share of Σ mean |contribution|", fontsize=9)
-    axes[0].set_ylim(0, 1.02)
-    if live:
-        axes[1].legend(title="class", fontsize=8, title_fontsize=8, frameon=False, loc="lower right", ncols=2)
-    table = (
-        measured.cumulative_share.assign_coords(true=np.arange(measured.sizes["true"]))
-        .to_series()
-        .rename("share")
-        .reset_index()
-        .rename(columns={"true": "class"})
-    )
-    return Drawing(
+
+
+def _cumulative(measured: xr.Dataset) -> Sheet:
+    live, units = int(measured.live.sum()), Units.measured(measured)
+    return Sheet(
         "dominance_cumulative",
-        figure,
-        f"The share of a class's votes, by size, that the largest 1, 2, … of the {live} "
-        f"{Units.measured(measured).live} hold; the dotted line is what equal ones would give, the grey line 80 %.",
-        table,
+        Facts.of(measured),
+        "How few units do the work?",
+        f"The share of a class's votes, by size, that the largest 1, 2, … of the {live} {units.live} hold; the dotted "
+        "line is what equal ones would give, the grey line 80 %.",
+        Grid([_curves(measured.sel(gauge=gauge), units) for gauge in ("raw", "centred")], 2, share_y=True),
+        table=_share_table(measured),
     )
 
 
-def _work(measured: xr.Dataset) -> Drawing:
-    from matplotlib.colors import Normalize
-
-    units = np.flatnonzero(measured.live.values)
-    work = measured.work.sel(gauge="centred").values[:, units]
-    called = Units.measured(measured)
-    named = len(units) <= _NAMED
-    room = called.room if named else 0.0
-    figure = figures.canvas(
-        _title(f"Mean |centred vote| of the {called.live} for each class", measured), 10, 4.2 + room
+def _curves(part: xr.Dataset, units: Units) -> Panel:
+    """Show the cumulative share of each class in one gauge."""
+    live, gauge = int(part.live.sum()), str(part.gauge.values)
+    counts = np.concatenate([[0], part["count"].values])
+    marks: list[Mark] = [
+        Line(counts, np.concatenate([[0], curve]), of_member(k), width=1.2, label=str(k))
+        for k, curve in enumerate(part.cumulative_share.values)
+    ]
+    marks += [Line([0, live], [0, 1], NEUTRAL, ":", 1.0, label="all alike"), Rule(0.8, NEUTRAL, width=0.6)]
+    mean = {name: float(part[name].mean()) for name in ("gini", "participation_ratio")}
+    found = (
+        f": Gini {mean['gini']:.2f}, participation ratio {mean['participation_ratio']:.1f} of {live}" if live else ""
     )
-    (ax,) = figures.panels(figure, 1, 1, right=1.3, bottom=0.65 + room)
+    return Panel(
+        marks,
+        f"{gauge} votes{found}",
+        Axis(f"number of {units.words}, largest first", whole=True),
+        Axis("share of Σ mean |contribution|", low=0, high=1.02),
+        width=4.1,
+        height=3.2,
+        empty="" if live else "nothing is ever active",
+        key=Key("lower right", "class", columns=2) if gauge == "centred" else None,
+    )
+
+
+def _share_table(measured: xr.Dataset) -> pd.DataFrame:
+    share = measured.cumulative_share.assign_coords(true=np.arange(measured.sizes["true"]))
+    return share.to_series().rename("share").reset_index().rename(columns={"true": "class"})
+
+
+def _work(measured: xr.Dataset) -> Sheet:
+    live, called = np.flatnonzero(measured.live.values), Units.measured(measured)
+    work = measured.work.sel(gauge="centred").values[:, live]
     order = np.argsort(-np.nansum(work, axis=0), kind="stable")
-    if len(units):
-        ax.set_facecolor("#d9d9d9")  # classes without pictures
-        reach = float(np.nanmax(work)) or 1.0
-        image = figures.heat_map(ax, work[:, order], Normalize(0, reach), figures.SEQUENTIAL)
-        figures.color_bar(figure, image, (0.9, 0.16, 0.015, 0.7), "mean |centred vote| (logit units)")
-    else:
-        figures.say(ax, "nothing is ever active")
-        ax.set_ylim(len(work) - 0.5, -0.5)
-    ax.set_yticks(range(len(work)))
-    ax.set_ylabel("class", fontsize=9)
-    if named:
-        figures.label_units(ax, called.names(units[order]))
-    ax.set_xlabel(f"{called.live}, by their sum over classes{called.key if named else ''}", fontsize=9)
-    return Drawing(
+    few = len(live) <= _NAMED
+    below = f"{called.live}, by their sum over classes{called.key if few else ''}"
+    end = max(len(live), 1) - 0.5
+    scale = Scale(0.0, float(np.nanmax(work, initial=0.0)) or 1.0, SEQUENTIAL, ABSENT)  # absent: no pictures
+    panel = Panel(
+        [heat_map(work[:, order], _WIDTH, scale)] if len(live) else [],
+        x=named(called.names(live[order]), below, low=-0.5, high=end)
+        if few
+        else Axis(below, whole=True, low=-0.5, high=end),
+        y=Axis("class", range(len(work)), low=len(work) - 0.5, high=-0.5),
+        width=_WIDTH,
+        height=3.0,
+        empty="" if len(live) else "nothing is ever active",
+        bar=Bar(scale, "mean |centred vote| (logit units)"),
+    )
+    return Sheet(
         "dominance_units",
-        figure,
+        Facts.of(measured),
+        f"Mean |centred vote| of the {called.live} for each class",
         f"How much each of the {called.live} moves each class, whether for or against, averaged over the class's probe "
-        "pictures." + figures.shared_cells(ax, len(units)),
+        "pictures." + shared_cells(max(1, len(live)), _WIDTH),
+        panel,
     )
 
 
-def _activity(measured: xr.Dataset) -> Drawing:
-    share, live = measured.active_share.values, measured.live.values
+def _activity(measured: xr.Dataset) -> Sheet:
+    share, live, units = measured.active_share.values, measured.live.values, Units.measured(measured)
     order = np.argsort(-share, kind="stable")
-    units = Units.measured(measured)
-    named = len(order) <= _NAMED
-    room = units.room if named else 0.0
+    few = len(order) <= _NAMED
+    below = f"{units.words}, most often active first{units.key if few else ''}"
+    dead = np.flatnonzero(~live[order])
     asked = (
         "How often is each pixel on?" if units.kind == "pixel" else f"How often is each unit of {units.layer} active?"
     )
-    title = _title(f"{asked} {int((~live).sum())} of {len(live)} never", measured)
-    figure = figures.canvas(title, 10, 3.4 + room)
-    (ax,) = figures.panels(figure, 1, 1, bottom=0.65 + room)
-    positions = np.arange(len(order))
-    figures.bars(ax, positions, share[order], figures.FOR, width=0.8 if named else 1.0)
-    dead = positions[~live[order]]
-    ax.plot(dead, np.zeros(len(dead)), "x", color=figures.AGAINST, markersize=4, label=units.silent)
-    if named:
-        figures.label_units(ax, units.names(order))
-    ax.set_xlim(-1, len(order))
-    ax.set_ylim(-0.02, 1.02)
-    ax.set_ylabel("share of probe pictures", fontsize=9)
-    ax.set_xlabel(f"{units.words}, most often active first{units.key if named else ''}", fontsize=9)
-    if len(dead):
-        ax.legend(fontsize=8, frameon=False)
-    return Drawing(
+    panel = Panel(
+        [
+            Bars(np.arange(len(order)), share[order], FOR, width=0.8 if few else 1.0),
+            Dots(dead, np.zeros(len(dead)), AGAINST, "x", label=units.silent if len(dead) else ""),
+        ],
+        x=named(units.names(order), below, low=-1, high=len(order))
+        if few
+        else Axis(below, whole=True, low=-1, high=len(order)),
+        y=Axis("share of probe pictures", low=-0.02, high=1.02),
+        width=9.0,
+        height=2.2,
+        key=Key("upper right"),
+    )
+    return Sheet(
         "unit_activity",
-        figure,
+        Facts.of(measured),
+        f"{asked} {int((~live).sum())} of {len(live)} never",
         f"The share of probe pictures for which each of the {units.words} is not zero; a cross: {units.silent}.",
+        panel,
     )

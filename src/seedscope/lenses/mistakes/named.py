@@ -1,0 +1,3 @@
+"""How many units are named of each mistake."""
+
+NAMED = 5
