@@ -43,7 +43,7 @@ def test_each_mistake_names_who_pulled_most_and_who_objected_least(look, random_
             if np.isnan(of_mistake).all():
                 assert panel.empty
                 continue
-            largest = np.argsort(-of_mistake)[:5]
+            largest = np.argsort(-of_mistake, kind="stable")[:5]
             assert panel.x.names == [str(unit) for unit in largest]
             np.testing.assert_array_equal(marks(panel, Bars)[0].height, of_mistake[largest])
 
