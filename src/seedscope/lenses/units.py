@@ -96,11 +96,6 @@ class Units:
             return ""
         return ": channel (row,column)" if self.kind == "map" or self.shape[0] > 1 else ": (row,column)"
 
-    @property
-    def room(self) -> float:
-        """Return the height that names need below an axis beyond what numbers need, inches."""
-        return 0.0 if self.kind == "dense" else 0.06 * (len(self.name(self.count - 1)) - 3)
-
     def name(self, unit: int) -> str:
         """Return what a unit is called: its number, or channel and place, or a grey picture's place alone."""
         if self.kind == "dense":

@@ -31,6 +31,7 @@ from seedscope.figures import (
     scale_of,
     sign_colours,
 )
+from seedscope.formulas.classes import class_means
 from seedscope.lenses.contribution.seen import Seen
 
 _READABLE = 150  # more units than that are drawn without gaps
@@ -83,7 +84,9 @@ def _outputs_of_class(seen: Seen, k: int) -> Panel:
 def outputs_by_place(seen: Seen) -> Sheet:
     """Show the outputs of a map or of the picture by class: means over places, and means over channels."""
     units = seen.units
-    own = [units.folded(seen.own(k)) for k in range(len(seen.classes))]
+    of_channel = [units.folded(seen.own(k)).mean(-1) for k in range(len(seen.classes))]
+    brightness = units.folded(seen.votes.activation).mean(-2)
+    of_place = class_means(brightness, seen.measured.label.values, len(seen.classes))
     below = "colour: mean of the class's pictures"
     if units.channels > 1:
         below = f"bar: channel, mean over places, ± 1 standard deviation   {below}, mean over channels"
@@ -95,7 +98,7 @@ def outputs_by_place(seen: Seen) -> Sheet:
         f"Outputs of {units.layer} by class: {silent} of {units.count} {units.silent}",
         f"The {units.count} outputs of {units.layer} for each class's probe pictures, by channel and place: {below}. "
         f"Grey places are {units.silent}.",
-        _by_place(seen, [one.mean(-1) for one in own], np.stack([_mean(one.mean(-2)) for one in own]), what),
+        _by_place(seen, of_channel, of_place, what),
         note=below,
     )
 
@@ -172,7 +175,3 @@ def _map(
     x = Axis(labels[0], whole=True, low=-0.5, high=columns - 0.5, size=7.0)
     y = Axis(labels[1], whole=True, low=rows - 0.5, high=-0.5, size=7.0)
     return Panel([Image(values, scale)], name, x, y, columns * shrink, rows * shrink, empty)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    return values.mean(0) if len(values) else np.full(values.shape[1:], np.nan)
