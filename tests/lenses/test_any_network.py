@@ -268,7 +268,10 @@ def each(lenses: tuple[str, ...], sentence: str) -> dict[str, str]:
 REFUSED = {
     "convnet": {},
     "one logit": {},
-    "one class": each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places", "top_classes"), f": {ONE_CLASS}"),
+    "one class": {
+        **each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places"), f": {ONE_CLASS}"),
+        "top_classes": ".top: there are 1 classes",
+    },
     "one convolution": {},
     "no convolution": {
         **each(ON_MAPS, NO_MAPS),

@@ -55,14 +55,19 @@ def require_dense_head(network: Network, features: str, head: str) -> None:
     require_kept(network, features)
 
 
-def require_decision(network: Network) -> None:
-    """Refuse a network that ends before it decides, and a data set in which there is nothing to decide."""
+def require_logits(network: Network) -> None:
+    """Refuse a network that ends before it decides."""
     if "logit" not in network.layers:
         last = list(network.layers)[-1]
         raise SeedscopeError(
             f"the network gives no logits, which this lens needs: it ends with {last!r}; take the lens out of the "
             "experiment"
         )
+
+
+def require_decision(network: Network) -> None:
+    """Refuse a network that ends before it decides, and a data set in which there is nothing to decide."""
+    require_logits(network)
     if network.n_classes < 2:
         raise SeedscopeError(
             "the data set has one class, so there is nothing to decide: take this lens out of the experiment"

@@ -32,10 +32,10 @@ from seedscope.figures import (
     board,
     grey_or_rgb,
 )
-from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.files.errors import SettingError
 from seedscope.files.names import imagenet_name
 from seedscope.formulas.decisions import probabilities
-from seedscope.lenses import Network, Replica
+from seedscope.lenses import Network, Replica, require_logits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,10 +60,7 @@ class TopClasses:
 
     def check(self, network: Network) -> None:
         """Refuse a network that ends before it decides, and more classes than there are."""
-        if "logit" not in network.layers:
-            raise SeedscopeError(
-                "the network ends before it decides, so no class is likely: take this lens out of the experiment"
-            )
+        require_logits(network)
         if self.top > network.n_classes:
             raise SettingError("top", f"there are {network.n_classes} classes")
 
