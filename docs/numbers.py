@@ -33,13 +33,13 @@ SQUARES = (
     (
         "*The same* units decide in another seed?",
         "No: of two seeds' top five, {squares.contribution.top5_overlap_centred:.2f} are shared by number; chance is "
-        "{squares.contribution.top5_overlap_centred.chance:.2f}",
+        "{squares.contribution.top5_overlap_centred.null:.2f}",
     ),
     (
         "The top five are foretold before the first step",
         "ranked by the head's *initial* weights alone, the final top five stand above the other live units with an "
         "AUC of {squares.evolution.top5_head_auc_at_start:.2f}; shuffled units give "
-        "{squares.evolution.top5_head_auc_at_start.chance:.2f} (p {squares.evolution.top5_head_auc_at_start.p:.4f})",
+        "{squares.evolution.top5_head_auc_at_start.null:.2f} (p {squares.evolution.top5_head_auc_at_start.p:.4f})",
     ),
     (
         "They settle early, most units die at once",
@@ -56,21 +56,21 @@ SQUARES = (
     (
         "… but not *who* votes",
         "two pictures of a class share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; chance "
-        "is {squares.variation.top5_shared_by_chance.mean:.1f}",
+        "is {squares.variation.top5_shared_by_two_pictures_null_chance.mean:.1f}",
     ),
     (
         "64 units, seven dimensions",
         "the effective dimension of fc1 is {squares.space.effective_dimension:.1f}; classes hold "
         "{squares.space.class_separation.mean:.0%} of its variance, and the square's place can be read from it "
         "*within* a class too (R² {squares.space.place_r2_within_class:.2f}; places permuted: "
-        "{squares.space.place_r2_within_class_by_chance.mean:.2f})",
+        "{squares.space.place_r2_within_class_null_permuted.mean:.2f})",
     ),
     (
         "*Which* units dominate depends on how you ask",
         "of the top five by centred votes, raw votes name {squares.contribution.top5_shared_with_raw.mean:.1f}, "
         "margins {squares.contribution.top5_shared_with_margin.mean:.1f}, mean-subtracted votes "
         "{squares.contribution.top5_shared_with_mean_subtracted:.1f}; chance "
-        "{squares.contribution.top5_shared_by_chance.mean:.1f}",
+        "{squares.contribution.top5_shared_null_chance.mean:.1f}",
     ),
 )
 DIGITS = (
@@ -81,7 +81,7 @@ DIGITS = (
     ("of two seeds' top five are shared", "{it.contribution.top5_overlap_centred:.2f}"),
     (
         "… by chance",
-        "{it.contribution.top5_overlap_centred.chance:.2f} (p {it.contribution.top5_overlap_centred.p:.4f})",
+        "{it.contribution.top5_overlap_centred.null:.2f} (p {it.contribution.top5_overlap_centred.p:.4f})",
     ),
     ("effective dimension", "{it.space.effective_dimension:.1f}"),
 )
@@ -145,7 +145,7 @@ def _templates(measured: Measured) -> str:
     rows = []
     for experiment, layer in VERDICTS:
         found = measured[experiment].templates
-        cells = (f"{{it.{layer}_{name}.mean:.2f}} ({{it.{layer}_{name}_by_chance.mean:.2f}})" for name in READINGS)
+        cells = (f"{{it.{layer}_{name}.mean:.2f}} ({{it.{layer}_{name}_null_strongest.mean:.2f}})" for name in READINGS)
         verdict = f"{{it.{layer}_verdict.verdict}}"
         rows.append([f"`{experiment}` {layer}", *(words.format(it=found) for words in (verdict, *cells))])
     return table(["layer", "verdict", *READINGS.values()], rows)
@@ -158,12 +158,14 @@ def _heat_maps(measured: Measured) -> str:
         cells = []
         for mark in MARKS:
             value, *nulls = (
-                getattr(found.heat_maps, f"{name}_{mark}{of}").mean for of in ("", "_untrained", "_same_class")
+                getattr(found.heat_maps, f"{name}_{mark}{of}").mean
+                for of in ("", "_null_untrained", "_null_same_class")
             )
             cells.append(f"{value:.2f} ({max(nulls):.2f})")
         if name in EXACT:
             value, *nulls = (
-                getattr(found.places, f"{EXACT[name]}_cosine{of}").mean for of in ("", "_same_answer", "_other_answer")
+                getattr(found.places, f"{EXACT[name]}_cosine{of}").mean
+                for of in ("", "_null_same_answer", "_null_other_answer")
             )
             cells.append(f"{value:.2f} ({max(nulls):.2f})")
         rows.append([words, *cells, *[""] * (name not in EXACT)])
@@ -178,37 +180,38 @@ def _speed(measured: Measured) -> str:
 
 PARAGRAPHS: Mapping[str, str] = {
     "arguments": """
-        The weights of hidden units are less like any picture than random mixtures of pictures are. Where the verdict
-        is yes, it is not "each" neuron: alone, {slp.templates.fc1_templates.mean:.0%} of the rows of `slp` and
+        The weights of hidden units are less like any picture than random mixtures of pictures are. Where the verdict is
+        yes, it is not "each" neuron: alone, {slp.templates.fc1_templates.mean:.0%} of the rows of `slp` and
         {mlp.templates.fc2_templates.mean:.0%} of `mlp`'s fc2 pass. The steps of the argument fail in part: the winner
         by product is the winner by cosine for {slp.templates.fc1_winner_is_cosine_winner.mean:.0%} of the pictures in
-        `slp`, for {mlp.templates.fc1_winner_is_cosine_winner.mean:.0%} among the hidden units; and the losers'
-        products do not go to 0, their size is {slp.templates.fc1_losers_size.mean:.2f} of the winners' in `slp`.
-        `learning_rule` replays the training bit by bit and splits each row's change by the class of the samples: in
-        `slp` the part of a row's own class is {slp.learning_rule.own_part_over_change.mean:.1f} times the size of the
-        whole change, so the samples of other classes take most of it back.
+        `slp`, for {mlp.templates.fc1_winner_is_cosine_winner.mean:.0%} among the hidden units; and the losers' products
+        do not go to 0, their size is {slp.templates.fc1_losers_size.mean:.2f} of the winners' in `slp`. `learning_rule`
+        replays the training bit by bit and splits each row's change by the class of the samples: in `slp` the part of a
+        row's own class is {slp.learning_rule.own_part_over_change.mean:.1f} times the size of the whole change, so the
+        samples of other classes take most of it back.
     """,
     "tuning": """
         **Edges early, shapes late?** The lens `tuning` measures it against the same network untrained. Not on these
         smooth digits: training takes orientation selectivity *from* conv1
-        ({digits.tuning.conv1_orientation_selectivity_untrained.mean:.2f} to
+        ({digits.tuning.conv1_orientation_selectivity_null_untrained.mean:.2f} to
         {digits.tuning.conv1_orientation_selectivity.mean:.2f}, change
-        {digits.tuning.conv1_orientation_selectivity_change:.2f}), and that class selectivity rises more in conv2 than
-        in conv1 cannot be told from no change ({digits.tuning.conv1_to_conv2_class_selectivity_change:+.2f}).
+        {digits.tuning.conv1_orientation_selectivity_gain_untrained:.2f}), and that class selectivity rises more in
+        conv2 than in conv1 cannot be told from no change
+        ({digits.tuning.conv1_to_conv2_class_selectivity_gain_untrained:+.2f}).
     """,
     "words": """
         Of the networks trained here, `digits` learns edges in conv2 ({digits.words.conv2_edges:.0%} of 32 channels,
-        untrained {digits.words.conv2_edges_untrained.mean:.0%}; change {digits.words.conv2_edges_change:+.2f}, in
-        `reports/metrics/digits.across_seeds.json`) and `squares` unlearns them
-        ({squares.words.conv2_edges.mean:.0%}, untrained {squares.words.conv2_edges_untrained.mean:.0%}; change
-        {squares.words.conv2_edges_change:+.2f}).
+        untrained {digits.words.conv2_edges_null_untrained.mean:.0%}; change
+        {digits.words.conv2_edges_gain_untrained:+.2f}, in `reports/metrics/digits.across_seeds.json`) and `squares`
+        unlearns them ({squares.words.conv2_edges.mean:.0%}, untrained
+        {squares.words.conv2_edges_null_untrained.mean:.0%}; change {squares.words.conv2_edges_gain_untrained:+.2f}).
     """,
     "sparsity": """
         **Is deeper sparser?** In `squares` training makes it so: from conv1 to conv2 the share of channels that a
         picture leaves silent rises by {squares.sparsity.conv1_to_conv2_silent:.2f},
-        {squares.sparsity.conv1_to_conv2_silent_change:.2f} more than before the first step. In `digits` nothing of the
-        kind shows: {digits.sparsity.conv1_to_conv2_silent:.2f}, and by training
-        {digits.sparsity.conv1_to_conv2_silent_change:.2f} (`sparsity`).
+        {squares.sparsity.conv1_to_conv2_silent_gain_untrained:.2f} more than before the first step. In `digits` nothing
+        of the kind shows: {digits.sparsity.conv1_to_conv2_silent:.2f}, and by training
+        {digits.sparsity.conv1_to_conv2_silent_gain_untrained:.2f} (`sparsity`).
     """,
     "places": """
         The brightest window of the square's size finds it without any network (1.00 in all three;
@@ -217,19 +220,19 @@ PARAGRAPHS: Mapping[str, str] = {
         the exact answer: behind the last convolution the network is piecewise linear, so `places` pushes the votes for
         the answer back through fc1 and its ReLUs, exactly. Of these votes {squares.places.votes_on_object:.0%} come
         from cells that the square touches (another picture's with the same answer,
-        {squares.places.votes_on_object_same_answer.mean:.0%}; even ones,
-        {squares.places.cells_on_object.mean:.0%}), and {squares.places.places_for_80_percent:.1f} of 64 places hold
-        80 %. By rank, Grad-CAM agrees with them no more, as far as five seeds can tell, than the map of another
-        picture with the same answer ({squares.places.grad_cam_rank_correlation.mean:.2f}, above that by
-        {squares.places.grad_cam_rank_correlation_above_same_answer:.2f}).
+        {squares.places.votes_on_object_null_same_answer.mean:.0%}; even ones,
+        {squares.places.votes_on_object_null_even.mean:.0%}), and {squares.places.places_for_80_percent:.1f} of 64
+        places hold 80 %. By rank, Grad-CAM agrees with them no more, as far as five seeds can tell, than the map of
+        another picture with the same answer ({squares.places.grad_cam_rank_correlation.mean:.2f}, above that by
+        {squares.places.grad_cam_rank_correlation_gain_same_answer:.2f}).
     """,
     "no_heat": """
         Look at more than one method, and ask for the right score. In `digits` Grad-CAM of the logit itself, as in the
         paper, has no heat at all at pool2 for {digits.heat_maps.grad_cam_pool2_no_heat_logit:.0%} of the pictures; of
         the logit minus its mean over classes, which is what is drawn here, for
         {digits.heat_maps.grad_cam_pool2_no_heat_centred:.0%}. There its cosine with the exact votes is
-        {digits.places.grad_cam_cosine:.2f}, a mere {digits.places.grad_cam_cosine_above_same_answer.mean:.3f} above
-        that of another picture with the same answer.
+        {digits.places.grad_cam_cosine:.2f}, a mere {digits.places.grad_cam_cosine_gain_same_answer.mean:.3f} above that
+        of another picture with the same answer.
     """,
     "seeds_needed": """
         `across_seeds/seeds_needed.png` says how many seeds each headline number needs for a stated half-width, and how

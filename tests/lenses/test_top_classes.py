@@ -87,7 +87,7 @@ def test_pictures_of_any_shape_and_long_names_are_drawn_readably(look, album):
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        (Network({"conv1": (4, 8, 8)}, {}, {}, 0), "ends before it decides"),
+        (Network({"conv1": (4, 8, 8)}, {}, {}, 0), "it ends with 'conv1'"),
         (Network({"logit": (2,)}, {}, {}, 2), "2 c"),
     ],
 )
