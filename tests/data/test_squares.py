@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, chisquare
 
 from seedscope.data import assemble, exhibits, squares, vary
-from seedscope.data.squares import Places, Squares
+from seedscope.data.squares import Corners, Squares
 from seedscope.files.errors import SettingError
 
 POLARITIES = ("bright", "dark", "both")
@@ -40,34 +40,34 @@ def test_labels_follow_the_geometry_for_any_picture_square_and_grid(size, side, 
         return
     source = Squares(size=size, side=side, grid=grid)
     np.testing.assert_array_equal(source.label(np.array(tops), np.array(tops)), [(grid + 1) * cell for cell in cells])
-    places = source.places(3 * grid**2, np.random.default_rng(0))
-    assert places.y.min() >= 0
-    assert places.y.max() <= size - side
-    np.testing.assert_array_equal(np.bincount(source.label(places.y, places.x)), 3)
+    corners = source.corners(3 * grid**2, np.random.default_rng(0))
+    assert corners.y.min() >= 0
+    assert corners.y.max() <= size - side
+    np.testing.assert_array_equal(np.bincount(source.label(corners.y, corners.x)), 3)
 
 
 @pytest.mark.parametrize("n", [9, 900, 1000, 1003, 4])
 def test_classes_are_balanced_to_one_picture(n):
-    places = Squares().places(n, np.random.default_rng(5))
-    counts = np.bincount(Squares().label(places.y, places.x), minlength=9)
+    corners = Squares().corners(n, np.random.default_rng(5))
+    counts = np.bincount(Squares().label(corners.y, corners.x), minlength=9)
     assert counts.sum() == n
     assert np.ptp(counts) == (n % 9 > 0)
 
 
 def test_classes_come_in_random_order():
-    places = Squares().places(9000, np.random.default_rng(0))
-    label = Squares().label(places.y, places.x)
+    corners = Squares().corners(9000, np.random.default_rng(0))
+    label = Squares().label(corners.y, corners.x)
     pairs = np.bincount(9 * label[:-1] + label[1:], minlength=81)
     assert chisquare(pairs).pvalue > 1e-3
 
 
 def test_places_are_uniform_within_their_class():
     source = Squares()
-    places = source.places(90_000, np.random.default_rng(1))
-    label = source.label(places.y, places.x)
+    corners = source.corners(90_000, np.random.default_rng(1))
+    label = source.label(corners.y, corners.x)
     sizes = [64, 88, 64, 88, 121, 88, 64, 88, 64]
     for k, size in enumerate(sizes):
-        counts = np.bincount(27 * places.y[label == k] + places.x[label == k], minlength=729)
+        counts = np.bincount(27 * corners.y[label == k] + corners.x[label == k], minlength=729)
         assert (counts > 0).sum() == size
         assert chisquare(counts[counts > 0]).pvalue > 1e-3, k
 
@@ -120,8 +120,8 @@ def test_the_square_differs_from_its_surroundings_by_the_contrast(polarity):
 
 def test_either_polarity_is_a_fair_coin_that_tells_nothing_of_the_class():
     source = Squares(polarity="both")
-    places = source.places(9000, np.random.default_rng(2))
-    bright = np.bincount(source.label(places.y, places.x), weights=places.sign > 0)
+    corners = source.corners(9000, np.random.default_rng(2))
+    bright = np.bincount(source.label(corners.y, corners.x), weights=corners.sign > 0)
     assert chi2.sf(((bright - 500) ** 2 / 250).sum(), 9) > 1e-3
 
 
@@ -166,8 +166,8 @@ def test_working_in_chunks_does_not_change_a_bit(monkeypatch):
 
 def test_brightness_is_clipped_after_the_square_is_added():
     source = Squares(noise=0, background=0.9, contrast=0.3)
-    places = Places(np.array([4]), np.array([5]), np.array([1], dtype=np.int8))
-    image = source.render(places, np.random.default_rng(0))
+    corners = Corners(np.array([4]), np.array([5]), np.array([1], dtype=np.int8))
+    image = source.render(corners, np.random.default_rng(0))
     assert image[0, 4, 5] == 1
     assert image[0, 0, 0] == np.float32(0.9)
 

@@ -34,16 +34,16 @@ _CHUNK = 512  # pictures worked on at a time: 2 MB of 32×32, so that the passes
 
 
 @dataclass(frozen=True)
-class Places:
+class Corners:
     """Where the squares are: top-left pixel and sign of the contrast, one entry per picture."""
 
     y: np.ndarray
     x: np.ndarray
     sign: np.ndarray
 
-    def take(self, which: np.ndarray) -> Places:
-        """Return the places at these positions."""
-        return Places(self.y[which], self.x[which], self.sign[which])
+    def take(self, which: np.ndarray) -> Corners:
+        """Return those of the pictures at these positions."""
+        return Corners(self.y[which], self.x[which], self.sign[which])
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,12 @@ class Squares:
 
         stream = np.random.SeedSequence(self.seed, spawn_key=(_VARIATIONS,)).spawn(6)
         n_classes = self.grid**2
-        crossed = self.places(_PLACES * n_classes, np.random.default_rng(stream[0]))
+        crossed = self.corners(_PLACES * n_classes, np.random.default_rng(stream[0]))
         each = np.arange(_PLACES * n_classes)
         place, noise_draw = np.repeat(each, _NOISES), np.tile(np.arange(_NOISES), len(each))
         image = np.concatenate([self.render(crossed.take(np.repeat(one, _NOISES)), _noise(stream[1])) for one in each])
         parts = [self._described(crossed.take(place), image, "crossed", np.nan, False, place, noise_draw)]
-        paired = self.places(_PAIRED * n_classes, np.random.default_rng(stream[2]))
+        paired = self.corners(_PAIRED * n_classes, np.random.default_rng(stream[2]))
         pair = np.arange(_PAIRED * n_classes)
         for more in _MORE_NOISE:
             source = replace(self, noise=self.noise + more * self.contrast)
@@ -149,7 +149,7 @@ class Squares:
             image = source.render(paired, _noise(stream[3]))
             parts.append(self._described(paired, image, "contrast", source.contrast, factor == 1, pair, pair))
         if self.grid > 1:
-            walkers = self.places(_PAIRED * n_classes, np.random.default_rng(stream[4]))
+            walkers = self.corners(_PAIRED * n_classes, np.random.default_rng(stream[4]))
             for shift, walked in enumerate(self._walks(walkers)):
                 image = self.render(walked, _noise(stream[5]))
                 parts.append(self._described(walked, image, "shift", shift, shift == 0, pair, pair))
@@ -165,8 +165,8 @@ class Squares:
         """Return the class of a square with this top-left pixel."""
         return self.grid * self._cell(y) + self._cell(x)
 
-    def places(self, n: int, rng: np.random.Generator) -> Places:
-        """Draw ``n`` places: classes balanced and in random order, uniform within a class."""
+    def corners(self, n: int, rng: np.random.Generator) -> Corners:
+        """Draw ``n`` corners: classes balanced and in random order, uniform within a class."""
         label = rng.permutation(np.arange(n) % self.grid**2)
         firsts, counts = self._cells()
         row, column = np.divmod(label, self.grid)
@@ -176,11 +176,11 @@ class Squares:
             sign = rng.choice(np.array([-1, 1], dtype=np.int8), size=n)
         else:
             sign = np.full(n, 1 if self.polarity == "bright" else -1, dtype=np.int8)
-        return Places(y, x, sign)
+        return Corners(y, x, sign)
 
-    def render(self, places: Places, rng: np.random.Generator) -> np.ndarray:
+    def render(self, corners: Corners, rng: np.random.Generator) -> np.ndarray:
         """Draw the pictures, float32 (sample, y, x) in [0, 1]; ``rng`` makes the noise and nothing else."""
-        n = len(places.y)
+        n = len(corners.y)
         image = np.empty((n, self.size, self.size), dtype=np.float32)
         inside = np.arange(self.side)
         for start in range(0, n, _CHUNK):
@@ -189,9 +189,9 @@ class Squares:
             chunk *= np.float32(self.noise)
             chunk += np.float32(self.background)
             here = slice(start, start + _CHUNK)
-            rows = places.y[here, None, None] + inside[:, None]
-            columns = places.x[here, None, None] + inside
-            added = np.float32(self.contrast) * places.sign[here, None, None].astype(np.float32)
+            rows = corners.y[here, None, None] + inside[:, None]
+            columns = corners.x[here, None, None] + inside
+            added = np.float32(self.contrast) * corners.sign[here, None, None].astype(np.float32)
             chunk[np.arange(len(chunk))[:, None, None], rows, columns] += added
             np.clip(chunk, 0, 1, out=chunk)
         return image
@@ -200,25 +200,25 @@ class Squares:
         return self.grid * (top + self.side // 2) // self.size
 
     def _split(self, split: str, n: int, key: tuple[int, ...]) -> xr.Dataset:
-        places_seed, noise_seed = np.random.SeedSequence(self.seed, spawn_key=key).spawn(2)
-        places = self.places(n, np.random.default_rng(places_seed))
-        return self._labelled(places, self.render(places, _noise(noise_seed)), split)
+        corners_seed, noise_seed = np.random.SeedSequence(self.seed, spawn_key=key).spawn(2)
+        corners = self.corners(n, np.random.default_rng(corners_seed))
+        return self._labelled(corners, self.render(corners, _noise(noise_seed)), split)
 
-    def _labelled(self, places: Places, image: np.ndarray, split: str, **known: np.ndarray) -> xr.Dataset:
+    def _labelled(self, corners: Corners, image: np.ndarray, split: str, **known: np.ndarray) -> xr.Dataset:
         return pictures(
             image[:, None],
-            self.label(places.y, places.x),
+            self.label(corners.y, corners.x),
             split,
-            square_y=places.y.astype(np.int16),
-            square_x=places.x.astype(np.int16),
+            square_y=corners.y.astype(np.int16),
+            square_x=corners.x.astype(np.int16),
             square_side=np.full(len(image), self.side, dtype=np.int16),
-            square_sign=places.sign,
+            square_sign=corners.sign,
             **known,
         )
 
     def _described(
         self,
-        places: Places,
+        corners: Corners,
         image: np.ndarray,
         design: str,
         level: float,
@@ -228,7 +228,7 @@ class Squares:
     ) -> xr.Dataset:
         n = len(image)
         return self._labelled(
-            places,
+            corners,
             image,
             "probe",
             design=np.full(n, design, dtype=object),
@@ -243,8 +243,8 @@ class Squares:
         counts = np.bincount(self._cell(np.arange(self.size - self.side + 1)), minlength=self.grid)
         return np.concatenate([[0], np.cumsum(counts)[:-1]]), counts
 
-    def _walks(self, start: Places) -> list[Places]:
-        """Return the places of walks across a border, one entry per pixel of the way.
+    def _walks(self, start: Corners) -> list[Corners]:
+        """Return the corners of walks across a border, one entry per pixel of the way.
 
         A class's walks take turns in the directions that lead to a neighbour.
         """
@@ -262,7 +262,7 @@ class Squares:
                 coordinates[axis, walk] = edge - sign * (reach - 1)
                 step[axis, walk] = sign
         walked = [coordinates + way * step for way in range(2 * reach)]
-        return [Places(y, x, start.sign) for y, x in walked]
+        return [Corners(y, x, start.sign) for y, x in walked]
 
 
 def _noise(seed: np.random.SeedSequence) -> np.random.Generator:
