@@ -76,6 +76,6 @@ def _marks(table: pd.DataFrame, measure: str, rows: Mapping[str, str], sources: 
             low, high = (part[end].to_numpy(dtype=float) for end in ("low", "high"))
             marks.append(Spans(y, low, high, source.color, width=1.4, across=True))
         x = part["value"].to_numpy(dtype=float)
-        size = 13.0 if source.shape == "|" else 6.0
+        size = {"|": 13.0, "o": 7.0}.get(source.shape, 6.0)  # discs have no edge
         marks.append(Dots(x, np.asarray(y), source.color, source.shape, size, label=source.words, clipped=False))
     return marks

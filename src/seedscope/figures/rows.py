@@ -60,7 +60,7 @@ class PictureRows:
         """Return all of them as one panel."""
         words: list[Mark] = []
         for row, said in enumerate(self.rows):
-            words.append(Words(_LEFT, self._corner(row, 0)[1] - 0.6 * _LINE, said, align="left"))
+            words.append(Words(_LEFT, self._corner(row, 0)[1] - 0.4 * _LINE, said, align="left"))
         for column, name in enumerate(self.columns):
             x = self._corner(0, column)[0] + _SIDE / 2
             words.append(Words(x, _TOP - 0.06, name, size=9, stand="bottom"))

@@ -191,7 +191,9 @@ def _stripe(ax: Axes, stripe: Stripe, order: float) -> None:
 
 
 def _image(ax: Axes, image: Image, order: float) -> None:
-    style: dict[str, Any] = {"interpolation": "nearest", "aspect": "auto", "alpha": image.opacity}
+    # Numbers keep their cells; a picture that gets fewer pixels than it has is smoothed, else its edges are torn.
+    smoothing = "nearest" if image.scale is not None else "auto"
+    style: dict[str, Any] = {"interpolation": smoothing, "aspect": "auto", "alpha": image.opacity}
     if image.scale is not None:
         style["norm"], style["cmap"] = coloured(image.scale)
     rows, columns = np.shape(image.values)[:2]
