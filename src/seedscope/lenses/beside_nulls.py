@@ -25,7 +25,7 @@ def beside_nulls(
     Args:
         by_seed: a table per seed with the columns ``map``, ``source``, ``measure`` and ``value``.
         own: the ``source`` that is measured, whose own metrics a lens's ``summarize`` gives.
-        nulls: the sources it is held against: metrics ``<map>_<measure>_<null>`` and ``<map>_<measure>_above_<null>``.
+        nulls: the sources it is held against: metrics ``<map>_<measure>_null_<source>`` and ``…_gain_<source>``.
 
     Returns:
         A row for each map, source and measure with ``value`` and ``mean``, ``low``, ``high``, ``n``; and the metrics.
@@ -40,6 +40,6 @@ def beside_nulls(
         interval = mean_interval(row).as_dict()
         rows.append({"map": name, "source": source, "measure": measure, "value": interval["mean"], **interval})
         if source in nulls:
-            metrics[f"{name}_{measure}_{source}"] = interval
-            metrics[f"{name}_{measure}_above_{source}"] = mean_interval(values[name, own, measure] - row).as_dict()
+            metrics[f"{name}_{measure}_null_{source}"] = interval
+            metrics[f"{name}_{measure}_gain_{source}"] = mean_interval(values[name, own, measure] - row).as_dict()
     return pd.DataFrame(rows).astype({"value": float, "low": float, "high": float}), metrics
