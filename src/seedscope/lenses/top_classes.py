@@ -1,6 +1,6 @@
 """Which classes does the network find likeliest in each picture?
 
-    p[s, k] = exp(logit[s, k]) / Σ_j exp(logit[s, j])      of one logit z: p = 1 / (1 + exp(−z)) of the positive class
+    p[s, k] = softmax over k of logit[s, k]; of one logit the sigmoid        :mod:`seedscope.formulas.decisions`
     the first rank of picture s is the class with the largest p, the second the next, …; of equal ones the first class
 
 Names as ImageNet has them, ``n02504458 African elephant, Loxodonta africana``, are split into the WordNet id and the
@@ -17,23 +17,33 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from seedscope import drawing as figures
-from seedscope.drawing import Drawing
-from seedscope.drawing.rows import grey_or_rgb
+from seedscope.figures import (
+    FOR,
+    NEUTRAL,
+    Axis,
+    Bars,
+    Beside,
+    Facts,
+    Image,
+    Mark,
+    Panel,
+    Sheet,
+    Words,
+    board,
+    grey_or_rgb,
+)
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.files.names import imagenet_name, in_a_sentence
+from seedscope.files.names import imagenet_name
 from seedscope.formulas.decisions import probabilities
 from seedscope.lenses import Network, Replica
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from matplotlib.figure import Figure
 
 _TOGETHER = 1024  # pictures whose logits are read at a time
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 9.0, 0.25, 0.7, 0.6, 0.55  # of the figure and its borders, inches
-_SIDE, _BAR, _GAP = 0.9, 0.26, 0.16  # of a picture, of a line of words, between pictures, inches
-_BARS = 4.3  # where they begin, inches
+_SIDE, _LINE, _GAP = 0.9, 0.26, 0.16  # of a picture, of a line of words, between pictures, inches
+_WIDE, _LONGEST = 4.0, 4.0  # of pictures with their words, and of a bar, inches
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class TopClasses:
             raise SettingError("top", f"there are {network.n_classes} classes")
 
     def measure(self, replica: Replica) -> xr.Dataset:
-        """Return ``target`` and ``probability`` (sample, rank), and the pictures to be shown, ``image`` (shown, …)."""
+        """Return ``target`` and ``probability`` (sample, rank), and what is shown, ``image`` (shown_sample, …)."""
         import xarray as xr
 
         logit = replica.activations["logit"]
@@ -69,13 +79,17 @@ class TopClasses:
             "target": (("sample", "rank"), np.concatenate([target for target, _ in found])),
             "probability": (("sample", "rank"), np.concatenate([probability for _, probability in found])),
             "label": (("sample",), replica.probe.label.values),
-            "image": (("shown", "channel", "y", "x"), first.image.values),
+            "image": (("shown_sample", "channel", "y", "x"), first.image.values),
         }
         if "file" in replica.probe:
             variables["file"] = (("sample",), replica.probe.file.values)
         return xr.Dataset(
             variables,
-            coords={"sample": replica.probe.sample.values, "rank": np.arange(1, self.top + 1)},
+            coords={
+                "sample": replica.probe.sample.values,
+                "shown_sample": first.sample.values,
+                "rank": np.arange(1, self.top + 1),
+            },
             attrs={
                 "experiment": replica.experiment,
                 "seed": replica.seed,
@@ -97,17 +111,19 @@ class TopClasses:
             summary |= {f"right_among_first_{self.top}": float(right.any(1).mean())}
         return summary
 
-    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+    def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
         """Yield the pictures with their likeliest classes; the table has every picture."""
         measured = measured.load()
-        classes, count, every = len(_names(measured)), measured.sizes["shown"], measured.sizes["sample"]
+        classes, count, every = len(_names(measured)), measured.sizes["shown_sample"], measured.sizes["sample"]
         beyond = f" The first {count} of {every} pictures are shown; the table has all." if every > count else ""
         known = " The name of a picture's true class is bold." if (measured.label.values >= 0).any() else ""
-        yield Drawing(
+        yield Sheet(
             "top_classes",
-            _figure(measured),
+            Facts.of(measured),
+            f"The {self.top} likeliest classes of each picture",
             f"The {self.top} classes to which the network gives the largest probability, of {classes} that it decides "
             f"among.{known}{beyond}",
+            Beside([_pictures(measured), _bars(measured)], gap=0.1),
             _table(measured),
         )
 
@@ -124,40 +140,41 @@ def _names(measured: xr.Dataset) -> list[tuple[str, str]]:
     return [imagenet_name(str(name)) for name in np.atleast_1d(measured.attrs["class_names"])]
 
 
-def _figure(measured: xr.Dataset) -> Figure:
-    """Draw each picture beside a bar for each of its likeliest classes."""
-    names, top = _names(measured), measured.sizes["rank"]
-    target, probability = measured.target.values, measured.probability.values
-    each = max(_SIDE, top * _BAR) + _GAP
-    height = _TOP + measured.sizes["shown"] * each + _BOTTOM
-    where = f"{measured.attrs['experiment']}, {in_a_sentence(measured.attrs['seed'])}"
-    figure = figures.canvas(f"The {top} likeliest classes of each picture ({where})", _WIDTH, height)
-    page = figure.add_axes((0, 0, 1, 1))  # in inches, from the top
-    page.set_axis_off()
-    page.set_autoscale_on(False)
-    page.set_xlim(0, _WIDTH)
-    page.set_ylim(height, 0)
-    box = (_BARS / _WIDTH, _BOTTOM / height, 1 - (_BARS + _RIGHT) / _WIDTH, 1 - (_TOP + _BOTTOM) / height)
-    bars = figure.add_axes(box)
-    bars.set_xlim(0, 1)
-    bars.set_ylim(height - _BOTTOM, _TOP)
+def _lines(measured: xr.Dataset) -> tuple[np.ndarray, float]:
+    """Return the middle of each line of words (picture, rank), inches from the top, and the height of all."""
+    top = measured.sizes["rank"]
+    each = max(_SIDE, top * _LINE) + _GAP
+    start = each * np.arange(measured.sizes["shown_sample"])
+    return start[:, None] + (np.arange(top) + 0.5) * _LINE, len(start) * each - _GAP
+
+
+def _pictures(measured: xr.Dataset) -> Panel:
+    """Show each picture with the names of its likeliest classes."""
+    names, (lines, height) = _names(measured), _lines(measured)
+    marks: list[Mark] = []
     for s, image in enumerate(measured.image.values):
-        upper, shape = _TOP + s * each, image.shape[1:]
+        upper, shape = lines[s, 0] - 0.5 * _LINE, image.shape[1:]
         tall, wide = _SIDE * min(1, shape[0] / shape[1]), _SIDE * min(1, shape[1] / shape[0])
-        page.imshow(grey_or_rgb(image), extent=(_LEFT, _LEFT + wide, upper + tall, upper), aspect="auto")
-        for r, (k, p) in enumerate(zip(target[s], probability[s], strict=True)):
-            y = upper + (r + 0.5) * _BAR
-            bars.barh(y, p, height=0.7 * _BAR, color=figures.FOR if r == 0 else figures.NEUTRAL)
-            bars.text(p + 0.01, y, f"{p:.3f}", va="center", fontsize=8.5)
-            weight = "bold" if k == measured.label.values[s] else "normal"
+        marks.append(Image(grey_or_rgb(image), extent=(0, wide, upper + tall, upper)))
+        for y, k in zip(lines[s], measured.target.values[s], strict=True):
             words = _short(" ".join(names[k]).strip())
-            page.text(_LEFT + _SIDE + 0.12, y, words, va="center", fontsize=8.5, fontweight=weight)
-    bars.spines[["top", "right", "left"]].set_visible(False)
-    bars.set_yticks([])
-    bars.set_xticks(np.linspace(0, 1, 6))
-    bars.tick_params(labelsize=8)
-    bars.set_xlabel("probability that the network gives the class", fontsize=9)
-    return figure
+            marks.append(Words(_SIDE + 0.12, y, words, align="left", bold=k == measured.label.values[s]))
+    return board(marks, _WIDE, height)
+
+
+def _bars(measured: xr.Dataset) -> Panel:
+    """Show a bar for each of the likeliest classes, at the height of its name."""
+    lines, height = _lines(measured)
+    marks: list[Mark] = []
+    for rank, color in enumerate([FOR] + [NEUTRAL] * (lines.shape[1] - 1)):
+        probability = measured.probability.values[: len(lines), rank]
+        marks.append(Bars(lines[:, rank], probability, color, width=0.7 * _LINE, across=True))
+        marks += [
+            Words(float(p) + 0.01, y, f"{p:.3f}", align="left")
+            for y, p in zip(lines[:, rank], probability, strict=True)
+        ]
+    x = Axis("probability that the network gives the class", np.linspace(0, 1, 6), low=0, high=1.12)
+    return Panel(marks, x=x, y=Axis(ticks=(), low=height, high=0), width=1.12 * _LONGEST, height=height)
 
 
 def _table(measured: xr.Dataset) -> pd.DataFrame:
