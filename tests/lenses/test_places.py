@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,14 +7,18 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from seedscope.figures import Image, Shapes, Words, centred, panels_of
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses import Network
 from seedscope.lenses.attribution.scores import Scores
-from seedscope.lenses.places import AGREEMENTS, COMPARED, Places
-from seedscope.lenses.places.agreement import agreement
+from seedscope.lenses.places import Places
+from seedscope.lenses.places.agreed import COMPARED
+from seedscope.lenses.places.agreement import AGREEMENTS, agreement
 from seedscope.lenses.places.votes import DenseEnd, dense_layers
 
 from .networks import fill, random_pictures, relu_first, replica_of_network
+from .sheets import marks
 
 LENS = Places("5", "7", pictures=8, batch_size=5)
 
@@ -116,20 +121,35 @@ def test_the_place_that_decides_is_found(look):
     label = np.arange(20) % 2
     image[label == 1, :, 5, 9] = 1
     lens = Places("pool1", "fc2", pictures=16, truth={"top": 4, "left": 8, "height": 4, "width": 4})
-    seen = look(lens, replica_of_network(OnePlace, image, label))
-    assert set(seen.drawings) == {"places", "place_channels", "places_agreement"}
+    seen = look(lens, replica_of_network(OnePlace, image, label), rendered=True)
+    assert set(seen.sheets) == {"places", "place_channels", "places_agreement"}
     bright = seen.measured.label.values == 1
     assert (seen.measured.answer == seen.measured.label).all()
-    place = seen.measured.place.values[bright]
+    of_maps = seen.measured["pool1"]
+    place = of_maps.place_vote.values[bright]
     assert (place[:, 1, 2] > 1).all()
     assert (np.delete(place.reshape(len(place), -1), 6, axis=1) == 0).all()
     assert seen.summary["votes_on_object"] == pytest.approx(1)
-    assert seen.summary["cells_on_object"] == pytest.approx(1 / 16)
+    assert seen.summary["votes_on_object_null_even"] == pytest.approx(1 / 16)
     assert seen.summary["completeness_error"] < 1e-6
-    same = seen.measured.agreement.sel(source="own", agreement_measure="same_place")
-    answer = label[seen.measured.compared_sample.values - 100]
-    assert (same.sel(compared="integrated_gradients").values[answer == 1] == 1).all()
-    assert (same.sel(compared="occlusion").values[answer == 1] > 0).all()
+    same = of_maps.agreement.sel(source="own", measure="same_place")
+    answer = label[of_maps.compared_sample.values - 100]
+    assert (same.sel(by="integrated_gradients").values[answer == 1] == 1).all()
+    assert (same.sel(by="occlusion").values[answer == 1] > 0).all()
+
+
+def test_each_map_stands_on_its_own_scale_beside_its_picture_with_the_object_framed(look):
+    image = np.random.default_rng(0).random((4, 1, 16, 16))
+    lens = Places("pool1", "fc2", pictures=4, shown=2, truth={"top": 4, "left": 8, "height": 4, "width": 4})
+    seen = look(lens, replica_of_network(OnePlace, image, [0, 1, 0, 1]), draw="places")
+    (board,) = panels_of(seen.sheets["places"].body)
+    shown = marks(board, Image)
+    assert len(shown) == 2 * (1 + 1 + len(COMPARED))
+    np.testing.assert_array_equal(shown[0].values[..., 0], image[0, 0].astype(np.float32))
+    np.testing.assert_array_equal(shown[1].values, seen.measured["pool1"].place_vote.values[0])
+    for one in shown[1:6]:
+        assert one.scale == centred(one.values)
+    assert len(marks(board, Shapes)) == 2 * len(shown)  # a frame is drawn twice, black and white
 
 
 def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_same_answer(look):
@@ -139,19 +159,21 @@ def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_
     top, left = np.array([4, 12] * 4), np.array([8, 0] * 4)
     lens = Places("pool1", "fc2", pictures=4, truth={"top": "top", "left": "left", "height": 4, "width": 4})
     seen = look(lens, replica_of_network(OnePlace, image, np.ones(8, dtype=int), top=top, left=left), draw=None)
-    np.testing.assert_allclose(seen.measured.votes_on_object / seen.measured.votes, [1, 0] * 4)
-    of_another = seen.measured.votes_on_object_same_answer / seen.measured.votes_same_answer
+    of_maps = seen.measured["pool1"]
+    np.testing.assert_allclose(of_maps.votes_on_object / of_maps.votes, [1, 0] * 4)
+    of_another = of_maps.votes_on_object_same_answer / of_maps.votes_same_answer
     np.testing.assert_allclose(of_another, [1, 0] * 4)
-    assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_same_answer"] == 0.5
+    assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_null_same_answer"] == 0.5
 
 
 def test_a_picture_whose_votes_cancel_does_not_outweigh_the_others(look):
     lens = Places("5", "7", pictures=4, truth={"top": 0, "left": 0, "height": 8, "width": 8})
     make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
     seen = look(lens, replica_of_network(make, random_pictures(9), np.arange(9) % 3), draw=None)
-    votes = seen.measured.votes.values
+    of_maps = seen.measured["5"]
+    votes = of_maps.votes.values
     assert np.ptp(votes) > 0
-    share = (seen.measured.votes_on_object / seen.measured.votes).values
+    share = (of_maps.votes_on_object / of_maps.votes).values
     weighted = np.average(share, weights=votes)
     assert seen.summary["votes_on_object"] == pytest.approx(weighted)
     assert seen.summary["votes_on_object"] != pytest.approx(share.mean(), rel=1e-6)
@@ -162,23 +184,28 @@ def test_random_networks_are_drawn_with_and_without_hidden_layers(look, options)
     classes, hidden = options.get("classes", 4), options.get("hidden", (10,))
     make = lambda: fill(relu_first((3, 16, 20), classes, hidden=hidden), dtype=torch.float32)  # noqa: E731
     label = np.arange(15) % max(2, classes)
-    lens = Places("5", "9" if hidden else "7", pictures=8, batch_size=6)
-    seen = look(lens, replica_of_network(make, random_pictures(15, (3, 16, 20)), label))
+    lens = Places("5", "9" if hidden else "7", pictures=8, shown=3, batch_size=6)
+    seen = look(lens, replica_of_network(make, random_pictures(15, (3, 16, 20)), label), rendered=classes == 12)
     assert seen.summary["completeness_error"] < 1e-5
     # Of one logit, Grad-CAM of the centred score and of the logit would be the same map twice.
     compared = [name for name in COMPARED if classes > 1 or name != "grad_cam_of_logit"]
-    assert seen.measured.compared.values.tolist() == compared
-    assert seen.measured.agreement.shape == (len(compared), 3, 3, 8)
+    assert seen.measured["5"].by.values.tolist() == compared
+    assert seen.measured["5"].agreement.shape == (len(compared), 3, 3, 8)
     assert any(name.startswith("grad_cam_of_logit") for name in seen.summary) == (classes > 1)
     assert "votes_on_object" not in seen.summary
 
 
-def test_titles_say_that_weights_are_given(look):
+def test_a_picture_is_told_by_its_answer_and_in_truth_by_its_class_if_that_is_known(look):
     make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
-    replica = dataclasses.replace(replica_of_network(make, random_pictures(4), np.arange(4) % 3), seed="given")
-    drawings = look(LENS, replica).drawings.values()
-    assert len(drawings) == 3
-    assert all("(toy, given weights)" in drawing.figure.get_suptitle() for drawing in drawings)
+    replica = replica_of_network(make, random_pictures(4), [2, 2, 2, -1], names=["ant", "bee", "2"])
+    seen = look(LENS, dataclasses.replace(replica, seed="given", exhibits=100 + np.arange(4)))
+    assert all(sheet.heading.endswith("(toy, given weights)") for sheet in seen.sheets.values())
+    told = [mark.text for mark in marks(seen.sheets["places"], Words) if "centred logit" in mark.text]
+    assert len(told) == 4
+    assert any("in truth" in said for said in told)
+    for said, answer, label in zip(told, seen.measured.answer.values, seen.measured.label.values, strict=True):
+        assert said.startswith(["ant: ", "bee: ", "class 2: "][answer])
+        assert said.endswith(", in truth class 2)") == (label == 2 != answer)
 
 
 def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
@@ -190,7 +217,7 @@ def test_a_dead_layer_and_a_single_picture_are_no_trouble(look):
 
     box = {"top": 0, "left": 0, "height": 3, "width": 3}
     lens = Places("5", "7", truth=box)
-    seen = look(lens, replica_of_network(dead, random_pictures(6), np.arange(6) % 3))
+    seen = look(lens, replica_of_network(dead, random_pictures(6), np.arange(6) % 3), rendered=True)
     assert np.isnan(seen.summary["votes_on_object"])
     assert seen.summary["grad_cam_cosine"] == 0
     make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
@@ -209,14 +236,20 @@ def test_another_layer_between_the_maps_and_the_head_is_noticed():
         LENS.measure(replica_of_network(make, random_pictures(6), np.arange(6) % 3))
 
 
-def test_seeds_are_put_together_with_their_nulls(readable):
-    make = lambda: fill(relu_first((1, 16, 16), 3, hidden=()), dtype=torch.float32)  # noqa: E731
-    measured = LENS.measure(replica_of_network(make, random_pictures(12), np.arange(12) % 3))
-    parts = {seed: measured.assign_attrs(seed=seed) for seed in range(3)}
-    comparison = LENS.compare(parts)
-    assert readable(lambda: comparison.drawings) == ["places_agreement"]
-    assert comparison.metrics["occlusion_cosine_other_answer"]["n"] == 3
-    assert comparison.metrics["occlusion_cosine_above_other_answer"]["n"] == 3
+def test_seeds_are_put_together_with_their_nulls(compared):
+    measured = {}
+    for seed in range(3):
+        make = partial(fill, relu_first((1, 16, 16), 3, hidden=()), seed, torch.float32)
+        replica = dataclasses.replace(replica_of_network(make, random_pictures(12), np.arange(12) % 3), seed=seed)
+        measured[seed] = LENS.measure(replica)
+    comparison = compared(LENS, measured, rendered=True)
+    assert [sheet.name for sheet in comparison.sheets] == ["places_agreement"]
+    means = [
+        one["5"].agreement.sel(by="occlusion", measure="cosine").mean("compared_picture") for one in measured.values()
+    ]
+    own, null = (np.array([float(mean.sel(source=source)) for mean in means]) for source in ("own", "other_answer"))
+    assert comparison.metrics["occlusion_cosine_null_other_answer"] == mean_interval(null).as_dict()
+    assert comparison.metrics["occlusion_cosine_gain_other_answer"] == mean_interval(own - null).as_dict()
     assert len(comparison.tables["places_agreement"]) == len(COMPARED) * 3 * 3
 
 

@@ -91,6 +91,14 @@ class Replica:
             raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
         return int(self.seed)
 
+    def first_exhibits(self, count: int) -> np.ndarray:
+        """Return ``count`` of the exhibits: the first of each class, then the second, …, ordered by class."""
+        from seedscope.data import balanced
+
+        label = self.probe.label.sel(sample=self.exhibits).values
+        chosen = balanced(label, count)
+        return self.exhibits[chosen[np.argsort(label[chosen], kind="stable")]]
+
     @contextmanager
     def network(self, frame: int | None = None) -> Iterator[nn.Module]:
         """Build the network, as trained or as it was at a frame, to compute with it on one thread, deterministically.

@@ -6,3 +6,18 @@
 
 Each gives a signed map (sample, y, x) of the score (``scores.py``) of one class for each picture.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seedscope.files.errors import SettingError
+
+PICTURE = "picture"
+"""The group of what was measured of the picture itself, beside those of layers."""
+
+
+def refuse_layer_called_picture(layers: Iterable[str], key: str) -> None:
+    """Refuse a layer that could not be told from the picture; ``key`` is the setting that names the layers."""
+    if PICTURE in layers:
+        raise SettingError(key, f"{PICTURE!r} means the picture itself here: give that layer another name")

@@ -7,7 +7,7 @@
                      one alone may add up to nearly 0; ``near``: their neighbours too. Held against the votes of
                      another picture with the same answer on the same cells, and against even votes
 
-Then heat maps (:mod:`seedscope.lenses.heat_maps`), brought to the cells of the exact map, are held against it by rank
+Then heat maps (:mod:`seedscope.lenses.attribution`), brought to the cells of the exact map, are held against it by rank
 correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
 answer, and of a picture with another answer. Grad-CAM stands there twice, of the centred logit and of the logit;
 of a network with one logit these are the same map, and it stands there once.
@@ -17,36 +17,24 @@ Sources: the exact votes follow from the weights; the methods' papers stand in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 
-from seedscope.drawing import Drawing
-from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.classes import class_means
-from seedscope.formulas.concentration import cumulative_share, reaching
-from seedscope.formulas.localization import reduced
-from seedscope.formulas.nulls import another_of_its_class, one_of_another_class
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
-from seedscope.lenses.heat_maps import shown_exhibits
-from seedscope.lenses.heat_maps.truth import Truth, boxes_of, require_boxes
-from seedscope.lenses.places import drawing
-from seedscope.lenses.places.agreement import AGREEMENTS, agreement
-from seedscope.lenses.places.votes import DenseEnd, dense_layers
+from seedscope.lenses.attribution import refuse_layer_called_picture
+from seedscope.lenses.places.votes import dense_layers
+from seedscope.lenses.truth import Truth, require_boxes
 
 if TYPE_CHECKING:
     import xarray as xr
-    from torch import nn
 
+    from seedscope.figures import Sheet
     from seedscope.lenses.comparison import Comparison
-
-COMPARED = ("grad_cam", "grad_cam_of_logit", "occlusion", "integrated_gradients")
-SOURCES = ("own", "same_answer", "other_answer")
-_ROUNDING = 1e-3  # of the largest score: what float32 may leave of the sum rule
 
 
 @dataclass(frozen=True)
@@ -69,10 +57,13 @@ class Places:
     batch_size: Annotated[int, Ge(1)] = 128
     truth: Truth | None = None
 
+    compares: ClassVar[tuple[str, ...]] = ("agreement",)
+
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""
         require_dense_end(network)
         require_channels(network, [self.maps], "maps")
+        refuse_layer_called_picture([self.maps], "maps")
         shape = network.layers[self.maps]
         if f"{self.head}.weight" not in network.weights or network.layers.get(self.head) != network.layers["logit"]:
             raise SettingError("head", f"layer {self.head!r} is not a dense layer that gives the logits")
@@ -83,181 +74,34 @@ class Places:
         if self.truth is not None:
             require_boxes(self.truth)
 
-    def measure(self, replica: Replica) -> xr.Dataset:
+    def measure(self, replica: Replica) -> xr.DataTree:
         """Return the places and channels that fed each picture's answer, and how well heat maps agree with them.
+
+        The group of the layer ``maps`` has ``place_vote`` (shown_sample, y, x), ``heat`` (by, shown_sample, y, x),
+        ``channel_vote`` (target, channel), mean over the pictures with that answer, numbers by ``sample``, and
+        ``agreement`` (by, source, measure, compared_picture); the group ``picture`` has ``image``.
 
         Raises:
             SeedscopeError: the places do not add up to the network's score: something else lies between the layers.
         """
-        import xarray as xr
+        from seedscope.lenses.places.measure import measured
 
-        from seedscope.data import balanced
-        from seedscope.lenses.attribution.scores import laid_out
+        return measured(self, replica)
 
-        pictures, label = replica.probe.image.values, replica.probe.label.values
-        sample = replica.probe.sample.values
-        order = np.argsort(sample, kind="stable")
-        shown = order[np.searchsorted(sample, shown_exhibits(replica, self.shown), sorter=order)]
-        with replica.network() as network:
-            laid_out(network)
-            place, channel, rest, score = self._pushed_back(replica, network, pictures)
-            answer = score.argmax(1)
-            few = balanced(answer, self.pictures)
-            size = (place.shape[1], place.shape[2])
-            both = np.union1d(few, shown)
-            logits = len(replica.weights[f"{self.head}.weight"])
-            maps = self._heat(network, logits, pictures[both], answer[both])
-            heat = {name: reduced(values, size) for name, values in maps.items()}
-        at_few, at_shown = np.searchsorted(both, few), np.searchsorted(both, shown)
-        by_class = class_means(channel, answer, score.shape[1])
-        own_score = score[np.arange(len(score)), answer]
-        variables = {
-            "image": (("exhibit", "channel", "y", "x"), pictures[shown]),
-            "label": ("exhibit", label[shown]),
-            "answer": ("exhibit", answer[shown]),
-            "score": ("exhibit", own_score[shown]),
-            "place": (("exhibit", "place_y", "place_x"), place[shown]),
-            "heat": (
-                ("compared", "exhibit", "place_y", "place_x"),
-                np.stack([values[at_shown] for values in heat.values()]),
-            ),
-            "channel_vote": (("target", "map_channel"), by_class),
-            "rest": ("sample", rest),
-            "completeness_error": ((), self._error(place, rest, own_score)),
-            "places_for_80_percent": ("sample", _for_80_percent(place.reshape(len(place), -1))),
-            "channels_for_80_percent": ("sample", _for_80_percent(channel)),
-            "agreement": (
-                ("compared", "source", "agreement_measure", "compared_sample"),
-                np.stack([_agreements(place[few], values[at_few], answer[few]) for values in heat.values()]),
-            ),
-        }
-        if self.truth is not None:
-            boxes = boxes_of(self.truth, replica.probe)
-            extent = (pictures.shape[2], pictures.shape[3])
-            parts = np.split(np.arange(len(pictures)), range(self.batch_size, len(pictures), self.batch_size))
-            # A part at a time: in float64 the masks are larger than the pictures.
-            covered = np.concatenate([reduced(boxes.take(part).masks(extent), size) > 0 for part in parts])
-            cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
-            partner = another_of_its_class(answer)
-            total = place.sum((1, 2))
-            variables["votes"] = ("sample", total)
-            variables["votes_same_answer"] = ("sample", np.where(partner >= 0, total[partner], np.nan))
-            for name, which in cells.items():
-                same_answer = np.where(partner >= 0, (place[partner] * which).sum((1, 2)), np.nan)
-                variables[f"votes_{name}"] = ("sample", (place * which).sum((1, 2)))
-                variables[f"votes_{name}_same_answer"] = ("sample", same_answer)
-                variables[f"cells_{name}"] = ("sample", which.mean((1, 2)))
-            corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
-            variables["box"] = (("exhibit", "side"), corners[shown])
-        return xr.Dataset(
-            variables,
-            coords={
-                "exhibit": sample[shown],
-                "sample": sample,
-                "compared": list(heat),
-                "source": list(SOURCES),
-                "agreement_measure": list(AGREEMENTS),
-                "compared_sample": sample[few],
-            },
-            attrs={
-                "experiment": replica.experiment,
-                "seed": replica.seed,
-                "class_names": list(replica.class_names),
-                "maps": self.maps,
-            },
-        )
-
-    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+    def draw(self, measured: xr.DataTree) -> Iterator[Sheet]:
         """Yield the places of a few pictures beside their heat maps, the channels by class, and the agreement."""
-        measured = measured.load()
-        yield drawing.places(measured)
-        yield drawing.channels(measured)
-        yield drawing.agreement_figure(measured)
+        from seedscope.lenses.places.draw import sheets
 
-    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
+        return sheets(measured, self.maps)
+
+    def summarize(self, measured: xr.DataTree) -> dict[str, float]:
         """Return how concentrated the votes are, whether they come from the object, and how well heat maps agree."""
-        summary = {"completeness_error": float(measured.completeness_error)}
-        for name in ("places_for_80_percent", "channels_for_80_percent"):
-            summary[name] = float(measured[name].mean())
-        for where in ("on_object", "near_object") if "votes" in measured else ():
-            for null in ("", "_same_answer"):
-                total = float(measured[f"votes{null}"].sum())
-                votes = float(measured[f"votes_{where}{null}"].sum())
-                summary[f"votes_{where}{null}"] = votes / total if total else float("nan")
-            summary[f"cells_{where}"] = float(measured[f"cells_{where}"].mean())
-        mean = measured.agreement.sel(source="own").mean("compared_sample")
-        for name, measure in product(measured.compared.values, AGREEMENTS):
-            summary[f"{name}_{measure}"] = float(mean.sel(compared=name, agreement_measure=measure))
-        return summary
+        from seedscope.lenses.places.summary import summary
 
-    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
+        return summary(measured.children[self.maps].dataset)
+
+    def compare(self, measured: xr.DataTree) -> Comparison:
         """Put the agreement of heat maps with the exact places together, with means and intervals over seeds."""
-        return drawing.agreement_across_seeds([measured[seed] for seed in sorted(measured)])
+        from seedscope.lenses.places.compare import comparison
 
-    def _pushed_back(
-        self, replica: Replica, network: nn.Module, pictures: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return place (sample, y, x), channel (sample, channel), rest (sample) and the centred scores of all."""
-        from seedscope.activations.capture import activations
-        from seedscope.lenses.attribution.scores import class_scores, in_batches
-
-        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        end: DenseEnd | None = None
-        parts = []
-        for captured in activations(network, [self.maps], in_batches(pictures, self.batch_size)):
-            score = class_scores(captured["logit"], centred=True).numpy().astype(np.float64)
-            if end is None:
-                layers = dense_layers(shapes, captured[self.maps][0].numel(), self.head)
-                assert layers is not None  # checked
-                end = DenseEnd.of(replica.weights, layers)
-            votes, rest = end.votes(captured[self.maps].numpy(), score.argmax(1))
-            parts.append((votes.sum(1), votes.sum((2, 3)), rest, score))
-        place, channel, rest, score = (np.concatenate(values) for values in zip(*parts, strict=True))
-        error = self._error(place, rest, score.max(1))
-        if not error <= _ROUNDING:
-            raise SeedscopeError(
-                f"{replica.experiment}: the votes of {self.maps!r} do not add up to the logits (off by {error:.2g} of "
-                "the largest): something else than dense layers and ReLUs stands behind it"
-            )
-        return place, channel, rest, score
-
-    def _error(self, place: np.ndarray, rest: np.ndarray, score: np.ndarray) -> float:
-        return float(np.abs(place.sum((1, 2)) + rest - score).max() / (np.abs(score).max() or 1))
-
-    def _heat(self, network: nn.Module, logits: int, pictures: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
-        from seedscope.lenses.attribution.grad_cam import grad_cam
-        from seedscope.lenses.attribution.integrated_gradients import integrated_gradients
-        from seedscope.lenses.attribution.occlusion import occlusion
-        from seedscope.lenses.attribution.scores import Scores
-
-        centred = Scores(network, centred=True)
-        maps = {"grad_cam": grad_cam(centred, self.maps, pictures, answer, self.batch_size)}
-        if logits > 1:
-            raw = Scores(network)
-            maps["grad_cam_of_logit"] = grad_cam(raw, self.maps, pictures, answer, self.batch_size)
-        maps["occlusion"] = occlusion(centred, pictures, answer, self.batch_size)
-        maps["integrated_gradients"] = integrated_gradients(centred, pictures, answer, self.batch_size)
-        return maps
-
-
-def _agreements(place: np.ndarray, heat: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """Return the agreement of exact places with heat maps and with the two nulls, (source, measure, sample)."""
-    n = len(answer)
-    result = np.full((len(SOURCES), len(AGREEMENTS), n), np.nan)
-    result[0] = agreement(place, heat)
-    for source, partner in ((1, another_of_its_class(answer)), (2, one_of_another_class(answer))):
-        known = np.flatnonzero(partner >= 0)
-        result[source][:, known] = agreement(place[known], heat[partner[known]])
-    return result
-
-
-def _for_80_percent(votes: np.ndarray) -> np.ndarray:
-    """Return how many of the largest votes (sample, item) hold 80 % of those for the class; NaN where none is."""
-    return reaching(cumulative_share(np.maximum(votes, 0)), 0.8)
-
-
-def _with_neighbours(cells: np.ndarray) -> np.ndarray:
-    """Return cells (sample, y, x) with the eight around each."""
-    from scipy.ndimage import maximum_filter
-
-    return np.asarray(maximum_filter(cells, size=(1, 3, 3), mode="constant"))
+        return comparison(measured, self.maps)

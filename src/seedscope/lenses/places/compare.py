@@ -1,0 +1,28 @@
+"""How well heat maps agree with the exact votes, over seeds: with its nulls, and what is left above them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seedscope.figures import Facts, Sheet
+from seedscope.lenses.beside_nulls import beside_nulls
+from seedscope.lenses.comparison import Comparison
+from seedscope.lenses.places.agreed import description, dots, table, title
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def comparison(measured: xr.DataTree, maps: str) -> Comparison:
+    """Compare replicas."""
+    agreement = measured.children[maps].dataset.agreement
+    by_seed = [table(of_seed) for of_seed in agreement.drop_vars("seed")]
+    means, metrics = beside_nulls(by_seed, "own", ["same_answer", "other_answer"])
+    sheet = Sheet(
+        "places_agreement",
+        Facts.of(measured),
+        f"{title(maps)} Mean and 95 % interval over seeds",
+        description(agreement, maps),
+        dots(means),
+    )
+    return Comparison(metrics, [sheet], {"places_agreement": means.drop(columns="value")})
