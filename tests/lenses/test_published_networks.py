@@ -10,9 +10,10 @@ from scipy import ndimage
 
 from seedscope.data.folders import Album
 from seedscope.files.weights import shapes_of
+from seedscope.formulas.localization import MEASURES
 from seedscope.lenses.filters import Filters
 from seedscope.lenses.heat_maps import HeatMaps
-from seedscope.lenses.heat_maps.localization import MEASURES, localization
+from seedscope.lenses.heat_maps.localization import localization
 from seedscope.lenses.top_classes import TopClasses
 from seedscope.models.squeezenet import SqueezeNet
 from seedscope.models.vgg16 import Vgg16
@@ -48,7 +49,7 @@ def squeezenet():
 
 
 def test_the_likeliest_class_is_the_elephant_and_the_cat_with_its_wordnet_id(look, squeezenet):
-    table = look(TopClasses(), squeezenet).drawings["top_classes"].table
+    table = look(TopClasses(), squeezenet).sheets["top_classes"].table
     first = table[table["rank"] == 1].set_index("file")
     assert first.loc["elephant.jpg", ["wordnet_id", "name"]].tolist() == ["n02504458", "African elephant"]
     assert first.loc["cat.png", ["wordnet_id", "name"]].tolist() == ["n02124075", "Egyptian cat"]
@@ -57,19 +58,21 @@ def test_the_likeliest_class_is_the_elephant_and_the_cat_with_its_wordnet_id(loo
 
 def test_the_heat_lies_on_the_elephant_and_the_cat(squeezenet):
     methods = {"grad_cam_features.12": 1.5, "occlusion": 1.2, "integrated_gradients": 1.4}
-    measured = HeatMaps(["features.12"], batch_size=16, steps=16).measure(squeezenet)
+    lens = HeatMaps(["features.12"], batch_size=16, steps=16)
+    measured = lens.measure(squeezenet)
     for exhibit, file in enumerate(measured.file.values):
         mask = np.zeros((1, 227, 227), dtype=bool)
         for top, left, height, width in OBJECTS[str(file)]:
             mask[0, top : top + height, left : left + width] = True
-        for name, times in methods.items():
-            heat = np.maximum(measured[name].values[exhibit, :1], 0)
+        for one in lens.maps:
+            heat = np.maximum(one.of(measured, "attribution").values[exhibit, :1], 0)
             found = dict(zip(MEASURES, localization(heat, mask)[:, 0], strict=True))
-            assert found["pointing"] == 1, (file, name)
-            assert found["mass"] > times * mask.mean(), (file, name)
-            assert found["rank"] > mask.mean(), (file, name)
+            assert found["pointing"] == 1, (file, one.name)
+            assert found["mass"] > methods[one.name] * mask.mean(), (file, one.name)
+            assert found["rank"] > mask.mean(), (file, one.name)
         # Shuffled weights know no elephant.
-        heat = np.maximum(measured["occlusion_randomised"].values[exhibit : exhibit + 1], 0)
+        shuffled = measured["picture"].attribution_randomised.sel(by="occlusion")
+        heat = np.maximum(shuffled.values[exhibit : exhibit + 1], 0)
         assert localization(heat, mask)[1, 0] < 1.1 * mask.mean(), file
 
 

@@ -113,7 +113,7 @@ def test_the_network_and_the_training_make_a_replica_and_the_data_where_it_draws
         ("replicas/streams.py", True),
         ("models/convnet.py", True),
         ("models/perceptron.py", False),
-        ("lenses/mistakes.py", False),
+        ("lenses/mistakes/measure.py", False),
         ("data/squares.py", False),
     ):
         before = code(project)

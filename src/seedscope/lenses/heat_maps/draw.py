@@ -119,7 +119,7 @@ class _Rows:
     """Rows of a picture and its heat maps."""
 
     def __init__(self, measured: xr.DataTree, maps: Sequence[Map], words: Sequence[str], opacity: float) -> None:
-        self._boxes = measured.dataset.box.values if "box" in measured.dataset else None
+        self._boxes = [*measured.dataset.box.values] if "box" in measured.dataset else []
         self._pictures = measured.children[PICTURE].dataset.image
         self._opacity, self._constant = opacity, 0
         columns = ["picture", *(_heading(one) for one in maps)]
@@ -139,7 +139,7 @@ class _Rows:
             else:
                 shown = enlarged(scaled, (picture.shape[0], picture.shape[1]))[0]
                 self._rows.show(row, column, shown, _HEAT, self._opacity)
-        for column in range(len(maps) + 1) if self._boxes is not None else ():
+        for column in range(len(maps) + 1) if self._boxes else ():
             self._rows.outline(row, column, self._boxes[exhibit])
 
     def panel(self) -> Panel:

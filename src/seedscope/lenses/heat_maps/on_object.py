@@ -1,4 +1,7 @@
-"""Does the heat of all probe pictures lie on their objects, and what has it to beat? See :mod:`seedscope.formulas.localization`."""
+"""Does the heat of all probe pictures lie on their objects, and what has it to beat?
+
+The measures are those of :mod:`seedscope.formulas.localization`.
+"""
 
 from __future__ import annotations
 
