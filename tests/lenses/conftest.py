@@ -21,6 +21,8 @@ from seedscope.lenses import Replica
 from seedscope.lenses.lens import measuring
 from seedscope.seeds.together import together
 
+torch.set_num_threads(1)  # of small networks: on a busy machine two threads wait for each other, 30 times as long
+
 
 def make_replica(activation, weight, bias, label, *, names=None, image=None, shape=(1, 8, 8), places=None, logit=None):
     """Return a replica whose head weighs these activations; its probe samples are numbered from 100."""
