@@ -45,6 +45,17 @@ def fill(model, seed=0, dtype=torch.float64):
     return model.eval()
 
 
+def frames_of(weights):
+    """Return frames of a training whose only one, that of step 0, has these weights."""
+    return xr.Dataset(
+        {
+            name: (("frame", *(f"{name}.{axis}" for axis in range(values.ndim))), values[None])
+            for name, values in weights.items()
+        },
+        coords={"step": ("frame", [0]), "epoch": ("frame", [0.0])},
+    )
+
+
 def random_pictures(n=8, shape=(1, 16, 16), seed=1, dtype=np.float64):
     return np.random.default_rng(seed).random((n, *shape)).astype(dtype)
 
@@ -59,14 +70,7 @@ def replica_of_network(make, image, label, *, untrained=None, names=None, per_cl
     probe = pictures(image, label, "probe", **truth).assign_coords(sample=np.arange(100, 100 + n))
     frames = None
     if untrained is not None:
-        state = untrained().float().state_dict()
-        frames = xr.Dataset(
-            {
-                name: (("frame", *(f"{name}.{axis}" for axis in range(values.ndim))), values.numpy()[None])
-                for name, values in state.items()
-            },
-            coords={"step": ("frame", [0]), "epoch": ("frame", [0.0])},
-        )
+        frames = frames_of({name: tensor.numpy() for name, tensor in untrained().float().state_dict().items()})
     return Replica(
         experiment="toy",
         seed=3,
