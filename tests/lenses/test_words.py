@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 from torch import nn
 
 from seedscope.data import pictures
+from seedscope.figures import Dots, Image, Line, Shapes, panels_of
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.files.weights import read_weights
+from seedscope.formulas.gratings import ORIENTATIONS, PHASES, grating
 from seedscope.lenses import Network, Replica
-from seedscope.lenses.tuning.orientation import ORIENTATIONS, PHASES, grating
 from seedscope.lenses.words import Words, rule
 from seedscope.lenses.words.null import permute
 from seedscope.lenses.words.responses import answers, preferred_hue, view_of
@@ -21,6 +21,8 @@ from seedscope.lenses.words.rule import COLOUR, EDGE, NONE, SILENT, SPOT
 from seedscope.lenses.words.stimuli import HUES, colour, periods, rings
 from seedscope.models.convnet import ConvNet
 from seedscope.models.vgg16 import Vgg16
+from tests.lenses.networks import frames_of
+from tests.lenses.sheets import marks, panel_of
 
 DATA = Path(os.environ.get("SEEDSCOPE_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 LENS = Words(["conv"])
@@ -81,28 +83,44 @@ def given(random_replica):
 
 
 @pytest.fixture
+def planted(given):
+    """The same with a first frame that is the network itself: a null that takes one network, not up to 200."""
+
+    def build(kernels, bias=0.0):
+        replica = given(kernels, bias)
+        return dataclasses.replace(replica, frames=frames_of(replica.weights))
+
+    return build
+
+
+@pytest.fixture
 def trained(random_replica):
     """A replica of a small ConvNet, with a first frame of another draw, or of the same weights."""
 
     def build(*, shape=(1, 16, 16), channels=(16, 8), seed=1, change=True):
         architecture = partial(ConvNet, shape=shape, classes=3, channels=channels, hidden=())
         torch.manual_seed(seed)
-        untrained, after = architecture().state_dict(), architecture().state_dict()
-        frames = xr.Dataset(
-            {
-                name: (("frame", *(f"{name}.{axis}" for axis in range(value.ndim))), value.numpy()[None])
-                for name, value in untrained.items()
-            }
+        untrained, after = (
+            {name: tensor.numpy() for name, tensor in architecture().state_dict().items()} for _ in range(2)
         )
-        weights = {name: value.numpy() for name, value in (after if change else untrained).items()}
-        replica = random_replica(shape=shape, n=8)
-        return dataclasses.replace(replica, architecture=architecture, weights=weights, frames=frames, seed=seed)
+        return dataclasses.replace(
+            random_replica(shape=shape, n=8),
+            architecture=architecture,
+            weights=after if change else untrained,
+            frames=frames_of(untrained),
+            seed=seed,
+        )
 
     return build
 
 
-def answered(measured):
-    return measured.answer.values.tolist()
+def conv(replica):
+    """Return what the lens measures of the layer ``conv``."""
+    return LENS.measure(replica)["conv"].to_dataset()
+
+
+def answered(part):
+    return part.answer.values.tolist()
 
 
 def apart(one, other, circle):
@@ -122,83 +140,82 @@ PLANTED = {
 
 
 def test_planted_kernels_get_their_words_and_what_they_prefer(given):
-    measured = LENS.measure(given([kernel for kernel, _ in PLANTED.values()]))
+    measured = conv(given([kernel for kernel, _ in PLANTED.values()]))
     assert answered(measured) == [word for _, word in PLANTED.values()]
-    assert apart(float(measured.preferred_orientation[0]), 30, 180) < 7.5
-    assert apart(float(measured.preferred_orientation[1]), 100, 180) < 7.5
+    assert apart(measured.preferred_orientation[0], 30, 180) < 7.5
+    assert apart(measured.preferred_orientation[1], 100, 180) < 7.5
     assert measured.spot_polarity.values[2:4].tolist() == [0, 1]
     crossing = np.sqrt(2 * np.log(1.6**2) / (1 - 1.6**-2))  # where the centre turns into its surround
     assert (np.abs(np.log2(measured.spot_radius.values[2:4] / crossing)) < 0.5).all()  # radii grow by √2
-    assert apart(float(measured.preferred_hue[4]), 40, 360) < 15
-    np.testing.assert_array_equal(measured.conv_kernel[2], np.float32(PLANTED["bright"][0]))
+    assert apart(measured.preferred_hue[4], 40, 360) < 15
+    np.testing.assert_array_equal(measured.kernel[2], np.float32(PLANTED["bright"][0]))
 
 
-@pytest.mark.parametrize("angle", [0, 15, 40, 90, 117, 135, 172])
-@pytest.mark.parametrize("phase", [0.0, np.pi / 2])
-def test_a_rotated_gabor_rotates_the_answer(given, angle, phase):
+def test_a_rotated_gabor_rotates_the_answer(planted):
     """The oracle: the peak of the kernel's two-dimensional Fourier spectrum, whose stripes lie across its direction."""
-    kernel = gabor(angle, phase=phase)
-    measured = LENS.measure(given([in_grey(kernel, 1)]))
-    spectrum = np.abs(np.fft.fft2(kernel, (256, 256)))[:, :128]
-    down, right = np.unravel_index(spectrum.argmax(), spectrum.shape)
+    angles = np.repeat([0, 15, 40, 90, 117, 135, 172], 2)
+    gabors = [gabor(angle, phase=phase) for angle, phase in zip(angles, [0.0, np.pi / 2] * 7, strict=True)]
+    measured = conv(planted([in_grey(kernel, 1) for kernel in gabors]))
+    assert answered(measured) == [EDGE] * len(gabors)
+    spectrum = np.abs(np.fft.fft2(gabors, (256, 256)))[..., :128]
+    down, right = np.unravel_index(spectrum.reshape(len(gabors), -1).argmax(1), spectrum.shape[1:])
     expected = np.rad2deg(np.arctan2(right, (down + 128) % 256 - 128)) % 180
-    assert answered(measured) == [EDGE]
-    assert apart(expected, angle, 180) < 4
-    assert apart(float(measured.preferred_orientation[0]), expected, 180) < 7.5
+    assert (apart(expected, angles, 180) < 4).all()
+    assert (apart(measured.preferred_orientation.values, expected, 180) < 7.5).all()
 
 
-@pytest.mark.parametrize("hue", [0, 50, 120, 200, 299])
-def test_the_hue_of_a_channel_is_that_of_its_weights(given, hue):
+def test_the_hue_of_a_channel_is_that_of_its_weights(planted):
     """The oracle: the hue of the weights themselves, by the formula of hue, saturation and intensity."""
-    kernel = opponent(hue) + 0.05 * noise(0)
-    red, green, blue = kernel.sum((1, 2))
+    hues = np.array([0, 50, 120, 200, 299])
+    kernels = np.stack([opponent(hue) + 0.05 * noise(0) for hue in hues])
+    red, green, blue = kernels.sum((2, 3)).T
     expected = np.rad2deg(np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)) % 360
-    measured = LENS.measure(given([kernel]))
-    assert answered(measured) == [COLOUR]
-    assert apart(float(measured.preferred_hue[0]), expected, 360) < 1
-    assert apart(expected, hue, 360) < 15
+    measured = conv(planted(kernels))
+    assert answered(measured) == [COLOUR] * len(hues)
+    assert (apart(measured.preferred_hue.values, expected, 360) < 1).all()
+    assert (apart(expected, hues, 360) < 15).all()
 
 
-def test_a_channel_that_sees_red_alone_answers_to_white_as_much_and_is_no_colour(given):
+def test_a_channel_that_sees_red_alone_answers_to_white_as_much_and_is_no_colour(planted):
     kernel = np.zeros((3, 9, 9))
     kernel[0] = np.exp(-SQUARED / 8)
-    measured = LENS.measure(given([kernel]))
+    measured = conv(planted([kernel]))
     assert answered(measured) == [NONE]
     assert measured.hue_rise.values == pytest.approx(measured.grey_rise.values)
 
 
-def test_permuted_channels_permute_the_words(given):
+def test_permuted_channels_permute_the_words(planted):
     kernels = [kernel for kernel, _ in PLANTED.values()]
     order = np.random.default_rng(0).permutation(len(kernels))
-    first, then = LENS.measure(given(kernels)), LENS.measure(given([kernels[i] for i in order]))
+    first, then = conv(planted(kernels)), conv(planted([kernels[i] for i in order]))
     for name in ("answer", "preferred_orientation", "preferred_hue", "spot_radius", "by_orientation", "met"):
         np.testing.assert_allclose(first[name].values[order], then[name].values, rtol=1e-4, atol=1e-5)
 
 
-def test_a_stronger_filter_has_the_same_word(given):
+def test_a_stronger_filter_has_the_same_word(planted):
     kernels = [kernel for kernel, _ in PLANTED.values()]
-    once = LENS.measure(given(kernels, bias=0.1))
+    once = conv(planted(kernels, bias=0.1))
     for factor in (0.01, 30):
-        more = LENS.measure(given([factor * kernel for kernel in kernels], bias=0.1 * factor))
+        more = conv(planted([factor * kernel for kernel in kernels], bias=0.1 * factor))
         assert answered(more) == answered(once)
         np.testing.assert_allclose(more.met, once.met, atol=1e-4)
 
 
-def test_a_threshold_makes_no_channel_more_selective_until_it_is_silent(given):
+def test_a_threshold_makes_no_channel_more_selective_until_it_is_silent(planted):
     kernels = [in_grey(gabor(30) + 0.4 * np.exp(-SQUARED / 8)), noise(3), in_grey(centre_surround())]
-    plain, high = LENS.measure(given(kernels)), LENS.measure(given(kernels, bias=-0.5))
+    plain, high = conv(planted(kernels)), conv(planted(kernels, bias=-0.5))
     np.testing.assert_allclose(plain.met, high.met, atol=1e-4)
-    assert answered(LENS.measure(given(kernels, bias=-1e4))) == [SILENT] * 3
+    assert answered(conv(planted(kernels, bias=-1e4))) == [SILENT] * 3
 
 
 def test_grey_pictures_have_no_colours(given):
-    kernels = [gabor(30)[None], centre_surround()[None], np.ones((1, 9, 9))]
-    measured = LENS.measure(given(kernels))
+    tree = LENS.measure(given([gabor(30)[None], centre_surround()[None], np.ones((1, 9, 9))]))
+    measured = tree["conv"].to_dataset()
     assert answered(measured) == [EDGE, SPOT, NONE]
     assert np.isnan(measured.met.values[:, COLOUR]).all()
     assert np.isnan(measured.preferred_hue).all()
-    assert set(LENS.summarize(measured)) == {
-        f"conv_{word}{which}" for word in ("edges", "spots", "none", "silent") for which in ("", "_permuted")
+    assert set(LENS.summarize(tree)) == {
+        f"conv_{word}{which}" for word in ("edges", "spots", "none", "silent") for which in ("", "_null_permuted")
     }
 
 
@@ -346,76 +363,79 @@ def test_the_null_keeps_each_filters_weights_and_takes_away_their_order():
 
 
 def test_random_filters_rarely_have_a_word_for_a_spot_or_a_colour(given):
-    measured = LENS.measure(given([noise(seed)[:, 3:6, 3:6] for seed in range(200)]))
+    measured = conv(given([noise(seed)[:, 3:6, 3:6] for seed in range(200)]))
     counts = rule.counted(measured.answer.values)
     assert counts[SPOT] + counts[COLOUR] <= 10
     assert counts[EDGE] < 60  # a 3×3 kernel prefers some orientation: so its null stands beside it
     assert int(measured.null_count.sum()) == 200
-    share, null = rule.shares(rule.of_layer(measured, "conv"))
+    share, null = rule.shares(measured)
     np.testing.assert_allclose(share, null, atol=0.08)  # permuted, noise is noise
 
 
 def test_a_network_that_did_not_learn_has_the_words_of_its_null(trained):
     lens = Words(["conv1", "conv2"])
     summary = lens.summarize(lens.measure(trained(change=False)))
-    changes = {name: value for name, value in summary.items() if name.endswith("_change")}
-    assert len(changes) == 2 * 4
-    assert set(changes.values()) == {0.0}
-    assert summary["conv1_edges"] == summary["conv1_edges_untrained"]
+    gains = {name: value for name, value in summary.items() if name.endswith("_gain_untrained")}
+    assert len(gains) == 2 * 4
+    assert set(gains.values()) == {0.0}
+    assert summary["conv1_edges"] == summary["conv1_edges_null_untrained"]
 
 
 # --- the lens ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("kernels", "figure"),
+    ("kernels", "figure", "rendered"),
     [
-        ([kernel for kernel, _ in PLANTED.values()] * 2, "few"),
-        ([in_grey(gabor(seed * 1.4)) for seed in range(64)] + [opponent(seed * 6) for seed in range(64)], "many"),
-        ([noise(seed, 1)[:, :3, :3] for seed in range(512)], "grey, 512"),
-        ([np.zeros((1, 9, 9))], "one, silent"),
-        ([noise(seed, 2) for seed in range(5)], "two colours"),
+        ([kernel for kernel, _ in PLANTED.values()] * 2, "few", True),
+        ([in_grey(gabor(seed * 5.6)) for seed in range(16)] + [opponent(seed * 6) for seed in range(64)], "many", True),
+        ([noise(seed, 1)[:, :3, :3] for seed in range(300)], "grey, 300", True),
+        ([np.zeros((1, 9, 9))], "one, silent", False),
+        ([noise(seed, 2) for seed in range(5)], "two colours", False),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_layers_of_all_sizes_are_drawn_readably(look, given, kernels, figure):
-    seen = look(LENS, given(kernels))
-    assert set(seen.drawings) == {"what_channels_answer_to", "conv_words", "conv_tuning_curves"}, figure
-    table = seen.drawings["what_channels_answer_to"].table
-    assert table.word.tolist() == [rule.WORDS[word] for word in answered(seen.measured)]
+def test_layers_of_all_sizes_are_drawn_readably(look, planted, kernels, figure, rendered):
+    seen = look(LENS, planted(kernels), rendered=rendered)
+    assert set(seen.sheets) == {"what_channels_answer_to", "conv_words", "conv_tuning_curves"}, figure
+    answer = answered(seen.measured["conv"])
+    table = seen.sheets["what_channels_answer_to"].table
+    assert table.word.tolist() == [rule.WORDS[word] for word in answer]
     shares = [seen.summary[f"conv_{name}"] for name in rule.NAMES if f"conv_{name}" in seen.summary]
     assert sum(shares) == pytest.approx(1)
-    for drawing in seen.drawings.values():
-        assert max(drawing.figure.get_size_inches()) <= 14
+    words = seen.sheets["conv_words"]
+    (page,) = panels_of(words.body)
+    assert max(page.width, page.height) < 14
+    images, squares = len(marks(words, Image)), marks(words, Shapes)[0]
+    assert images == (len(answer) if kernels[0].shape[0] in (1, 3) else 0)
+    assert len(squares.corners) == images + sum(word < NONE for word in answer)
 
 
-def test_the_figure_says_how_many_curves_it_shows(look, given):
-    drawing = look(LENS, given([in_grey(gabor(a)) for a in range(0, 180, 15)])).drawings["conv_tuning_curves"]
-    edges, spots, _ = drawing.figure.axes
-    assert edges.get_title() == "oriented edges: the 8 clearest of 12"
-    assert len(edges.get_legend().get_texts()) == 8
-    assert spots.texts[0].get_text() == "no channel has this word"
-    table = drawing.table
+def test_the_figure_says_how_many_curves_it_shows(look, planted):
+    sheet = look(LENS, planted([in_grey(gabor(a)) for a in range(0, 180, 15)])).sheets["conv_tuning_curves"]
+    edges, spots, _ = panels_of(sheet.body)
+    assert edges.title == "oriented edges: the 8 clearest of 12"
+    assert len({line.label for line in marks(edges, Line)}) == 8
+    assert spots.empty == "no channel has this word"
+    table = sheet.table
     assert table[table.stimulus == "orientation"].groupby("channel").rise.idxmax().size == 12
 
 
-def test_seeds_are_compared_with_their_untrained_networks(trained, readable):
+def test_seeds_are_compared_with_their_untrained_networks(trained, compared):
     lens = Words(["conv1", "conv2"])
     measured = {seed: lens.measure(trained(seed=seed)) for seed in (1, 2, 3)}
-    (drawing,) = lens.compare(measured).drawings
-    assert readable(lambda: [drawing]) == ["what_channels_answer_to"]
-    edges = drawing.figure.axes[0]
-    means = {line.get_color(): line.get_xdata() for line in edges.lines}
+    (sheet,) = compared(lens, measured, rendered=True).sheets
+    dots = {mark.label: mark.x for mark in marks(panel_of(sheet, "oriented edges"), Dots)}
     for layer, word in ((0, "conv1_edges"), (1, "conv2_edges")):
-        for color, ending in (("#0072B2", ""), ("#767676", "_untrained")):
+        for network, ending in (("trained", ""), ("untrained (null)", "_null_untrained")):
             expected = np.mean([lens.summarize(one)[word + ending] for one in measured.values()])
-            assert means[color][layer] == pytest.approx(expected)
-    assert len(readable(lambda: lens.compare({1: measured[1]}).drawings)) == 1
+            assert dots[network][layer] == pytest.approx(expected)
+    assert len(compared(lens, {1: measured[1]}).sheets) == 1
 
 
 def test_the_same_replica_gives_the_same_bytes(trained):
     lens = Words(["conv1", "conv2"])
-    first, again = (bytes(lens.measure(trained()).to_netcdf(engine="h5netcdf")) for _ in range(2))
+    first, again = (bytes(lens.measure(trained()).to_netcdf()) for _ in range(2))
     assert first == again
 
 
@@ -436,5 +456,5 @@ def test_the_first_layer_of_vgg16_holds_oriented_edges_and_colours():
     replica = Replica("vgg16", "given", probe, probe, {}, first, np.array([0]), ("unknown",), make)
     lens = Words(["features.0"])
     summary = lens.summarize(lens.measure(replica))
-    assert summary["features.0_edges"] > 2 * summary["features.0_edges_permuted"]
-    assert summary["features.0_colours"] > 0.2 > 0.05 > summary["features.0_colours_permuted"]
+    assert summary["features.0_edges"] > 2 * summary["features.0_edges_null_permuted"]
+    assert summary["features.0_colours"] > 0.2 > 0.05 > summary["features.0_colours_null_permuted"]

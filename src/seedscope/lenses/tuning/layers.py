@@ -19,11 +19,6 @@ CLASS = ("class_selectivity", "class_variance")
 MEASURES = (*ORIENTATION, "effective_field", "extent", *CLASS)
 
 
-def of_layer(measured: xr.Dataset, layer: str) -> xr.Dataset:
-    """Return the channels of one layer."""
-    return measured.isel(channel=np.flatnonzero(measured.layer.values == layer))
-
-
 def live(part: xr.Dataset) -> np.ndarray:
     """Return which channels answer to any picture, (network, channel)."""
     answers: np.ndarray = part.active_share.values > 0
@@ -38,25 +33,25 @@ def medians(part: xr.Dataset, name: str) -> tuple[float, float]:
     return trained, untrained
 
 
-def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return each layer's medians: trained, untrained, change, shuffled; and the steps from first to last layer."""
+def summarize(measured: xr.DataTree) -> dict[str, float]:
+    """Return each layer's medians, their nulls and gains, and the steps from the first to the last layer."""
     summary: dict[str, float] = {}
-    layers = measured.of.values.tolist()
-    for index, layer in enumerate(layers):
-        part = of_layer(measured, layer)
-        summary[f"{layer}_receptive_field"] = float(np.sqrt(measured.receptive_field.values[index].prod()))
+    for layer, node in measured.children.items():
+        part = node.to_dataset()
+        summary[f"{layer}_receptive_field"] = float(np.sqrt(part.receptive_field.values.prod()))
         for name in MEASURES:
             trained, untrained = medians(part, name)
             summary[f"{layer}_{name}"] = trained
-            summary[f"{layer}_{name}_untrained"] = untrained
-            summary[f"{layer}_{name}_change"] = trained - untrained
-            if f"{name}_shuffled" in part:
-                summary[f"{layer}_{name}_shuffled"] = medians(part, f"{name}_shuffled")[0]
-        silent = (~live(part)).sum(1)
-        summary[f"{layer}_silent_channels"], summary[f"{layer}_silent_channels_untrained"] = map(float, silent)
+            summary[f"{layer}_{name}_null_untrained"] = untrained
+            summary[f"{layer}_{name}_gain_untrained"] = trained - untrained
+            if name in CLASS:
+                summary[f"{layer}_{name}_null_shuffled"] = medians(part, f"{name}_null_shuffled")[0]
+        trained, untrained = map(float, (~live(part)).sum(1))
+        summary[f"{layer}_silent_channels"], summary[f"{layer}_silent_channels_null_untrained"] = trained, untrained
+    layers = list(measured.children)
     first, last = layers[0], layers[-1]
     for name in (*ORIENTATION, *CLASS) if len(layers) > 1 else ():
-        for version in ("", "_change"):
+        for version in ("", "_gain_untrained"):
             step = summary[f"{last}_{name}{version}"] - summary[f"{first}_{name}{version}"]
             summary[f"{first}_to_{last}_{name}{version}"] = step
     return summary

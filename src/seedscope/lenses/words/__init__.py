@@ -45,25 +45,18 @@ channel that answers only to a border between two hues of equal brightness gets 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
 from annotated_types import MinLen
 
-from seedscope.drawing import Drawing
 from seedscope.lenses import Network, Replica, require_channels
-from seedscope.lenses.tuning.orientation import ORIENTATIONS
-from seedscope.lenses.tuning.receptive_field import sees_the_picture
-from seedscope.lenses.words import rule
-from seedscope.lenses.words.null import PERMUTED, UNTRAINED, networks_needed, permute
-from seedscope.lenses.words.responses import Answers, View, answers, curves, view_of
-from seedscope.lenses.words.stimuli import HUES, periods
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from seedscope.figures import Sheet
     from seedscope.lenses.comparison import Comparison
 
 
@@ -77,114 +70,37 @@ class Words:
 
     layers: Annotated[Sequence[str], MinLen(1)]
 
+    compares: ClassVar[tuple[str, ...]] = ("answer", "null_count")
+
     def check(self, network: Network) -> None:
         """Refuse a layer that is not there, or that has no maps."""
         require_channels(network, self.layers)
 
-    def measure(self, replica: Replica) -> xr.Dataset:
-        """Return the word of every channel, the numbers that decided it, its tuning curves, and the null's words.
+    def measure(self, replica: Replica) -> xr.DataTree:
+        """Return of each layer, as a group, the word of every channel, the numbers that decided it, and its curves.
 
-        ``answer`` (channel) is an index into :data:`.rule.WORDS`, ``met`` (channel, word) the numbers; ``layer`` and
-        ``number`` say which channel it is. ``null_count`` (of, answer): filters of the null by word,
-        ``null_deviation`` (of, word). ``<layer>_kernel`` (channel, colour, y, x) of layers that see the picture itself.
+        ``answer`` (channel) is an index into :data:`.rule.WORDS`, ``met`` (channel, word) the numbers. ``null_count``
+        (answer_of_null): filters of the null by word, ``null_deviation`` (word). ``kernel`` (channel, colour, y, x) of
+        layers that see the picture itself.
         """
-        import xarray as xr
+        from seedscope.lenses.words.measure import measure
 
-        depth, height, width = map(int, replica.probe.image.shape[1:])
-        shape = depth, height, width
-        with replica.network() as network:
-            views = {layer: view_of(network, layer, shape) for layer in self.layers}
-            own = {layer: answers(network, views[layer]) for layer in self.layers}
-        null = self._null(replica, views, {layer: found.channels for layer, found in own.items()})
-        longest = max((periods(view.field.side) for view in views.values()), key=len)
-        rows: dict[str, list[np.ndarray]] = {}
-        counts, deviations = [], []
-        for layer, found in own.items():
-            pooled = np.concatenate([rule.numbers(one) for one in null[layer]])
-            deviation = rule.spread(pooled)
-            quiet = np.concatenate([rule.silent(one) for one in null[layer]])
-            counts.append(rule.counted(rule.words(pooled, quiet, deviation)))
-            deviations.append(deviation)
-            number = rule.numbers(found)
-            answer = rule.words(number, rule.silent(found), deviation)
-            for name, values in {"answer": answer, "met": number, **curves(found, len(longest))}.items():
-                rows.setdefault(name, []).append(values)
-        inner = {
-            "met": ("word",),
-            "by_orientation": ("orientation",),
-            "by_radius": ("polarity", "period"),
-            "by_hue": ("hue",),
-        }
-        variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
-            name: (("channel", *inner.get(name, ())), np.concatenate(parts)) for name, parts in rows.items()
-        }
-        variables["null_count"] = (("of", "answer_of_null"), np.stack(counts))
-        variables["null_deviation"] = (("of", "word"), np.stack(deviations))
-        variables["receptive_field"] = (("of", "axis"), np.array([views[layer].field.size for layer in self.layers]))
-        for layer in self.layers:
-            kernel = replica.weights.get(f"{layer}.weight")
-            if kernel is not None and sees_the_picture(kernel, views[layer].field, shape):
-                variables[f"{layer}_kernel"] = (
-                    tuple(f"{layer}_{name}" for name in ("channel", "colour", "y", "x")),
-                    kernel,
-                )
-        channels = [own[layer].channels for layer in self.layers]
-        return xr.Dataset(
-            variables,
-            coords={
-                "word": list(rule.MET),
-                "answer_of_null": list(rule.WORDS),
-                "orientation": ORIENTATIONS,
-                "polarity": ["bright", "dark"],
-                "period": longest,
-                "hue": HUES,
-                "layer": ("channel", np.repeat(list(self.layers), channels)),
-                "number": ("channel", np.concatenate([np.arange(count) for count in channels])),
-                "of": list(self.layers),
-                "axis": ["y", "x"],
-            },
-            attrs={
-                "experiment": replica.experiment,
-                "seed": replica.seed,
-                "null": PERMUTED if replica.frames is None else UNTRAINED,
-                "colours": depth,
-            },
-        )
+        return measure(replica, self.layers)
 
-    def _null(
-        self, replica: Replica, views: Mapping[str, View], channels: Mapping[str, int]
-    ) -> dict[str, list[Answers]]:
-        """Return what null networks answer, by layer: the untrained one, or as many permuted ones as it takes."""
-        if replica.frames is not None:
-            with replica.network(0) as network:
-                return {layer: [answers(network, views[layer])] for layer in self.layers}
-        rng = np.random.default_rng(0)
-        needed = {layer: networks_needed(channels[layer]) for layer in self.layers}
-        found: dict[str, list[Answers]] = {layer: [] for layer in self.layers}
-        with replica.network() as network:
-            for draw in range(max(needed.values())):
-                permute(network, rng)  # what was permuted, again: as random as from the start
-                for layer in self.layers:
-                    if draw < needed[layer]:
-                        found[layer].append(answers(network, views[layer]))
-        return found
+    def summarize(self, measured: xr.DataTree) -> dict[str, float]:
+        """Return the share of each word in each layer, that in the null, and what training added."""
+        from seedscope.lenses.words.rule import summarize
 
-    def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return the share of each word in each layer, that in the null, and what training changed."""
-        return rule.summarize(measured)
+        return summarize(measured)
 
-    def draw(self, measured: xr.Dataset) -> Iterator[Drawing]:
+    def draw(self, measured: xr.DataTree) -> Iterator[Sheet]:
         """Yield the shares of all words, and of each layer its channels by word and the curves that say so."""
-        from seedscope.lenses.words import drawing
+        from seedscope.lenses.words.draw import draw
 
-        measured = measured.load()
-        yield drawing.overview(measured)
-        for layer in measured.of.values.tolist():
-            yield drawing.words(measured, layer)
-            yield drawing.curves(measured, layer)
+        return draw(measured)
 
-    def compare(self, measured: Mapping[int, xr.Dataset]) -> Comparison:
-        """Draw the share of each word over seeds, beside that of the untrained networks."""
-        from seedscope.lenses.words.across import compare
+    def compare(self, measured: xr.DataTree) -> Comparison:
+        """Show the share of each word over seeds, beside that of the untrained networks."""
+        from seedscope.lenses.words.compare import compare
 
         return compare(measured)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seedscope.activations.receptive_field import ReceptiveField, receptive_fields
 from seedscope.files.errors import SeedscopeError
+from seedscope.formulas.gratings import ORIENTATIONS, at_best_period, grating
 from seedscope.formulas.selectivity import orientation_selectivity
-from seedscope.lenses.tuning.orientation import ORIENTATIONS, at_best_period, grating
-from seedscope.lenses.tuning.receptive_field import ReceptiveField, receptive_fields
 from seedscope.lenses.words.stimuli import HUES, SIGNS, colour, even, periods, rings
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ def across(grating: np.ndarray) -> np.ndarray:
     return np.take_along_axis(by_orientation, turned[:, None], 1)[:, 0]
 
 
-def curves(found: Answers, longest: int) -> dict[str, np.ndarray]:
-    """Return of each channel what it prefers, and its curves; those of spots are NaN beyond a layer's own periods.
+def curves(found: Answers) -> dict[str, np.ndarray]:
+    """Return of each channel what it prefers, and its curves.
 
     ``orientation`` and ``hue`` are in degrees, NaN where there is no preference; ``polarity`` 0 is a bright spot.
     """
@@ -180,13 +180,11 @@ def curves(found: Answers, longest: int) -> dict[str, np.ndarray]:
     index, preferred = orientation_selectivity(tuning, ORIENTATIONS)
     spots = found.spot.reshape(found.channels, -1)
     polarity, size = np.divmod(spots.argmax(1), len(found.periods))
-    by_radius = np.full((found.channels, len(SIGNS), longest), np.nan)
-    by_radius[..., : len(found.periods)] = found.spot
     by_hue = np.full((found.channels, len(HUES)), np.nan)
     by_hue[:, : found.hue.shape[1]] = found.hue
     return {
         "by_orientation": tuning,
-        "by_radius": by_radius,
+        "by_radius": found.spot,
         "by_hue": by_hue,
         "orientation_selectivity": index,
         "preferred_orientation": preferred,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MET = ("oriented edge", "spot", "colour")
 WORDS = (*MET, "none", "silent")
 NAMES = ("edges", "spots", "colours", "none", "silent")  # in metrics
+PLURAL = ("oriented edges", "spots", "colours", "none of these", "silent")
 EDGE, SPOT, COLOUR, NONE, SILENT = range(5)
 LIMIT = np.array([1 / 2, 1 / 6, 1 / 2])
 
@@ -74,31 +76,32 @@ def counted(answer: np.ndarray) -> np.ndarray:
     return np.bincount(answer, minlength=len(WORDS))
 
 
-def of_layer(measured: xr.Dataset, layer: str) -> xr.Dataset:
-    """Return the channels of one layer, and its null."""
-    return measured.sel(of=layer).isel(channel=np.flatnonzero(measured.layer.values == layer))
-
-
 def shares(part: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of each word (word) among the channels of one layer, and in its null."""
     null = part.null_count.values
     return counted(part.answer.values) / part.sizes["channel"], null / null.sum()
 
 
-def known_words(measured: xr.Dataset) -> list[int]:
+def in_words(part: xr.Dataset, words: Sequence[int]) -> str:
+    """Return how many channels of a layer have each of some words, beside the null's share."""
+    own, (_, null) = counted(part.answer.values), shares(part)
+    return ", ".join(f"{own[word]} {PLURAL[word]} (null {null[word]:.0%})" for word in words)
+
+
+def known_words(measured: xr.DataTree) -> list[int]:
     """Return the words that there can be: on grey pictures no colour."""
     return [word for word in range(len(WORDS)) if word != COLOUR or measured.attrs["colours"] == 3]
 
 
-def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return the share of each word among all channels of a layer, in the null, and what training changed."""
-    null = str(measured.attrs["null"])
+def summarize(measured: xr.DataTree) -> dict[str, float]:
+    """Return the share of each word among all channels of a layer, that in the null, and what training added."""
+    which = str(measured.attrs["null"])
     summary = {}
-    for layer in measured.of.values.tolist():
-        own, chance = shares(of_layer(measured, layer))
+    for layer, node in measured.children.items():
+        own, null = shares(node.to_dataset())
         for word in known_words(measured):
             name = f"{layer}_{NAMES[word]}"
-            summary[name], summary[f"{name}_{null}"] = float(own[word]), float(chance[word])
-            if null == UNTRAINED:
-                summary[f"{name}_change"] = float(own[word] - chance[word])
+            summary[name], summary[f"{name}_null_{which}"] = float(own[word]), float(null[word])
+            if which == UNTRAINED:
+                summary[f"{name}_gain_{which}"] = float(own[word] - null[word])
     return summary

@@ -1,6 +1,6 @@
 """The pictures that a channel is asked with: grey 1/2 all over, changed by at most 1/2.
 
-    grating[θ, p, φ]   1/2 + 1/2 cos(2π (x sin θ + y cos θ) / p + φ)         :func:`..tuning.orientation.grating`
+    grating[θ, p, φ]   1/2 + 1/2 cos(2π (x sin θ + y cos θ) / p + φ)   :func:`seedscope.formulas.gratings.grating`
     rings[±, p, q]     1/2 ± 1/2 cos(2π d / p),   d: distance to the place q; the spot in the middle has radius p / 4
     hue[h]             1/2 + 1/2 (cos h, cos(h − 120°), cos(h − 240°))       red 0°, green 120°, blue 240°
     black, white       0, 1

@@ -1,40 +1,37 @@
 """Do seeds agree on how many channels of each kind a layer has, and did training make them?
 
-Shares of words by layer: means over seeds with 95 % t intervals, trained beside untrained. What training changed is in
-the metrics as ``<layer>_<word>_change``, with its interval; it is of the same seeds, so it may be clear where the two
-intervals overlap.
+Shares of words by layer: means over seeds with 95 % t intervals, trained beside untrained. What training added is in
+the metrics as ``<layer>_<word>_gain_untrained``, with its interval; it is of the same seeds, so it may be clear where
+the two intervals overlap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.drawing import Drawing
-from seedscope.drawing.dots import dot_rows
+from seedscope.figures import Facts, Sheet
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.words.drawing import marks, panel_titles
 from seedscope.lenses.words.rule import NAMES, WORDS, known_words, summarize
+from seedscope.lenses.words.shares import share_rows
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def compare(measured: Mapping[int, xr.Dataset]) -> Comparison:
+def compare(measured: xr.DataTree) -> Comparison:
     """Return the figure of all seeds; the intervals of the scalars are made with those of all lenses."""
     import pandas as pd
 
-    any_one = measured[min(measured)]
-    layers = any_one.of.values.tolist()
-    summaries = [summarize(measured[seed]) for seed in sorted(measured)]
+    layers, about = list(measured.children), Facts.of(measured)
+    summaries = [summarize(measured.sel(seed=seed)) for seed in about.seeds]
     rows = []
     for layer in layers:
-        for word in known_words(any_one):
+        for word in known_words(measured):
             name = f"{layer}_{NAMES[word]}"
-            for source, key in (("itself", name), ("null", f"{name}_{any_one.attrs['null']}")):
+            for source, key in (("itself", name), ("null", f"{name}_null_{measured.attrs['null']}")):
                 mean, low, high = mean_interval(np.array([one[key] for one in summaries])).numbers
                 rows.append(
                     {
@@ -46,19 +43,18 @@ def compare(measured: Mapping[int, xr.Dataset]) -> Comparison:
                         "high": np.minimum(1.0, high),
                     }
                 )
-    figure = dot_rows(
-        f"What the channels of each layer answer to ({any_one.attrs['experiment']}, n = {len(summaries)} seeds)",
-        pd.DataFrame(rows),
-        panel_titles(any_one),
-        {layer: layer for layer in layers},
-        marks(any_one),
-        low=0,
-        label="share of the layer's channels, mean over seeds with 95 % interval",
-        ticks=(0, 0.5, 1),
-    )
-    words = (
+    sheet = Sheet(
+        "what_channels_answer_to",
+        about,
+        "What the channels of each layer answer to",
         "The share of a layer's channels that have each word, trained (blue) and before training (grey): mean over "
         "seeds with its 95 % t interval, drawn as far as a share can go. Where blue lies to the right of grey, "
-        "training makes channels of that kind."
+        "training makes channels of that kind.",
+        share_rows(
+            measured,
+            pd.DataFrame(rows),
+            {layer: layer for layer in layers},
+            "share of the layer's channels, mean over seeds with 95 % interval",
+        ),
     )
-    return Comparison({}, [Drawing("what_channels_answer_to", figure, words)])
+    return Comparison({}, [sheet])
