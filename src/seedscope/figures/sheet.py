@@ -21,7 +21,7 @@ import numpy as np
 from seedscope.figures.colours import Scale
 from seedscope.figures.marks import Image, Mark, Words
 from seedscope.files.errors import SeedscopeError
-from seedscope.files.names import ReplicaName, in_a_sentence
+from seedscope.files.names import ReplicaName, in_a_sentence, parsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +59,8 @@ class Facts:
         """Read them from what was measured: of one replica, or of several along a dimension ``seed``."""
         experiment = str(measured.attrs["experiment"])
         if "seed" in measured.dims:
-            return cls(experiment, seeds=tuple(int(seed) for seed in measured["seed"].values))
-        replica = measured.attrs["seed"]
-        return cls(experiment, replica if isinstance(replica, str) else int(replica))
+            return cls(experiment, seeds=tuple(int(seed) for seed in measured.coords["seed"].values))
+        return cls(experiment, parsed(str(measured.attrs["seed"])))
 
     def __str__(self) -> str:
         """Return them in the words of a title."""
@@ -136,7 +135,6 @@ class Panel:
         title: above it.
         x: its x axis.
         y: its y axis.
-        top: numbers or names above the panel, at places of its x axis: ticks, names, size and colours of this axis.
         width: inches, without what stands around it.
         height: inches.
         empty: why there is nothing to see, if there is nothing; the marks then do not count.
@@ -145,13 +143,13 @@ class Panel:
         axes: whether axes are drawn; without them x and y still set the limits.
         lines: whether they have lines, or only words, as what fills its panel needs no frame.
         background: its colour.
+        top: numbers or names above the panel, at places of its x axis: ticks, names, size and colours of this axis.
     """
 
     marks: Sequence[Mark] = ()
     title: str = ""
     x: Axis = field(default_factory=Axis)
     y: Axis = field(default_factory=Axis)
-    top: Axis | None = None
     width: float = 4.0
     height: float = 3.0
     empty: str = ""
@@ -160,6 +158,7 @@ class Panel:
     axes: bool = True
     lines: bool = True
     background: str = "none"
+    top: Axis | None = None
 
 
 @dataclass(frozen=True)

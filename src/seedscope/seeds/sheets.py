@@ -143,11 +143,11 @@ def _half_widths(number: Followed, curve: pd.DataFrame, answer: str) -> Panel:
     n = curve["seeds"].to_numpy(float)
     known = curve[curve["realised_mean"].notna()]
     seeds, mean = known["seeds"].to_numpy(float), known["realised_mean"].to_numpy(float)
-    ends = (known[f"realised_{share}_percent"].to_numpy(float) for share in (10, 90))
+    low, high = (known[f"realised_{share}_percent"].to_numpy(float) for share in (10, 90))
     marks: list[Mark] = [
         Band(n, curve["low"].to_numpy(float), curve["high"].to_numpy(float), FOR, 0.15),
         Line(n, curve["expected"].to_numpy(float), FOR, width=1.4, label="expected"),
-        Spans(seeds, *ends),
+        Spans(seeds, low, high),
         Dots(seeds, mean, "black", size=3.5, label="subsets of these"),
         Rule(number.wanted, AGAINST, width=1.1, label="wanted"),
     ]

@@ -63,10 +63,17 @@ class Page:
 class Block(Protocol):
     """A part of the page: its size, what of it lies left of and above its first panel, and how it is put into place."""
 
-    width: float
-    height: float
-    left: float
-    top: float
+    @property
+    def width(self) -> float: ...  # noqa: D102  # as the class says
+
+    @property
+    def height(self) -> float: ...  # noqa: D102
+
+    @property
+    def left(self) -> float: ...  # noqa: D102
+
+    @property
+    def top(self) -> float: ...  # noqa: D102
 
     def place(self, x: float, y: float) -> None:
         """Put it where its left edge is at ``x`` and its top at ``y``."""
@@ -152,21 +159,27 @@ class PanelBlock:
         panel, page = self.panel, self.page
         if not self._hidden[0]:
             axis, (places, words) = panel.x, drawn.ticks(self.ax, panel, "x")
-            slanted = {"rotation": axis.turned, "rotation_mode": "anchor", "ha": "right", "va": "center"}
-            style = {0.0: {}, 90.0: {"rotation": 90}}.get(float(axis.turned), slanted)
+            slanted: dict[str, Any] = {
+                "rotation": axis.turned,
+                "rotation_mode": "anchor",
+                "ha": "right",
+                "va": "center",
+            }
+            plain: dict[float, dict[str, Any]] = {0.0: {}, 90.0: {"rotation": 90}}
+            style = plain.get(float(axis.turned), slanted)
             for index, (place, said) in enumerate(zip(places, words, strict=True)):
-                where = x + place * panel.width, y + panel.height + _TICK - 0.01
-                page.write(*where, said, axis.size, **style, **_emphasis(axis, index))
+                across, down = x + place * panel.width, y + panel.height + _TICK - 0.01
+                page.write(across, down, said, axis.size, **style, **_emphasis(axis, index))
         if not self._hidden[1]:
             axis, (places, words) = panel.y, drawn.ticks(self.ax, panel, "y")
             for index, (place, said) in enumerate(zip(places, words, strict=True)):
-                where = x - _TICK + 0.01, y + (1 - place) * panel.height
+                across, down = x - _TICK + 0.01, y + (1 - place) * panel.height
                 style = {"ha": "right", "va": "center_baseline", "rotation": axis.turned}
-                page.write(*where, said, axis.size, **style, **_emphasis(axis, index))
+                page.write(across, down, said, axis.size, **style, **_emphasis(axis, index))
         if panel.top:
             for index, (place, said) in enumerate(zip(*drawn.ticks(self.ax, panel, "top"), strict=True)):
-                where = x + place * panel.width, y - _PAD / 2
-                page.write(*where, said, panel.top.size, va="bottom", **_emphasis(panel.top, index))
+                across = x + place * panel.width
+                page.write(across, y - _PAD / 2, said, panel.top.size, va="bottom", **_emphasis(panel.top, index))
 
 
 class GridBlock:

@@ -71,7 +71,7 @@ def _measure(values: Values, layers: Sequence[str], name: str) -> Panel:
         _WORDS[name].replace("\n", " "),
         Axis("", range(len(layers)), layers, -0.5, len(layers) - 0.5, size=9),
         Axis(low=0),
-        Axis(ticks=range(len(layers)), names=gains, size=7.5),
+        top=Axis(ticks=range(len(layers)), names=gains, size=7.5),
         width=max(3.0, len(layers)),
         height=1.85,
         empty="" if known else "no seed has a value",

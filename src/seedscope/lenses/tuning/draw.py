@@ -120,7 +120,7 @@ def _panel(layers: dict[str, xr.Dataset], name: str) -> Panel:
         _PANELS[name],
         Axis("", range(len(layers)), list(layers), -0.5, len(layers) - 0.5, turned=45 if crowded else 0, size=9),
         Axis(low=0, high=None if name == "effective_field" else 1.03),
-        Axis(
+        top=Axis(
             ticks=[at for at, _, _ in above],
             names=[words for _, words, _ in above],
             size=7.5,
