@@ -9,9 +9,9 @@ import torch
 
 from benchmarks import Row, seconds
 from seedscope.data.squares import Squares
-from seedscope.lenses.heat_maps import HeatMaps
 from seedscope.lenses.attribution.grad_cam import grad_cam
 from seedscope.lenses.attribution.scores import Scores, laid_out
+from seedscope.lenses.heat_maps import HeatMaps
 from seedscope.models.convnet import ConvNet
 
 _PICTURES, _ROUNDS = 512, 5

@@ -2,7 +2,7 @@
 
 Axes are made first, at their size in inches but anywhere. What their ticks say is then known, each panel's margins
 follow from it, and all are put into their places. matplotlib's own engines (``constrained``, ``tight``,
-``compressed``) draw a figure to lay it out, which takes 1.5 to 2 times as long (``python -m benchmarks figures``).
+``compressed``) draw a figure to lay it out, which takes four times as long or more (``python -m benchmarks figures``).
 """
 
 from __future__ import annotations
