@@ -117,6 +117,11 @@ class Codebase:
         python = ".".join(map(str, sys.version_info[:2]))
         return {"digest": total.hexdigest(), "python": python, **self.libraries.versions(closure.libraries)}
 
+    def imports(self, module: str) -> tuple[str, ...]:
+        """Return the modules, ours or the user's, that a module loads."""
+        file = self.locate(module)
+        return () if file is None else self._imports(module, file)[0]
+
     def locate(self, module: str) -> Path | None:
         """Return the file of a module that is ours or the user's."""
         if module not in self._files:

@@ -43,9 +43,9 @@ def code_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
 
 def closures_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
     """Return the closures that the entries of an experiment's section ``code`` stand for, in the same places."""
+    stages = {stage: _stage(stage, composed, codebase) for stage in _BUILT}
     lenses = composed.settings["lenses"]
     looks = {purpose: {lens: _look(purpose, composed, codebase, lens) for lens in lenses} for purpose in _LOOKING}
-    stages = {stage: _stage(stage, composed, codebase) for stage in _BUILT}
     return {
         **{stage: stages[stage] for stage in ("generate", "train", "dump")},
         "analyze": {"stage": stages["analyze"], "measure": looks["measure"], "draw": looks["draw"]},

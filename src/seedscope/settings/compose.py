@@ -72,7 +72,7 @@ def _checked(plan: Plan, project: Path, codebase: Codebase) -> dict[Path, Conten
             "code": project_code(codebase),
         }
     )
-    _validate(experiments, plan.sweeps, files)
+    _validate(experiments, plan.sweeps, files, codebase)
     return files
 
 
@@ -153,7 +153,9 @@ def _listed(params: Mapping[str, Any], key: str, known: Iterable[str]) -> list[s
     return list(names)
 
 
-def _validate(experiments: Sequence[Composed], sweeps: Sequence[ComposedSweep], files: Mapping[Path, Content]) -> None:
+def _validate(
+    experiments: Sequence[Composed], sweeps: Sequence[ComposedSweep], files: Mapping[Path, Content], codebase: Codebase
+) -> None:
     """Check all settings against what they configure.
 
     Looking at a network means importing it (2 s): what was found right stays right until it changes.
@@ -163,12 +165,15 @@ def _validate(experiments: Sequence[Composed], sweeps: Sequence[ComposedSweep], 
     checked = state_folder() / "checked" / digest_of(content)
     if checked.exists():
         return
+    from seedscope.settings.purposes import check_purposes
     from seedscope.settings.validate import validate
 
     for one in experiments:
         validate(one)
+        check_purposes(one, codebase)
     for sweep in sweeps:
         for value, variant in zip(sweep.values, sweep.variants, strict=True):
             with sweep.named(value):
                 validate(variant)
+                check_purposes(variant, codebase)
     write_text(checked, "")

@@ -1,6 +1,6 @@
 """What DVC hashes for a stage: one number for all that it reads of the composed configuration, its code included.
 
-    stages.<stage> = SHA-256 of the sections that the stage reads, and of its entries in ``code``
+    stages.<stage> = 32 digits of the SHA-256 of the sections that the stage reads, and of its entries in ``code``
 
 DVC copies every hashed value into ``dvc.lock`` and parses that file several times at each start, in pure Python: a
 thousand lines cost a second. The number stands for them; the values stay beside it, and ``dvc params diff`` shows them.
@@ -23,6 +23,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "sweep": ("experiment", "key", "base", "seeds", "variants"),
     "report": ("experiments", "sweeps"),
 }
+_DIGITS = 32  # as many as DVC itself takes of a file, and one line of dvc.lock
 _ALSO = {"train": ("replica",)}  # entries of ``code`` that a stage reads besides its own
 
 
@@ -36,4 +37,4 @@ def _number(stage: str, content: Mapping[str, Any]) -> str:
     sections = {section: content[section] for section in READS[stage]}
     code = {name: content["code"][name] for name in (stage, *_ALSO.get(stage, ()))}
     order = list(content["lenses"]) if "lenses" in READS[stage] else []  # of tables and figures over all lenses
-    return digest_of({"sections": sections, "code": code, "order": order})
+    return digest_of({"sections": sections, "code": code, "order": order})[:_DIGITS]
