@@ -12,6 +12,8 @@ from scipy import stats
 
 from seedscope.activations.dump import dump_replica
 from seedscope.data import pictures
+from seedscope.figures import Facts, panels_of
+from seedscope.figures.renderer.layout import laid_out
 from seedscope.files.arrays import write_dataset
 from seedscope.files.experiment import Experiment
 from seedscope.files.reading import read_json
@@ -23,6 +25,7 @@ from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.frames import Frames
 from seedscope.seeds import comparison
 from seedscope.seeds.comparison import compare_replicas
+from seedscope.seeds.sheets import learning_sheet, numbers_sheet
 
 SEEDS = (1, 2, 4)
 READOUT = {"features": "fc1", "head": "fc2"}
@@ -150,9 +153,9 @@ def test_every_scalar_has_its_mean_and_interval_over_seeds(compared):
 
 def test_what_a_lens_compares_stands_with_its_chance_level(compared):
     overlap = read_json(compared.at.across_metrics)["contribution"]["top2_overlap_centred"]
-    assert set(overlap) == {"mean", "low", "high", "n", "chance", "p"}
+    assert set(overlap) == {"mean", "low", "high", "n", "null", "p"}
     assert overlap["n"] == 3
-    assert 0 < overlap["chance"] < 2
+    assert 0 < overlap["null"] < 2
 
 
 def test_tables_and_figures_lie_where_they_are_looked_for(compared):
@@ -193,10 +196,10 @@ def test_learning_curves_show_validation_where_there_is_one(validated):
     columns = ["epoch", "seed", "train_loss", "train_accuracy", "probe_loss", "probe_accuracy"]
     columns += ["validation_loss", "validation_accuracy"] if validated else []
     curves = pd.DataFrame([[1, 3, *[0.5] * (len(columns) - 2)], [2, 3, *[0.4] * (len(columns) - 2)]], columns=columns)
-    drawing = comparison._learning_figure("toy", curves, [3])
-    for ax in drawing.figure.axes:
-        assert [line.get_linestyle() for line in ax.lines] == ["--", "-", ":"][: 3 if validated else 2]
-    assert ("dotted: validation" in drawing.figure.get_supxlabel()) == validated
+    sheet = learning_sheet(Facts("toy", seeds=(3,)), curves)
+    for panel in panels_of(sheet.body):
+        assert [line.style for line in panel.marks] == ["--", "-", ":"][: 3 if validated else 2]
+    assert ("dotted: validation" in sheet.note) == validated
 
 
 def test_comparing_again_gives_the_same_bytes_and_sweeps_away_old_figures(compared):
@@ -244,8 +247,8 @@ def test_a_scalar_without_any_value_is_said_to_have_none():
     by_seed = {seed: {"mistakes": {"accuracy": 0.5, "share": None}} for seed in ("1", "2")}
     metrics = comparison.over_seeds(by_seed)
     assert metrics["mistakes"]["share"] == {"mean": None, "low": None, "high": None, "n": 0}
-    figure = comparison._metrics_figure("toy", "mistakes", by_seed, metrics["mistakes"]).figure
-    assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [[], ["no value"]]
+    sheet = numbers_sheet(Facts("toy", seeds=(1, 2)), "mistakes", by_seed, metrics["mistakes"])
+    assert [panel.empty for panel in panels_of(sheet.body)] == ["", "no value"]
 
 
 def test_replicas_without_an_epoch_are_compared_too(analyzed):
@@ -258,8 +261,8 @@ def test_replicas_without_an_epoch_are_compared_too(analyzed):
         for seed in SEEDS:
             write_text(at.history(seed), HISTORY.format(seed))
     assert pd.read_csv(at.learning).empty
-    figure = comparison._learning_figure("toy", pd.read_csv(at.across_seeds / "learning_curves.csv"), SEEDS).figure
-    assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["no epoch was trained"]] * 2
+    sheet = learning_sheet(Facts("toy", seeds=SEEDS), pd.read_csv(at.across_seeds / "learning_curves.csv"))
+    assert [panel.empty for panel in panels_of(sheet.body)] == ["no epoch was trained"] * 2
     assert (at.across_seeds / "learning_curves.png").exists()
 
 
@@ -269,12 +272,12 @@ def test_the_names_of_many_seeds_do_not_run_into_each_other(n):
     names = ["a", "largest_other_class_share_shuffled_within_the_class", *"bcdefg"]
     by_seed = {str(100 + seed): {"mistakes": {name: rng.random() for name in names}} for seed in range(n)}
     found = comparison.over_seeds(by_seed)["mistakes"]
-    figure = comparison._metrics_figure("toy", "mistakes", by_seed, found).figure
+    sheet = numbers_sheet(Facts("toy", seeds=tuple(range(100, 100 + n))), "mistakes", by_seed, found)
+    figure = laid_out(sheet.heading, "", sheet.body)[0].figure
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    for ax in figure.axes:
-        boxes = sorted(label.get_window_extent(renderer).intervalx.tolist() for label in ax.get_xticklabels())
-        assert len(boxes) >= min(n, 6)
-        assert all(a[1] < b[0] for a, b in pairwise(boxes))
+    seeds = [text for text in figure.texts if text.get_text() in by_seed]
+    assert len(seeds) >= len(names) * min(n, 6)
+    boxes = [text.get_window_extent(renderer) for text in seeds]
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
     titles = [ax.title.get_window_extent(renderer) for ax in figure.axes]
     assert not any(one.overlaps(other) for one, other in combinations(titles, 2))
