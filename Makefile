@@ -7,12 +7,13 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro quick ui test lint bench readme clean
+.PHONY: help setup repro quick ui test test-kills lint bench readme clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make quick   the same pipeline on a small setting, in .quick/"
 	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
+	@echo "make test-kills  kill every stage at 30 random moments or more (make test: at a dozen)"
 	@echo "make lint    formatting, lint, types, and who may import whom"
 	@echo "make bench   the measurements behind every figure in README.md"
 	@echo "make readme  the numbers in README.md, from the measurements"
@@ -50,6 +51,9 @@ ui: setup
 
 test: setup
 	python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-kills: setup
+	SEEDSCOPE_TEST_KILLS=30 python -m pytest -n 2 -rP tests/pipeline/test_killed.py tests/tracking/test_killed.py
 
 lint: setup
 	ruff format --check .

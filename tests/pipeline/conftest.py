@@ -1,29 +1,51 @@
-"""A copy of the project in a folder of its own, in which a test runs real stages."""
+"""A copy of the project in a folder of its own, in which a test runs real stages.
+
+The whole pipeline runs once for all tests (also where several processes share them); each gets a copy of what came.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
+
+from seedscope.tracking.database import settle
 
 ROOT = Path(__file__).resolve().parents[2]
+# Squares in 2×2 cells: of four classes there are half as many figures as of ten.
 TINY = {
     "experiments": ["digits_tiny"],
     "seeds": [0, 1],
     "sweeps": [],
     "digits_tiny": {
-        "data": {"n_train": 300, "n_probe": 200},
+        "data": "squares",
+        "data.n_train": 300,
+        "data.n_probe": 200,
+        "data.size": 8,
+        "data.side": 3,
+        "data.grid": 2,
+        "model": {"classes": 4},
         "train": {"epochs": 3},
         "lenses": {"mistakes": {"shown": 2}},
     },
 }
+STAGES = [
+    "compose",
+    *(f"{stage}@digits_tiny" for stage in ("generate", "train", "dump", "analyze", "compare")),
+    "report",
+    "track",
+]
 
 
 @dataclass(frozen=True)
@@ -109,30 +131,68 @@ def copy_of_the_project(path: Path) -> Project:
     return project
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A project in which the whole pipeline has run once on the tiny setting, and how long each stage took, seconds."""
+
+    path: Path
+    took: dict[str, float]
+
+    def copy(self, path: Path) -> Project:
+        """Return a copy of it in ``path``: there is nothing to do."""
+        shutil.copytree(self.path, path, symlinks=True)
+        settle(path / "mlflow.db")
+        return Project(path)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Prepared:
+    """Return the project that all tests share, and that none changes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+    with FileLock(folder / "prepared.lock"):
+        if not (folder / "took.json").exists():
+            shutil.rmtree(folder / "prepared", ignore_errors=True)  # another process failed here
+            copy = copy_of_the_project(folder / "prepared")
+            took = timed(copy)
+            assert list(took) == STAGES
+            copy.commit()
+            (folder / "took.json").write_text(json.dumps(took))
+        return Prepared(folder / "prepared", json.loads((folder / "took.json").read_text()))
+
+
+def timed(project: Project) -> dict[str, float]:
+    """Run ``dvc repro`` and return how long each stage took, seconds."""
+    began: dict[str, float] = {}
+    said = []
+    command = ["dvc", "repro"]
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        env=surroundings(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            began |= {stage: time.monotonic() for stage in ran(line)}
+    assert process.returncode == 0, "".join(said)
+    moments = [*began.values(), time.monotonic()]
+    return {stage: after - before for stage, before, after in zip(began, moments, moments[1:], strict=False)}
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a copy in which the whole pipeline has run once on the tiny setting."""
-    copy = copy_of_the_project(tmp_path_factory.mktemp("pipeline") / "project")
-    assert copy.repro() == [
-        "compose",
-        "generate@digits_tiny",
-        "train@digits_tiny",
-        "dump@digits_tiny",
-        "analyze@digits_tiny",
-        "compare@digits_tiny",
-        "report",
-        "track",
-    ]
-    copy.commit()
-    return copy
+def project(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a copy of the prepared project for the tests of a file."""
+    return prepared.copy(tmp_path_factory.mktemp("pipeline") / "project")
 
 
 @pytest.fixture
-def settled(project: Project) -> Project:
-    """Return the project with the tiny setting reproduced, whatever the test before did."""
-    project.params()
-    project.repro()
-    return project
+def settled(prepared: Prepared, tmp_path: Path) -> Project:
+    """Return a copy of the prepared project for one test."""
+    return prepared.copy(tmp_path / "project")
 
 
 def outs(project: Project) -> dict[str, str]:

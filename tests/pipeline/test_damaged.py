@@ -19,7 +19,7 @@ from pipeline import stage
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.writing import write_json
 
-from .conftest import ROOT, TINY, Project, copy_of_the_project, outs, surroundings
+from .conftest import ROOT, TINY, Project, outs, surroundings
 
 NAME = "digits_tiny"
 RUNS, FIGURES, METRICS = f"runs/{NAME}", f"reports/figures/{NAME}", f"reports/metrics/{NAME}"
@@ -51,14 +51,10 @@ def run(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which every stage but ``track`` has run."""
-    project = copy_of_the_project(tmp_path_factory.mktemp("whole") / "project")
-    project.params(
-        seeds=[1],
-        engine={"workers": 1},
-        digits_tiny={**TINY["digits_tiny"], "lenses": {"mistakes": None, "dominance": None}},
-    )
+def whole(project: Project) -> Path:
+    """Return a folder in which every stage but ``track`` has run for one seed."""
+    lenses = {"mistakes": None, "dominance": None}
+    project.params(seeds=[1], engine={"workers": 1}, digits_tiny={**TINY["digits_tiny"], "lenses": lenses})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.path)
         patch.delenv("DVC_ROOT", raising=False)

@@ -22,7 +22,7 @@ from .conftest import Project, copy_of_the_project, outs
 TOY = """# @package _global_
 defaults:
   - /lens@lenses.feature_maps: feature_maps
-  - override /data: digits
+  - override /data: squares
   - override /model: digits_mlp
   - override /weights: file
 
@@ -32,13 +32,14 @@ weights: {file: toy.safetensors}
 readout: {features: fc1, head: fc2}
 dump: {layers: {fc1: probe}}
 lenses: {feature_maps: null, space: null}
-data: {n_train: 100, n_probe: 120}
+data: {n_train: 100, n_probe: 120, size: 8, side: 3, grid: 2}
+model: {classes: 4}
 """
 
 
 def write_toy(folder: Path, seed: int = 3) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
-    weights = Perceptron((1, 8, 8), 10, (32,)).state_dict()
+    weights = Perceptron((1, 8, 8), 4, (32,)).state_dict()
     save_file(weights, folder / "toy.safetensors")
     return weights
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-import pytest
-
-from .conftest import TINY, Project, copy_of_the_project, outs, ran
+from .conftest import TINY, Project, outs, ran
 
 DIVERGING = """# @package _global_
 defaults:
@@ -17,34 +15,26 @@ experiment: diverging
 """
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a copy of its own, reproduced once on the tiny setting."""
-    project = copy_of_the_project(tmp_path_factory.mktemp("isolation") / "project")
-    project.repro()
-    return project
-
-
-def test_one_worker_and_another_order_of_seeds_give_the_same_bytes(own: Project) -> None:
-    before = outs(own)
-    own.params(seeds=[1, 0], engine={"workers": 1})
-    shutil.rmtree(own.path / ".replicas")
-    said = own.run("dvc", "repro", "--force", "--no-run-cache")
+def test_another_folder_one_worker_and_another_order_of_seeds_give_the_same_bytes(settled: Project) -> None:
+    before = outs(settled)  # made elsewhere, and copied
+    settled.params(seeds=[1, 0], engine={"workers": 1})
+    shutil.rmtree(settled.path / ".replicas")
+    said = settled.run("dvc", "repro", "--force", "--no-run-cache")
     assert "trained 2 of 2 seeds" in said
     assert "made 8 of 8 looks" in said
-    after = outs(own)
+    after = outs(settled)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == ["runs/configs/digits_tiny.json"]
 
 
-def test_an_experiment_that_fails_does_not_stop_the_others(own: Project) -> None:
-    (own.path / "conf/experiment/diverging.yaml").write_text(DIVERGING)
-    own.params(
+def test_an_experiment_that_fails_does_not_stop_the_others(settled: Project) -> None:
+    (settled.path / "conf/experiment/diverging.yaml").write_text(DIVERGING)
+    settled.params(
         experiments=["diverging", "digits_tiny"],
         diverging={**TINY["digits_tiny"], "train": {"epochs": 1, "learning_rate": 1e30}},
         digits_tiny={**TINY["digits_tiny"], "train": {"epochs": 1}},
     )
-    said = own.run("dvc", "repro", "--keep-going", expect=255)
+    said = settled.run("dvc", "repro", "--keep-going", expect=255)
     stages = ran(said)
     assert "lower train.learning_rate" in said
     assert "Traceback" not in said
@@ -52,9 +42,11 @@ def test_an_experiment_that_fails_does_not_stop_the_others(own: Project) -> None
         f"{stage}@digits_tiny" for stage in ("train", "dump", "analyze", "compare")
     ]
     assert not {"report", "track", "dump@diverging"} & set(stages)  # DVC leaves out what a failed stage feeds
-    metrics = json.loads((own.path / "reports/metrics/digits_tiny.seeds.json").read_text())
+    metrics = json.loads((settled.path / "reports/metrics/digits_tiny.seeds.json").read_text())
     assert list(metrics) == ["0", "1"]
     # What README says to type next: the site and MLflow then show the one, and say that the other is missing.
-    assert ran(own.run("dvc", "repro", "--single-item", "report", "track")) == ["report", "track"]
-    assert "missing" in (own.path / "reports/site/diverging/index.html").read_text().lower()
-    assert "seeds/1" in "".join(page.read_text() for page in (own.path / "reports/site/digits_tiny").rglob("*.html"))
+    assert ran(settled.run("dvc", "repro", "--single-item", "report", "track")) == ["report", "track"]
+    assert "missing" in (settled.path / "reports/site/diverging/index.html").read_text().lower()
+    assert "seeds/1" in "".join(
+        page.read_text() for page in (settled.path / "reports/site/digits_tiny").rglob("*.html")
+    )

@@ -1,6 +1,6 @@
 """Processes that are killed half-way, and two at once.
 
-With another ``SEEDSCOPE_TEST_CHANCE`` they are killed at other steps.
+With another ``SEEDSCOPE_TEST_CHANCE`` they are killed at other steps, with a larger ``SEEDSCOPE_TEST_KILLS`` at more.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json
 from seedscope.tracking import publish
 from seedscope.tracking import runs as tracked_runs
+from tests.chance import KILLS, SEED
 from tests.tracking.toy import CURRENT, PUBLISH, artifacts, in_process, redraw, retrain, runs, shown, with_config
 
-CHANCE = random.Random(os.environ.get("SEEDSCOPE_TEST_CHANCE", "0"))
+CHANCE = random.Random(SEED)
 CREATING = ("create_experiment", "create_run", "log_batch", "log_artifact", "log_artifacts", "log_image", "log_inputs")
 CHANGING = ("download_artifacts", "update_run", "set_tag", "delete_tag")
 
@@ -71,8 +72,8 @@ def publish_and_die(step: int) -> None:
 
 
 def some_of(steps: int) -> list[int]:
-    """The first step, the last, and four between."""
-    return [0, steps - 1, *CHANCE.sample(range(1, steps - 1), 4)]
+    """The first step, the last, and some between."""
+    return [0, steps - 1, *CHANCE.sample(range(1, steps - 1), KILLS // 12)]
 
 
 def test_killed_anywhere_and_run_again_is_as_if_it_had_not_been_killed(

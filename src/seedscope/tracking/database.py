@@ -90,11 +90,9 @@ class Receipt:
 
 
 def read_receipt(destination: Destination) -> Receipt:
-    """Return the receipt of a database; one that is missing, damaged or from elsewhere counts as empty."""
+    """Return the receipt of a database; one that is missing or damaged counts as empty."""
     try:
         content = read_json(destination.receipt)
-        if content["database"] != str(destination.file):
-            return Receipt()
         return Receipt([Entry(**entry) for entry in content["runs"]], content["digests"])
     except (SeedscopeError, KeyError, TypeError):
         return Receipt()
@@ -103,7 +101,7 @@ def read_receipt(destination: Destination) -> Receipt:
 def write_receipt(destination: Destination, receipt: Receipt) -> None:
     """Write the receipt of a database."""
     runs = [asdict(entry) for entry in receipt.entries]
-    write_json(destination.receipt, {"database": str(destination.file), "runs": runs, "digests": receipt.digests})
+    write_json(destination.receipt, {"runs": runs, "digests": receipt.digests})
 
 
 def update_receipt(destination: Destination, shown: Sequence[Entry], found: Found, digests: Digests) -> None:
@@ -152,11 +150,13 @@ def _shown_in_file(file: Path) -> set[tuple[str, str]]:
     """Return (run, analysis) of an SQLite database where the artifacts are there; nothing if it cannot be read."""
     query = (
         "SELECT run_uuid, value, artifact_uri FROM runs JOIN tags USING (run_uuid) "
-        "WHERE lifecycle_stage = 'active' AND key = 'seedscope.analysis'"
+        "WHERE lifecycle_stage = 'active' AND key = 'seedscope.analysis' "
+        "AND NOT EXISTS (SELECT 1 FROM experiment_tags WHERE key = ? AND value != ?)"  # not settled where it is now
     )
     try:
         with contextlib.closing(opened(file, "ro")) as connection:
-            return {(run, analysis) for run, analysis, artifacts in connection.execute(query) if _is_there(artifacts)}
+            shown = connection.execute(query, [PLACE, str(file)])
+            return {(run, analysis) for run, analysis, artifacts in shown if _is_there(artifacts)}
     except sqlite3.Error:
         return set()  # why, the way through MLflow says
 
