@@ -137,6 +137,18 @@ def test_panels_that_share_an_axis_have_the_same_limits_and_name_it_at_the_borde
     assert [text.get_text() for text in figure.texts].count("votes") == 1
 
 
+def test_numbers_above_a_panel_stand_over_their_places_and_below_its_title():
+    top = Axis(ticks=[0, 4, 9], names=["first", "second", "out of view"], coloured={1: "#0072B2"})
+    panel = Panel([Line([0, 4], [0, 1])], "title", Axis(low=0, high=4), Axis(low=0, high=1), top=top)
+    _, figure = axes_of(panel)
+    said = {text.get_text(): text for text in figure.texts}
+    where = figure.axes[0].get_position()
+    assert "out of view" not in said
+    assert [said[words].get_position()[0] for words in ("first", "second")] == pytest.approx([where.x0, where.x1])
+    assert where.y1 < said["first"].get_position()[1] < said["title"].get_position()[1]
+    assert (said["first"].get_color(), said["second"].get_color()) == ("black", "#0072B2")
+
+
 def test_words_are_written_as_they_are_and_none_is_cut(tmp_path):
     said = "a_b $x^2$ {c} 100 %"
     body = Panel([Words(0.5, 0.5, said)], said, Axis(said, [0, 1], [said, said]), Axis(said), key=Key("right"))

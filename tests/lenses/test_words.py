@@ -17,8 +17,8 @@ from seedscope.lenses import Network, Replica
 from seedscope.lenses.words import Words, rule
 from seedscope.lenses.words.null import permute
 from seedscope.lenses.words.responses import answers, preferred_hue, view_of
-from seedscope.lenses.words.rule import COLOUR, EDGE, NONE, SILENT, SPOT
 from seedscope.lenses.words.stimuli import HUES, colour, periods, rings
+from seedscope.lenses.words.vocabulary import COLOUR, EDGE, NAMES, NONE, SILENT, SPOT, WORDS, counted, shares
 from seedscope.models.convnet import ConvNet
 from seedscope.models.vgg16 import Vgg16
 from tests.lenses.networks import frames_of
@@ -364,11 +364,11 @@ def test_the_null_keeps_each_filters_weights_and_takes_away_their_order():
 
 def test_random_filters_rarely_have_a_word_for_a_spot_or_a_colour(given):
     measured = conv(given([noise(seed)[:, 3:6, 3:6] for seed in range(200)]))
-    counts = rule.counted(measured.answer.values)
+    counts = counted(measured.answer.values)
     assert counts[SPOT] + counts[COLOUR] <= 10
     assert counts[EDGE] < 60  # a 3×3 kernel prefers some orientation: so its null stands beside it
     assert int(measured.null_count.sum()) == 200
-    share, null = rule.shares(measured)
+    share, null = shares(measured)
     np.testing.assert_allclose(share, null, atol=0.08)  # permuted, noise is noise
 
 
@@ -400,9 +400,8 @@ def test_layers_of_all_sizes_are_drawn_readably(look, planted, kernels, figure, 
     assert set(seen.sheets) == {"what_channels_answer_to", "conv_words", "conv_tuning_curves"}, figure
     answer = answered(seen.measured["conv"])
     table = seen.sheets["what_channels_answer_to"].table
-    assert table.word.tolist() == [rule.WORDS[word] for word in answer]
-    shares = [seen.summary[f"conv_{name}"] for name in rule.NAMES if f"conv_{name}" in seen.summary]
-    assert sum(shares) == pytest.approx(1)
+    assert table.word.tolist() == [WORDS[word] for word in answer]
+    assert sum(seen.summary.get(f"conv_{name}", 0) for name in NAMES) == pytest.approx(1)
     words = seen.sheets["conv_words"]
     (page,) = panels_of(words.body)
     assert max(page.width, page.height) < 14

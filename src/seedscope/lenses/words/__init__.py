@@ -79,9 +79,9 @@ class Words:
     def measure(self, replica: Replica) -> xr.DataTree:
         """Return of each layer, as a group, the word of every channel, the numbers that decided it, and its curves.
 
-        ``answer`` (channel) is an index into :data:`.rule.WORDS`, ``met`` (channel, word) the numbers. ``null_count``
-        (answer_of_null): filters of the null by word, ``null_deviation`` (word). ``kernel`` (channel, colour, y, x) of
-        layers that see the picture itself.
+        ``answer`` (channel) is an index into :data:`.vocabulary.WORDS`, ``met`` (channel, word) the numbers.
+        ``null_count`` (answer_of_null): filters of the null by word, ``null_deviation`` (word). ``kernel`` (channel,
+        colour, y, x) of layers that see the picture itself.
         """
         from seedscope.lenses.words.measure import measure
 
@@ -89,7 +89,7 @@ class Words:
 
     def summarize(self, measured: xr.DataTree) -> dict[str, float]:
         """Return the share of each word in each layer, that in the null, and what training added."""
-        from seedscope.lenses.words.rule import summarize
+        from seedscope.lenses.words.vocabulary import summarize
 
         return summarize(measured)
 

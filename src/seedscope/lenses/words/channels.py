@@ -12,9 +12,9 @@ import numpy as np
 
 from seedscope.figures import Facts, Image, Mark, Panel, Shapes, Sheet, Strokes, Words, board, box, disc
 from seedscope.figures.marks import Colours
-from seedscope.lenses.words.rule import COLOUR, EDGE, NONE, PLURAL, SPOT, in_words, known_words, shares
 from seedscope.lenses.words.shares import null_in_words
 from seedscope.lenses.words.stimuli import colour
+from seedscope.lenses.words.vocabulary import COLOUR, EDGE, NONE, PLURAL, SPOT, in_words, known_words, shares
 
 if TYPE_CHECKING:
     import xarray as xr

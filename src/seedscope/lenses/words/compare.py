@@ -14,8 +14,8 @@ import numpy as np
 from seedscope.figures import Facts, Sheet
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.words.rule import NAMES, WORDS, known_words, summarize
 from seedscope.lenses.words.shares import share_rows
+from seedscope.lenses.words.vocabulary import NAMES, WORDS, known_words, summarize
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -21,8 +21,8 @@ from seedscope.figures import (
     Sheet,
 )
 from seedscope.figures.marks import Colours
-from seedscope.lenses.words.rule import COLOUR, EDGE, NONE, PLURAL, SPOT, in_words, known_words
 from seedscope.lenses.words.stimuli import colour
+from seedscope.lenses.words.vocabulary import COLOUR, EDGE, NONE, PLURAL, SPOT, in_words, known_words
 
 if TYPE_CHECKING:
     import pandas as pd

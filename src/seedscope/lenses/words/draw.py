@@ -10,8 +10,8 @@ import numpy as np
 from seedscope.figures import Facts, Sheet
 from seedscope.lenses.words.channels import channels
 from seedscope.lenses.words.curves import tuning_curves
-from seedscope.lenses.words.rule import MET, WORDS, in_words, known_words, shares
 from seedscope.lenses.words.shares import null_in_words, share_rows
+from seedscope.lenses.words.vocabulary import MET, WORDS, in_words, known_words, shares
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,10 @@ from seedscope.activations.receptive_field import sees_the_picture
 from seedscope.formulas.gratings import ORIENTATIONS
 from seedscope.lenses.replica import Replica
 from seedscope.lenses.words import rule
-from seedscope.lenses.words.null import PERMUTED, UNTRAINED, networks_needed, permute
+from seedscope.lenses.words.null import networks_needed, permute
 from seedscope.lenses.words.responses import Answers, View, answers, curves, view_of
 from seedscope.lenses.words.stimuli import HUES
+from seedscope.lenses.words.vocabulary import MET, PERMUTED, UNTRAINED, WORDS, counted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,14 +65,14 @@ def _of_layer(found: Answers, null: Sequence[Answers], view: View) -> xr.Dataset
     return xr.Dataset(
         {
             **{name: (("channel", *_INNER.get(name, ())), values) for name, values in of_channel.items()},
-            "null_count": ("answer_of_null", rule.counted(rule.words(pooled, quiet, deviation))),
+            "null_count": ("answer_of_null", counted(rule.words(pooled, quiet, deviation))),
             "null_deviation": ("word", deviation),
             "receptive_field": ("axis", np.array(view.field.size)),
         },
         {
             "channel": np.arange(found.channels),
-            "word": list(rule.MET),
-            "answer_of_null": list(rule.WORDS),
+            "word": list(MET),
+            "answer_of_null": list(WORDS),
             "orientation": ORIENTATIONS,
             "polarity": ["bright", "dark"],
             "period": found.periods,

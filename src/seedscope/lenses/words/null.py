@@ -9,7 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import nn
 
-UNTRAINED, PERMUTED = "untrained", "permuted"
 _FILTERS = 200  # of a layer
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from seedscope.figures import FOR, NEUTRAL, Grid
 from seedscope.figures.dots import Source, dot_rows
-from seedscope.lenses.words.null import PERMUTED
-from seedscope.lenses.words.rule import PLURAL, WORDS, known_words
+from seedscope.lenses.words.vocabulary import PERMUTED, PLURAL, WORDS, known_words
 
 if TYPE_CHECKING:
     import pandas as pd
