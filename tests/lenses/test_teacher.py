@@ -151,9 +151,12 @@ def test_a_step_of_gradient_descent_on_one_picture_goes_straight_to_the_teacher(
 
 
 def test_training_closes_in_on_the_teacher_and_follows_that_of_the_class(look):
-    summary = look(LENS, trained_replica(n=120, epochs=20), draw=None).summary
+    seen = look(LENS, trained_replica(n=120, epochs=20), draw=None)
+    summary = seen.summary
     assert summary["fc1_distance_training"] < 0.5 * summary["fc1_distance_training_at_start"]
     assert summary["fc1_followed_training"] > summary["fc1_followed_training_null_shuffled"] + 0.1
+    followed = seen.measured["fc1"].followed.sel(pictures="training", version="post", shuffle="none")
+    assert summary["fc1_followed_training"] == np.nanmean(followed)  # the article's version, which is ``post``
     assert summary["sign_agreement"] > summary["sign_agreement_null_shuffled"] + 0.1
     assert summary["fc1_zeros"] == 0
 

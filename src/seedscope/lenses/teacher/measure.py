@@ -52,7 +52,7 @@ def summarize(measured: xr.DataTree) -> dict[str, float]:
             summary[f"{layer}_distance_{pictures}"] = float(post.distance[-1])
             summary[f"{layer}_distance_{pictures}_at_start"] = float(post.distance[0])
             for shuffle, null in (("none", ""), ("all", "_null_shuffled"), ("class", "_null_shuffled_within_class")):
-                cosine = own.followed.sel(pictures=pictures, shuffle=shuffle).values
+                cosine = post.followed.sel(shuffle=shuffle).values
                 known = cosine[~np.isnan(cosine)]
                 value = float(known.mean()) if len(known) else float("nan")
                 summary[f"{layer}_followed_{pictures}{null}"] = value
