@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,19 @@ def imported_with(modules, library):
     return done.stdout == "True\n"
 
 
-@pytest.mark.xfail(reason="not every lens declares its drawings yet", strict=False)
 def test_no_lens_imports_matplotlib():
     assert len(LENSES) >= 17
     assert not imported_with(["seedscope.lenses", *LENSES], "matplotlib")
+
+
+@pytest.mark.parametrize("data_set", ["folders", "squares"])
+def test_what_lenses_draw_and_compare_brings_no_data_set_with_it(data_set):
+    parts = [f"{lens}.{part}" for lens in LENSES for part in ("draw", "compare")]
+    there = [
+        part for part in parts if find_spec(part.rpartition(".")[0]).submodule_search_locations and find_spec(part)
+    ]
+    assert "seedscope.lenses.heat_maps.compare" in there
+    assert not imported_with([*LENSES, *there], f"seedscope.data.{data_set}")
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "pandas", "xarray", "torch"])

@@ -186,5 +186,5 @@ def test_training_reaches_what_decides_about_bits_and_no_lens() -> None:
     found = Codebase.at(REPOSITORY, REPOSITORY / ".replicas").closure(["seedscope.replicas.training"]).files
     assert {"seedscope", "seedscope.replicas.streams", "seedscope.files.writing"} <= found.keys()
     assert all(file.is_relative_to(PACKAGE_ROOT) for file in found.values())
-    rooms = ("seedscope.lenses", "seedscope.drawing", "seedscope.figures", "seedscope.report", "seedscope.settings")
+    rooms = ("seedscope.lenses", "seedscope.figures", "seedscope.report", "seedscope.settings")
     assert not any(name.startswith(rooms) for name in found)
