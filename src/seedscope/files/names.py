@@ -24,10 +24,15 @@ from typing import Final, Literal
 ReplicaName = int | Literal["given"]
 GIVEN: Final = "given"
 
-# Keys of params.yaml; folders and files that lie beside those of the experiments; and entries of the metrics, which
-# stand beside those of the lenses.
+# Keys of params.yaml; folders and files that lie beside those of the experiments; entries of the metrics, which stand
+# beside those of the lenses; and what DVC calls the values of a matrix.
 RESERVED = frozenset(
-    {"experiments", "sweeps", "seeds", "engine", "store", "configs", "project", GIVEN, "training", "seeds_needed"}
+    {
+        *("experiments", "sweeps", "seeds", "engine", "store"),
+        *("configs", "project"),
+        *(GIVEN, "training", "seeds_needed"),
+        *("item", "key"),
+    }
 )
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?")
 

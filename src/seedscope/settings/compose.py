@@ -1,6 +1,6 @@
 """Compose every experiment and sweep of ``params.yaml``, and refuse what is wrong before anything runs.
 
-    params.yaml: experiments  →  runs/configs/<experiment>.json           (:mod:`seedscope.settings.experiment`)
+    params.yaml: experiments  →  runs/configs/<experiment>.json           (:mod:`seedscope.settings.one_experiment`)
     params.yaml: sweeps       →  runs/configs/<experiment>-<sweep>.json   (:mod:`seedscope.settings.sweeps`)
     both lists                →  runs/configs/project.json
 
@@ -22,7 +22,7 @@ from seedscope.files.paths import PACKAGE_ROOT, Artifacts, SweepArtifacts, confi
 from seedscope.files.writing import write_text
 from seedscope.settings.closure import Codebase
 from seedscope.settings.code import code_of, project_code, sweep_code, variant_code
-from seedscope.settings.experiment import SHARED, resolved, written
+from seedscope.settings.one_experiment import SHARED, resolved, written
 from seedscope.settings.inputs import identified, inputs
 from seedscope.settings.kept import KeptPlan, Plan
 from seedscope.settings.libraries import installed_version

@@ -19,7 +19,7 @@ from typing import Any
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
 from seedscope.files.names import name_problem
-from seedscope.settings.experiment import SWEEP, resolved, written
+from seedscope.settings.one_experiment import SWEEP, resolved, written
 from seedscope.settings.said import Composed, Said, block, dotted, leaves, merged, read_yaml
 
 _SWEPT = ("data", "model", "train", "dump", "readout", "lenses")  # sections in which variants may differ

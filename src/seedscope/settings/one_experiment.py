@@ -60,7 +60,7 @@ def written(name: str, params: Mapping[str, Any], project: Path) -> Composed:
 def resolved(unresolved: Composed) -> Composed:
     """Return what was :func:`written` with references resolved.
 
-    Every mistake of composition itself is refused here. The block ``sweep`` is left out: it says how variants
+    Every mistake in the files themselves is refused here. The block ``sweep`` is left out: it says how variants
     differ from the experiment, and changes nothing of the experiment.
     """
     own = {key: value for key, value in unresolved.settings.items() if key != SWEEP}
