@@ -17,15 +17,15 @@ from typing import Any
 
 from seedscope.files.digests import digest, digest_of
 from seedscope.files.errors import SeedscopeError, did_you_mean
-from seedscope.files.names import name_problem
 from seedscope.files.paths import PACKAGE_ROOT, Artifacts, SweepArtifacts, configs, project_config, state_folder
 from seedscope.files.writing import write_text
 from seedscope.settings.closure import Codebase
 from seedscope.settings.code import code_of, project_code, sweep_code, variant_code
-from seedscope.settings.one_experiment import SHARED, resolved, written
 from seedscope.settings.inputs import identified, inputs
 from seedscope.settings.kept import KeptPlan, Plan
 from seedscope.settings.libraries import installed_version
+from seedscope.settings.names import name_problem
+from seedscope.settings.one_experiment import SHARED, resolved, written
 from seedscope.settings.said import PARAMS, Composed, read_yaml
 from seedscope.settings.stages import stage_numbers
 from seedscope.settings.sweeps import ComposedSweep, check_sweeps, compose_sweep, declared_sweeps, folder

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
-from seedscope.files.names import GIVEN, name_problem
+from seedscope.files.names import GIVEN
+from seedscope.settings.names import name_problem
 from seedscope.settings.said import (
     PARAMS,
     Composed,

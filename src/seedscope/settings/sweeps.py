@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
-from seedscope.files.names import name_problem
+from seedscope.settings.names import name_problem
 from seedscope.settings.one_experiment import SWEEP, resolved, written
 from seedscope.settings.said import Composed, Said, block, dotted, leaves, merged, read_yaml
 
