@@ -1,8 +1,8 @@
 """The rule for names that users give: to experiments, sweeps and lenses.
 
-A name becomes the name of files, of DVC's stages and commands, of keys and of MLflow's tags. So one rule holds for all:
-1 to 64 letters and digits (ASCII), with ``_``, ``-`` and ``.`` inside; no word that has a meaning of its own; and no two
-of a kind that differ in case alone, which is one file on some machines.
+A name becomes the name of files, of DVC's stages and commands, of keys and of MLflow's tags. So one rule holds for
+all: 1 to 64 letters and digits (ASCII), with ``_``, ``-`` and ``.`` inside; no word that has a meaning of its own; and
+no two of a kind that differ in case alone, which is one file on some machines.
 """
 
 from __future__ import annotations
