@@ -1,6 +1,6 @@
 """Run every benchmark, print one table, write ``benchmarks/results.csv``.
 
-``python -m benchmarks generator training`` runs some of them and writes nothing.
+``python -m benchmarks generator training`` runs some of them and writes their rows only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch start: e
 
 from benchmarks import Row
 
-ALL = ("generator", "training", "filters", "heat_maps", "figures", "seeds", "pipeline", "growth")
+ALL = ("generator", "training", "filters", "heat_maps", "figures", "seeds", "settled", "pipeline", "growth")
 
 
 def main(names: list[str]) -> None:
@@ -29,13 +29,20 @@ def main(names: list[str]) -> None:
     for row in rows:
         low, high = (f"{v:>10.4g}" if v is not None else f"{'':>10}" for v in (row.low, row.high))
         print(f"{row.name:{width}}  {row.value:>10.4g}  {low}  {high}  {row.runs:>4}  {row.unit:<10}  {row.asked}")
-    if not names:
-        with (Path(__file__).parent / "results.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["figure", "median", "min", "max", "runs", "unit", "asked"])
-            for row in rows:
-                values = [f"{v:.4g}" if v is not None else "" for v in (row.value, row.low, row.high)]
-                writer.writerow([row.name, *values, row.runs, row.unit, row.asked])
+    _write(rows, whole=not names)
+
+
+def _write(rows: list[Row], *, whole: bool) -> None:
+    """Write the rows to ``results.csv``; where they are not all of them, in place of their like."""
+    path = Path(__file__).parent / "results.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *before = list(csv.reader(file))
+    written = {} if whole else {row[0]: row for row in before}
+    for row in rows:
+        values = [f"{v:.4g}" if v is not None else "" for v in (row.value, row.low, row.high)]
+        written[row.name] = [row.name, *values, str(row.runs), row.unit, row.asked]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *written.values()])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Memory is the proportional set size of the stage with all its worker processes, 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -40,19 +39,17 @@ STAGES = ("compose", "generate", "train", "dump", "analyze", "compare", "report"
 
 
 def measure() -> list[Row]:
-    """Run squares from nothing, again with nothing to do, then stage by stage; at last all default experiments."""
+    """Run squares from nothing, then stage by stage; at last all default experiments."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
         defaults = yaml.safe_load((project / "params.yaml").read_text())
         choose(project, experiments=["squares"])
         whole = seconds(lambda: run(project, "dvc", "repro"))
-        settled = [seconds(lambda: run(project, "dvc", "repro")) for _ in range(5)]
         shown = (project / "reports/figures/squares/seeds").rglob("*")
         figures = sum(1 for path in shown if path.suffix in (".png", ".gif"))
         rows = [
             Row("dvc repro, from nothing", whole, "s"),
-            Row.of("dvc repro, nothing to do", settled, "s", "≤ 2"),
         ]
         training, looking = map(float, run(project, sys.executable, "-c", _ONE).split())
         workers = min(os.cpu_count() or 1, 5)
@@ -82,15 +79,11 @@ def measure() -> list[Row]:
         all_of_it = ("runs", "reports", ".replicas", ".dvc/cache", "mlartifacts", "mlflow.db")
         rows.append(Row("disk use of squares, all in all", sum(_size(project / one) for one in all_of_it), "MB"))
         rows.append(Row("size of .replicas", _size(project / ".replicas"), "MB"))
-        quick = seconds(lambda: _run_quick(project))
-        rows.append(Row("make quick, environment set up", quick, "s", "≤ 45"))
     with tempfile.TemporaryDirectory() as folder:
         copy_project(Path(folder))
         everything = seconds(lambda: run(Path(folder), "dvc", "repro"))
         name = f"dvc repro of {', '.join(defaults['experiments'])}, from nothing"
         rows.append(Row(name, everything, "s"))
-        settled = [seconds(lambda: run(Path(folder), "dvc", "repro")) for _ in range(5)]
-        rows.append(Row.of("dvc repro of these, nothing to do", settled, "s", "≤ 2"))
     return rows
 
 
@@ -133,12 +126,6 @@ def run(folder: Path, *command: str) -> str:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
-
-
-def _run_quick(folder: Path) -> None:
-    recipe = re.search(r"^quick:.*\n((?:\t.*\n)+)", (folder / "Makefile").read_text(), re.M)
-    assert recipe is not None
-    run(folder, "sh", "-ec", recipe.group(1).replace("\t", "").replace("@", ""))
 
 
 def watched(folder: Path, *command: str) -> tuple[float, float]:
