@@ -50,7 +50,7 @@ ui: setup
 		--backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
 test: setup
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-kills: setup
 	SEEDSCOPE_TEST_KILLS=30 python -m pytest -n 2 -rP tests/pipeline/test_killed.py tests/tracking/test_killed.py

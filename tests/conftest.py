@@ -12,6 +12,11 @@ from seedscope.files.paths import Artifacts
 from seedscope.files.writing import write_json, write_text
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the pipeline, the longest: one process would be left with them at the end."""
+    items.sort(key=lambda item: item.path.parent.name != "pipeline")
+
+
 @pytest.fixture
 def miniature(tmp_path: Path) -> Artifacts:
     """A whole experiment's artifacts in miniature: two seeds, two lenses, figures, tables and metrics."""
