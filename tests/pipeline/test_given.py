@@ -88,7 +88,7 @@ def test_its_activations_are_those_of_the_given_weights(given: Project) -> None:
     assert {name: values.tobytes() for name, values in stored.items()} == {
         name: values.tobytes() for name, values in weights.items()
     }
-    assert set(groups(at.activations("given"))) == {"fc1", "logit"}
+    assert set(groups(at.activations("given"))) == {"fc1", "logit", "fc1_variations", "logit_variations"}
     replica = Replica.open(at, "given")
     assert replica.frames is None
     pictures = replica.probe.image.values.reshape(120, -1)

@@ -21,7 +21,7 @@ def test_another_folder_one_worker_and_another_order_of_seeds_give_the_same_byte
     shutil.rmtree(settled.path / ".replicas")
     said = settled.run("dvc", "repro", "--force", "--no-run-cache")
     assert "trained 2 of 2 seeds" in said
-    assert "made 8 of 8 looks" in said
+    assert "measured 8 and drew 8 of 8 looks" in said
     after = outs(settled)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == ["runs/configs/digits_tiny.json"]

@@ -78,7 +78,7 @@ lenses:
 """
 TRAINED = {"name": "trained", "weights": "", "train": "train: {epochs: 3, batch_size: 20}"}
 GIVEN = {
-    "name": "given",
+    "name": "handed",
     "weights": "  - override /weights: file\n",
     "train": "train: null\nweights: {file: outside.safetensors}",
 }
@@ -103,15 +103,15 @@ def both(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Project:
     project.params(experiments=["trained"], seeds=[0])
     project.repro(PYTHONPATH=str(outside))
     shutil.copy(project.path / "runs/trained/replicas/seed-0/model.safetensors", project.path / "outside.safetensors")
-    project.params(experiments=["trained", "given"], seeds=[0])
+    project.params(experiments=["trained", "handed"], seeds=[0])
     ran = project.repro(PYTHONPATH=str(outside))
-    assert "analyze@given" in ran
+    assert "analyze@handed" in ran
     assert "train@trained" not in ran
     return project
 
 
 def test_trained_and_given_the_network_does_the_same_to_the_bit(both: Project) -> None:
-    trained, given = (Artifacts(name, both.path) for name in ("trained", "given"))
+    trained, given = (Artifacts(name, both.path) for name in ("trained", "handed"))
     kept = groups(given.activations("given"))
     assert set(kept) == {*LAYERS, "vote.norm", "logit"}
     for layer in kept:

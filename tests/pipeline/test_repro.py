@@ -55,7 +55,7 @@ def test_a_plot_option_runs_analysis_and_what_follows_it(settled):
     settled.params(digits_tiny={**TINY["digits_tiny"], "lenses": {"mistakes": {"shown": 3}}})
     said = settled.run("dvc", "repro")
     stages = ran(said)
-    assert "made 2 of 8 looks" in said
+    assert "drew 2 of 8 looks" in said
     assert [stage for stage in stages if stage not in ALWAYS][:2] == ["analyze@digits_tiny", "compare@digits_tiny"]
     assert not any(stage.startswith(("generate", "train", "dump")) for stage in stages)
 
@@ -64,7 +64,7 @@ def test_a_new_seed_trains_one_replica_and_looks_at_it(settled):
     settled.params(seeds=[0, 1, 2])
     said = settled.run("dvc", "repro")
     assert "trained 1 of 3 seeds" in said
-    assert "made 4 of 12 looks" in said
+    assert "measured 4 and drew 4 of 12 looks" in said
     assert runs(settled) >= 4
     assert (settled.path / "reports/figures/digits_tiny/seeds/2").is_dir()
 

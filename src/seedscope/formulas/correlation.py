@@ -20,7 +20,9 @@ def spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
 
     from scipy.stats import spearmanrho
 
-    wide = (np.asarray(values, dtype=np.float64) for values in (a, b))  # of float32 scipy would give float32
+    wide = np.broadcast_arrays(*(np.asarray(values, dtype=np.float64) for values in (a, b)))  # float32 would stay so
+    if wide[0].shape[axis] < 2:
+        return np.full(np.delete(wide[0].shape, axis), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of what does not vary, or is a single value: NaN says it
         return np.asarray(spearmanrho(*wide, axis=axis).statistic)
