@@ -57,10 +57,9 @@ def declared_sweeps(experiments: Sequence[str], params: Mapping[str, Any], proje
     """Return (experiment, sweep) by ``<experiment>-<sweep>`` for every block ``sweep`` of these experiments."""
     declared: dict[str, tuple[str, str]] = {}
     for experiment in experiments:
-        said = (
-            read_yaml(f"conf/experiment/{experiment}.yaml", project),
-            block(f"{experiment}.", params.get(experiment) or {}),
-        )
+        turned = params.get(experiment) or {}
+        own = {key: value for key, value in turned.items() if str(key).split(".")[0] == SWEEP}
+        said = (read_yaml(f"conf/experiment/{experiment}.yaml", project), block(f"{experiment}.", own))
         blocks = [file[SWEEP] for file in said if isinstance(file.get(SWEEP), Mapping)]
         for sweep in dict.fromkeys(str(name) for names in blocks for name in names):
             name = f"{experiment}-{sweep}"
