@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import os
@@ -222,12 +223,30 @@ def test_a_damaged_part_is_thrown_away_and_the_file_fetched_anew(start: Start, t
     assert mirror.asked[-1] is None
 
 
-def test_a_part_that_is_already_whole_is_not_fetched_again(start: Start, tmp_path: Path) -> None:
+def test_a_part_that_is_already_whole_needs_no_mirror(dead: str, tmp_path: Path) -> None:
     (tmp_path / f"{FILE.name}.part").write_bytes(CONTENT)
-    mirror = start(lambda _, handler: handler.send_error(416))
-    download(FILE, [mirror.address], tmp_path)
+    download(FILE, [dead], tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
-    assert mirror.asked == [f"bytes={len(CONTENT)}-"]
+    assert left(tmp_path) == [FILE.name]
+
+
+def test_an_answer_that_might_never_end_is_refused(start: Start, tmp_path: Path) -> None:
+    def endless(_: Mirror, handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):  # until nobody listens
+            for _ in range(2000):
+                handler.wfile.write(CONTENT)
+
+    mirror = start(endless)
+    assert "it does not say how long the file is" in refusal(tmp_path, mirror.address)
+    assert left(tmp_path) == []
+
+
+def test_a_part_without_its_place_in_the_file_is_refused(start: Start, tmp_path: Path) -> None:
+    (tmp_path / f"{FILE.name}.part").write_bytes(CONTENT[:9])
+    mirror = start(lambda _, handler: send(handler, CONTENT[9:], 206))
+    assert "it sent another part of the file than that from byte 9 on" in refusal(tmp_path, mirror.address)
 
 
 def test_another_part_than_was_asked_for_is_refused(start: Start, tmp_path: Path) -> None:

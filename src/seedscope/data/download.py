@@ -44,6 +44,8 @@ def download(file: Published, mirrors: Sequence[str], folder: Path) -> None:
     Raises:
         SeedscopeError: no mirror sent the file (each is named with what went wrong), or it cannot be written.
     """
+    import pooch
+
     failures = []
     part = folder / f"{file.name}.part"
     try:
@@ -51,6 +53,9 @@ def download(file: Published, mirrors: Sequence[str], folder: Path) -> None:
         with _locked(part) as arrived:
             if (folder / file.name).exists():  # another process was quicker
                 part.unlink()
+                return
+            if _size(arrived) and pooch.file_hash(str(part)) == file.sha256:  # whole, but not yet named
+                part.replace(folder / file.name)
                 return
             for mirror in mirrors:
                 try:
@@ -130,10 +135,13 @@ def _from(offset: int, arrived: BufferedRandom) -> Callable[..., None]:
     """Return what holds an answer against the byte that it was to begin with."""
 
     def check(answer: requests.Response, **_: Any) -> None:
-        if answer.status_code == 200:  # it sends the whole file
+        if answer.ok and not answer.headers.get("Content-Length", "").isdigit():  # it might never end
+            raise _MirrorError("it does not say how long the file is")
+        if answer.status_code == 206:
+            if not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+                raise _MirrorError(f"it sent another part of the file than that from byte {offset} on")
+        elif answer.ok:  # it sends the whole file
             arrived.truncate(0)
-        elif answer.status_code == 206 and not answer.headers["Content-Range"].startswith(f"bytes {offset}-"):
-            raise _MirrorError(f"it sent another part of the file than that from byte {offset} on")
 
     return check
 
