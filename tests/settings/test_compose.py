@@ -19,6 +19,7 @@ import yaml
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
+from seedscope.settings import compose
 from seedscope.settings.compose import compose_all
 from tests.users_files import users_files
 
@@ -810,6 +811,31 @@ def test_composing_what_was_checked_before_imports_no_torch(project: Project) ->
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
     project.set("squares", "train", "epochs", value=3)
     assert "torch" in _stage(project, "-c", code).stdout
+
+
+def test_what_was_composed_before_is_not_composed_again_until_a_file_changes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.set("sweeps", value=["squares-noise"])
+    asked = []
+    hydra = compose._composed
+    monkeypatch.setattr(compose, "_composed", lambda folder: asked.append(folder) or hydra(folder))
+    first = project.composed(), project.composed("squares-noise")
+    assert (project.composed(), project.composed("squares-noise")) == first
+    assert len(asked) == 1
+    project.append("conf/data/squares.yaml", "# a comment")
+    assert project.composed() == first[0]
+    assert len(asked) == 2
+    (project.folder / ".replicas/composed.json").write_text("{")
+    assert project.composed() == first[0]
+    assert len(asked) == 3
+
+
+def test_what_the_surroundings_say_is_asked_each_time(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.set("squares", "train", "epochs", value="${oc.decode:${oc.env:EPOCHS}}")
+    for epochs in (3, 4):
+        monkeypatch.setenv("EPOCHS", str(epochs))
+        assert project.composed()["train"]["epochs"] == epochs
 
 
 # --- sweeps ---------------------------------------------------------------------------------------------------

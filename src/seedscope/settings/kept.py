@@ -1,7 +1,8 @@
 """What was composed before: it stays right while the files that say it, and the code that reads them, are the same.
 
 Hydra takes most of a second to compose four experiments; ``.replicas/composed.json`` keeps its answer, and is safe to
-delete. Where a file asks for more than files say (``${oc.env:HOME}``), nothing is kept.
+delete. Where a file asks for more than files say (``${oc.env:HOME}``), nothing is kept; ``oc.select`` and the like
+look into the files alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from seedscope.settings.closure import Codebase
 from seedscope.settings.said import PARAMS, Composed
 from seedscope.settings.sweeps import ComposedSweep
 
-_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+_ASKS_OUTSIDE = re.compile(r"\$\{\s*(?!oc\.(?:select|decode|create|dict\.keys|dict\.values)\s*:)[\w.]+\s*:")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class KeptPlan:
             texts = {path.relative_to(project).as_posix(): path.read_text(encoding="utf-8") for path in paths}
         except (OSError, ValueError):  # whoever composes says what is wrong with it
             return cls(state / "composed.json", None)
-        asks = any(_RESOLVER.search(text) for text in texts.values())
+        asks = any(_ASKS_OUTSIDE.search(text) for text in texts.values())
         code = codebase.entry(codebase.closure(["seedscope.settings.compose"]))
         return cls(state / "composed.json", None if asks else digest_of({"files": texts, "code": code}))
 
