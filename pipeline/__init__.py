@@ -28,6 +28,7 @@ def stage(run: Callable[..., None]) -> None:
         sys.exit(2)
     try:
         with _alone(*sys.argv[1:]):
+            _require_composed(run.__name__, *sys.argv[1:])
             run(*sys.argv[1:])
     except SeedscopeError as error:
         sys.stderr.write(f"{run.__name__}: {error}\n")
@@ -38,6 +39,16 @@ def stage(run: Callable[..., None]) -> None:
     except Exception as error:  # the boundary of a stage: what nobody foresaw is told in one sentence too
         sys.stderr.write(f"{run.__name__}: {keep_traceback(error, '-'.join([run.__name__, *sys.argv[1:]]))}\n")
         sys.exit(1)
+
+
+def _require_composed(stage: str, name: str = "") -> None:
+    """Refuse to run code that was edited since ``compose``: results are hashed and kept by what that wrote."""
+    if not name:
+        return
+    from seedscope.files.experiment import Experiment
+    from seedscope.settings.code import require_composed
+
+    require_composed(stage, Experiment.load(name))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from seedscope.files.reading import read_json
 from seedscope.settings import closure
 from seedscope.settings.closure import Closure, Codebase, target_module
-from seedscope.settings.code import closures_of, sweep_closure
+from seedscope.settings.code import closures, sweep_closure
 from seedscope.settings.said import Composed
 
 # Python imports `sitecustomize` whenever it starts.
@@ -117,18 +117,21 @@ def _counted(stage: str, name: str, project: Path, codebase: Codebase) -> Closur
         settings = [one["settings"] for one in content["variants"]]
         found = sweep_closure([Composed(name, one, ()) for one in settings], codebase)
         return found | _silent({"engine": content["engine"]}, codebase)
-    closures = closures_of(Composed(name, content, ()), codebase)[stage]
-    return _union(closures) | _silent({section: content[section] for section in ("engine", "store")}, codebase)
+    composed = Composed(name, content, ())
+    # What made the replicas counts by their identities, which all that come after depend on.
+    names = [stage, *(["replica"] if stage == "analyze" else [])]
+    found = _union({part: closures(part, composed, codebase) for part in names})
+    return found | _silent({section: content[section] for section in ("engine", "store")}, codebase)
 
 
 def _silent(components: dict[str, Any], codebase: Codebase) -> Closure:
     return codebase.closure(target_module(spec["_target_"]) for spec in components.values())
 
 
-def _union(closures: Any) -> Closure:
-    if isinstance(closures, Closure):
-        return closures
+def _union(found: Any) -> Closure:
+    if isinstance(found, Closure):
+        return found
     total = Closure()
-    for inner in closures.values():
+    for inner in found.values():
         total |= _union(inner)
     return total

@@ -10,11 +10,9 @@ import pytest
 
 from seedscope.files.reading import read_json
 from seedscope.files.writing import write_json
-from seedscope.settings.stages import READS
+from seedscope.settings.stages import ALSO, READS
 
 from .conftest import Project
-
-CODE = {"train": ["replica"], "analyze": ["analyze"]}  # entries that a stage reads, besides being hashed by them
 
 
 @pytest.mark.parametrize("stage", ["generate", "train", "dump", "analyze", "compare", "report"])
@@ -24,7 +22,7 @@ def test_a_stage_reads_nothing_that_dvc_does_not_hash(project: Project, stage):
     whole = config.read_text()
     content = read_json(config)
     hashed = {section: content[section] for section in READS[stage]}
-    hashed["code"] = {entry: content["code"][entry] for entry in CODE.get(stage, ())}
+    hashed["code"] = {entry: content["code"][entry] for entry in (stage, *ALSO.get(stage, ()))}
     # Else what was trained and seen before is taken, and little is read.
     shutil.rmtree(project.path / ".replicas", ignore_errors=True)
     try:

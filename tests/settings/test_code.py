@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from seedscope.files.errors import SeedscopeError
+from seedscope.files.experiment import Experiment
 from seedscope.files.paths import PACKAGE_ROOT
 from seedscope.settings import closure, libraries
 from seedscope.settings.closure import Codebase
-from seedscope.settings.code import code_of, sweep_code
+from seedscope.settings.code import code_of, require_composed, sweep_code
 from seedscope.settings.said import Composed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,7 +91,7 @@ def test_comments_and_docstrings_count_nowhere(project: Path) -> None:
     [
         ("pipeline/generate.py", {"generate"}),
         ("pipeline/compare.py", {"compare.stage"}),
-        ("src/seedscope/replicas/training.py", {"train", "replica", "analyze.stage"}),
+        ("src/seedscope/replicas/training.py", {"train", "replica"}),
         ("src/seedscope/models/perceptron.py", set()),
         ("src/seedscope/replicas/cluster.py", set()),
     ],
@@ -143,7 +145,7 @@ def test_a_network_of_the_users_counts_with_what_it_takes_from_this_package(proj
     for file in ("mine.py", "parts.py", "src/seedscope/models/convnet.py"):
         before = code(project, **own)
         append(project / file)
-        assert changed(before, code(project, **own)) == {"train", "dump", "analyze.stage", "replica"}, file
+        assert changed(before, code(project, **own)) == {"train", "dump", "replica"}, file
 
 
 def test_given_weights_are_what_the_network_makes_of_them(project: Path) -> None:
@@ -180,6 +182,22 @@ def test_a_sweep_depends_on_the_code_of_all_its_variants(project: Path) -> None:
     assert len({one["digest"] for one in seen}) == len(seen)
     append(project / "src/seedscope/models/vgg16.py")
     assert entry() == seen[-1]
+
+
+@pytest.mark.parametrize("stage", ["generate", "train", "dump", "analyze", "compare", "sweep"])
+def test_a_stage_refuses_to_run_code_that_was_edited_after_it_was_composed(project: Path, stage: str) -> None:
+    """Else what it makes would be kept by the name of the code before."""
+    codebase = Codebase.at(project, project / ".replicas")
+    composed = Composed("toy", SETTINGS, ())
+    settings = {**SETTINGS, "variants": [{"name": "a", "settings": SETTINGS}]}
+    code = {**code_of(composed, codebase), **sweep_code([composed], codebase)}
+    experiment = Experiment("toy", {**settings, "code": code}, project)
+    require_composed(stage, experiment)
+    append(project / "src/seedscope/models/perceptron.py")
+    require_composed(stage, experiment)
+    append(project / f"pipeline/{stage}.py")
+    with pytest.raises(SeedscopeError, match=r"^the code of toy changed after it was composed: run `dvc repro`$"):
+        require_composed(stage, experiment)
 
 
 def test_training_reaches_what_decides_about_bits_and_no_lens() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.settings.closure import Codebase
-from seedscope.settings.code import closures_of
+from seedscope.settings.code import closures
 from seedscope.settings.purposes import check_purposes
 from seedscope.settings.said import Composed, Said
 
@@ -147,10 +147,9 @@ def test_a_folder_in_which_purposes_mix_is_refused(tmp_path: Path, file: str, ol
 def test_what_serves_another_purpose_does_not_count(tmp_path: Path) -> None:
     """The closures, which the rules above make true."""
     write(tmp_path, FOLDER)
-    component = {"_target_": "json.decoder.JSONDecoder"}
-    settings = {"data": component, "model": component, "train": None, "weights": None, "dump": component}
-    composed = Composed("toy", {**settings, "lenses": {"own": {"_target_": "mine.lens.Lens"}}}, ())
-    found = closures_of(composed, Codebase.at(tmp_path, tmp_path / ".replicas"))
+    composed = Composed("toy", {"lenses": {"own": {"_target_": "mine.lens.Lens"}}}, ())
+    codebase = Codebase.at(tmp_path, tmp_path / ".replicas")
+    found = {stage: dict(closures(stage, composed, codebase)) for stage in ("analyze", "compare")}
     own = {
         "measure": found["analyze"]["measure"]["own"],
         "draw": found["analyze"]["draw"]["own"],

@@ -8,7 +8,8 @@
     code.sweep                                of a sweep: all of it, for all variants
 
 An entry is a digest and the versions of libraries (:mod:`seedscope.settings.closure`). The components ``engine`` and
-``store`` say where and how long; they change no result, so their code is in no entry.
+``store`` say where and how long; they change no result, so their code is in no entry. What ``analyze`` and ``compare``
+build besides lenses is what the replicas' identities name, code included, and these are among what they are given.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seedscope.files.errors import SeedscopeError
+from seedscope.files.experiment import Experiment
+from seedscope.files.paths import state_folder
 from seedscope.settings.closure import Closure, Codebase, Entry, target_module
 from seedscope.settings.said import Composed
 
@@ -27,36 +30,47 @@ _LOOKING = {
     "draw": "seedscope.looks.draw",
     "compare": "seedscope.seeds.comparison",
 }
-_BUILT = {  # by stage; what `analyze` builds is what the replicas' identities name
-    "generate": ("data",),
-    "train": ("model", "train", "weights"),
-    "dump": ("model", "dump"),
-    "analyze": ("data", "model", "train"),
-    "compare": (),
-}
+_BUILT = {"generate": ("data",), "train": ("model", "train", "weights"), "dump": ("model", "dump")}
+_PURPOSES = {"analyze": {"measure": "measure", "draw": "draw"}, "compare": {"lenses": "compare"}}
+_NAMES = (*_BUILT, *_PURPOSES, "replica")
 
 
-def code_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
-    """Return the section ``code`` of an experiment."""
-    return _entries(closures_of(composed, codebase), codebase)
+def code_of(composed: Composed, codebase: Codebase, names: Iterable[str] = _NAMES) -> dict[str, Any]:
+    """Return the section ``code`` of an experiment, or some of its parts."""
+    return {name: _entries(closures(name, composed, codebase), codebase) for name in names}
 
 
-def closures_of(composed: Composed, codebase: Codebase) -> dict[str, Any]:
-    """Return the closures that the entries of an experiment's section ``code`` stand for, in the same places."""
-    stages = {stage: _stage(stage, composed, codebase) for stage in _BUILT}
-    lenses = composed.settings["lenses"]
-    looks = {purpose: {lens: _look(purpose, composed, codebase, lens) for lens in lenses} for purpose in _LOOKING}
-    return {
-        **{stage: stages[stage] for stage in ("generate", "train", "dump")},
-        "analyze": {"stage": stages["analyze"], "measure": looks["measure"], "draw": looks["draw"]},
-        "compare": {"stage": stages["compare"], "lenses": looks["compare"]},
-        "replica": _replica(composed, codebase),
+def closures(name: str, composed: Composed, codebase: Codebase) -> Closure | dict[str, Any]:
+    """Return the code that one part of the section ``code`` stands for, with a closure in each entry's place."""
+    if name == "replica":
+        return _replica(composed, codebase)
+    if name in _BUILT:
+        return _stage(name, composed, codebase)
+    looks = {
+        key: {lens: _look(purpose, composed, codebase, lens) for lens in composed.settings["lenses"]}
+        for key, purpose in _PURPOSES[name].items()
     }
+    return {"stage": codebase.closure([f"pipeline.{name}"]), **looks}
 
 
-def variant_code(composed: Composed, codebase: Codebase) -> dict[str, Entry]:
-    """Return what of the section ``code`` a variant of a sweep needs: that of its replicas."""
-    return {"replica": codebase.entry(_replica(composed, codebase))}
+def require_composed(stage: str, experiment: Experiment) -> None:
+    """Refuse to run code that was edited after it was composed: its results would go by the name of the code before.
+
+    Args:
+        stage: one that there is for each experiment, or ``sweep``.
+        experiment: the experiment, or of a sweep what was composed for it.
+
+    Raises:
+        SeedscopeError: the code is another one.
+    """
+    codebase = Codebase.at(experiment.root.resolve(), state_folder())
+    if stage == "sweep":
+        variants = [Composed(one["name"], one["settings"], ()) for one in experiment.section("variants")]
+        now = sweep_code(variants, codebase)
+    else:
+        now = code_of(Composed(experiment.name, dict(experiment.settings), ()), codebase, [stage])
+    if experiment.section("code").get(stage) != now[stage]:
+        raise SeedscopeError(f"the code of {experiment.name} changed after it was composed: run `dvc repro`")
 
 
 def sweep_closure(variants: Iterable[Composed], codebase: Codebase) -> Closure:
@@ -80,11 +94,10 @@ def project_code(codebase: Codebase) -> dict[str, Entry]:
     return {stage: codebase.entry(codebase.closure([f"pipeline.{stage}"])) for stage in ("report", "track")}
 
 
-def _entries(closures: Mapping[str, Any], codebase: Codebase) -> dict[str, Any]:
-    return {
-        key: codebase.entry(inner) if isinstance(inner, Closure) else _entries(inner, codebase)
-        for key, inner in closures.items()
-    }
+def _entries(found: Closure | Mapping[str, Any], codebase: Codebase) -> dict[str, Any]:
+    if isinstance(found, Closure):
+        return codebase.entry(found)
+    return {key: _entries(inner, codebase) for key, inner in found.items()}
 
 
 def _replica(composed: Composed, codebase: Codebase) -> Closure:

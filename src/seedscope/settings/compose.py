@@ -20,7 +20,7 @@ from seedscope.files.errors import SeedscopeError, did_you_mean
 from seedscope.files.paths import PACKAGE_ROOT, Artifacts, SweepArtifacts, configs, project_config, state_folder
 from seedscope.files.writing import write_text
 from seedscope.settings.closure import Codebase
-from seedscope.settings.code import code_of, project_code, sweep_code, variant_code
+from seedscope.settings.code import code_of, project_code, sweep_code
 from seedscope.settings.inputs import identified, inputs
 from seedscope.settings.kept import KeptPlan, Plan
 from seedscope.settings.libraries import installed_version
@@ -102,7 +102,7 @@ def _sweep(sweep: ComposedSweep, codebase: Codebase) -> Content:
     for value, variant in zip(sweep.values, sweep.variants, strict=True):
         with sweep.named(value):
             own = {key: part for key, part in variant.settings.items() if key != "engine"}
-            own |= {"inputs": inputs(variant), "code": variant_code(variant, codebase)}
+            own |= {"inputs": inputs(variant), "code": code_of(variant, codebase, ["replica"])}
             variants.append({"name": folder(value), "value": value, "settings": own})
     return _numbered(
         {

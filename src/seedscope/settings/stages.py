@@ -24,7 +24,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "report": ("experiments", "sweeps"),
 }
 _DIGITS = 32  # as many as DVC itself takes of a file, and one line of dvc.lock
-_ALSO = {"train": ("replica",)}  # entries of ``code`` that a stage reads besides its own
+ALSO = {"train": ("replica",)}  # entries of ``code`` that a stage reads besides its own
 
 
 def stage_numbers(content: Mapping[str, Any]) -> dict[str, str]:
@@ -35,6 +35,6 @@ def stage_numbers(content: Mapping[str, Any]) -> dict[str, str]:
 
 def _number(stage: str, content: Mapping[str, Any]) -> str:
     sections = {section: content[section] for section in READS[stage]}
-    code = {name: content["code"][name] for name in (stage, *_ALSO.get(stage, ()))}
+    code = {name: content["code"][name] for name in (stage, *ALSO.get(stage, ()))}
     order = list(content["lenses"]) if "lenses" in READS[stage] else []  # of tables and figures over all lenses
     return digest_of({"sections": sections, "code": code, "order": order})[:_DIGITS]
