@@ -586,7 +586,7 @@ def test_a_sweep_has_a_page_that_its_experiment_and_the_entrance_lead_to(swept: 
     assert "Accuracy: down by 0.1, and so on." in page.text
     assert "0.900 [0.800, 1.000] (n = 2)" in page.text
     assert "1.500 [1.250, 1.750] (n = 2) 0.400" in page.text
-    assert "Sweep over data.noise" in page.text or "Sweep over data.noise" in page.text
+    assert "Sweep over data.noise" in page.text
     assert not page.unbalanced
     assert {link.rpartition("/")[2] for link in page.links} >= {"conditions.csv", "summary.csv", "toy-noise.sweep.json"}
     for other in ("index.html", "toy/index.html"):

@@ -287,7 +287,7 @@ def test_the_published_files_hold_70000_digits(real: Path) -> None:
     assert (mean, deviation) == pytest.approx((0.1307, 0.3081), abs=5e-5)
 
 
-def test_sizes_and_digests_are_those_of_the_published_files(real: Path) -> None:
+def test_digests_are_those_of_the_published_files(real: Path) -> None:
     for file in FILES:
         content = (real / file.name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file.sha256

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PolyCollection
 from PIL import Image as Pillow
 
 from seedscope.figures import (
@@ -82,10 +83,10 @@ def test_a_users_own_settings_of_matplotlib_change_nothing(tmp_path):
     assert (tmp_path / "plain/votes.png").read_bytes() == (tmp_path / "own/votes.png").read_bytes()
 
 
-@pytest.mark.parametrize("units", [20, 999])
-def test_a_single_unit_is_seen_in_a_heat_map_however_many_there_are(tmp_path, units):
+@pytest.mark.parametrize(("units", "place"), [(20, 12), (999, 12), (999, 333), (999, 500), (999, 985)])
+def test_a_single_unit_is_seen_in_a_heat_map_however_many_there_are(tmp_path, units, place):
     values = np.zeros((3, units))
-    values[:, 12] = 1
+    values[:, place] = 1
     save(sheet(Panel([heat_map(values, 4.0)], width=4.0)), tmp_path)
     colours = pixels(tmp_path / "votes.png")
     assert (colours[..., 2] - colours[..., 0] > 60).sum() > 100
@@ -137,6 +138,17 @@ def test_panels_that_share_an_axis_have_the_same_limits_and_name_it_at_the_borde
     assert [text.get_text() for text in figure.texts].count("votes") == 1
 
 
+def test_panels_name_a_shared_x_axis_below_the_last_of_each_column_alone():
+    panels = [Panel([Dots([0, 1], [0, 1])], x=Axis("time", low=0, high=50)) for _ in range(5)]
+    boxes, figure = axes_of(Grid(panels, 3, share_x=True))
+    assert all(ax.get_xlim() == (0, 50) for ax in figure.axes)
+    tall = figure.get_size_inches()[1]
+    named = [tuple(np.array(text.get_position()) * (1, tall)) for text in figure.texts if text.get_text() == "time"]
+    assert len(named) == 3
+    bottom = boxes[2, 1] + boxes[2, 3]  # the third column ends in the first row
+    assert sorted(tall - y > bottom + boxes[0, 3] for _, y in named) == [False, True, True]
+
+
 def test_numbers_above_a_panel_stand_over_their_places_and_below_its_title():
     top = Axis(ticks=[0, 4, 9], names=["first", "second", "out of view"], coloured={1: "#0072B2"})
     panel = Panel([Line([0, 4], [0, 1])], "title", Axis(low=0, high=4), Axis(low=0, high=1), top=top)
@@ -179,8 +191,36 @@ def test_the_width_of_words_is_that_which_they_take(size):
 def test_marks_without_a_finite_number_are_drawn_as_nothing(tmp_path):
     nothing = np.full(3, np.nan)
     marks = [Dots(range(3), nothing), Line(range(3), nothing), Spans(range(3), nothing, nothing), Rule(0.0)]
-    save(sheet(Panel(marks, y=Axis(low=0, high=1))), tmp_path)
-    assert np.ptp(pixels(tmp_path / "votes.png")) > 0
+    shown = []
+    for some in (marks, marks[3:]):
+        save(sheet(Panel(some, x=Axis(low=0, high=2), y=Axis(low=0, high=1))), tmp_path)
+        shown.append(pixels(tmp_path / "votes.png"))
+    np.testing.assert_array_equal(*shown)
+
+
+def drawn(mark, kind):
+    """Return the paths of the one collection of this kind, in units of the axes: ticks are in others."""
+    _, figure = axes_of(Panel([mark]))
+    (ax,) = figure.axes
+    kinds = [part for part in ax.collections if isinstance(part, kind)]
+    (found,) = [part for part in kinds if part.get_transform() == ax.transData]
+    return found.get_paths()
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_bars_stand_where_they_are_told(across):
+    bars = Bars([0, 1, 5], [2.0, -1.0, 0.5], base=[0, 1, 1], width=0.5, across=across)
+    boxes = [path.get_extents().extents.reshape(2, 2) for path in drawn(bars, PolyCollection)]
+    told = np.array([[[-0.25, 0], [0.25, 2]], [[0.75, 0], [1.25, 1]], [[4.75, 1], [5.25, 1.5]]])
+    np.testing.assert_allclose(boxes, told[..., ::-1] if across else told)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_spans_run_from_low_to_high(across):
+    spans = Spans([1.0, 4.0], [-2.0, 0.0], [1.0, 3.0], across=across)
+    ends = [path.vertices for path in drawn(spans, LineCollection)]
+    told = np.array([[[1, -2], [1, 1]], [[4, 0], [4, 3]]])
+    np.testing.assert_allclose(ends, told[..., ::-1] if across else told)
 
 
 def test_bars_and_spans_are_all_in_view_lying_or_standing():

@@ -78,6 +78,7 @@ def test_a_grid_holds_its_panels_without_an_empty_row_or_column(count):
     assert rows * columns >= count
     assert (rows - 1) * columns < count
     assert columns - rows in (0, 1)
+    assert count not in (4, 9, 16, 25) or rows == columns
 
 
 def test_cells_that_units_share_show_the_largest_and_the_text_says_so():
@@ -106,6 +107,14 @@ def test_pictures_keep_their_brightness_and_their_colours():
     colour = np.zeros((3, 4, 5))
     colour[0] = 1
     assert picture(colour).marks[0].values[2, 2].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_pictures_of_any_number_of_channels_are_shown(channels):
+    image = np.random.default_rng(0).random((channels, 4, 4))
+    shown = picture(image).marks[0].values
+    told = np.moveaxis(image, 0, -1) if channels == 3 else np.stack([image.mean(0)] * 3, -1)
+    np.testing.assert_allclose(shown, told)
 
 
 def test_facts_come_from_what_was_measured():

@@ -142,6 +142,8 @@ def check_rendered(sheet, folder):
     path, *_ = save(sheet, folder, "toy")
     with Image.open(path) as image:
         assert np.ptp(np.asarray(image.convert("RGB"))) > 0
+        assert min(image.size) >= 150
+        assert max(image.size) <= 2000
         facts = json.loads(image.info["comment"] if isinstance(sheet, Film) else image.text[FACTS])
         assert facts == sheet.facts("toy")
         if not isinstance(sheet, Film):

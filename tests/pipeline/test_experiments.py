@@ -156,6 +156,10 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting_and_imports_no_code_tha
     project.params(experiments=names, seeds=[4], engine={"workers": 1}, **settings)  # one process, which tells
     stages = project.repro(**recording(tmp_path))
     assert {f"compare@{name}" for name in names} <= set(stages)
+    of_each = {f"{stage}@{name}" for stage in ("dump", "analyze", "compare") for name in names}
+    told = {path.stem for path in tmp_path.glob("*@*.json")}
+    assert of_each | {"generate@squares", "train@squares", "report@project", "track@project"} <= told
+    assert all("src/seedscope/files/paths.py" in read_json(path) for path in tmp_path.glob("*@*.json"))
     assert "src/seedscope/replicas/training.py" in read_json(tmp_path / "train@squares.json")
     assert "src/seedscope/lenses/words/__init__.py" in read_json(tmp_path / "analyze@squares.json")
     assert list(uncovered(tmp_path, project.path)) == []

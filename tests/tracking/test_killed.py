@@ -73,7 +73,7 @@ def publish_and_die(step: int) -> None:
 
 def some_of(steps: int) -> list[int]:
     """The first step, the last, and some between."""
-    return [0, steps - 1, *CHANCE.sample(range(1, steps - 1), KILLS // 12)]
+    return [0, steps - 1, *CHANCE.sample(range(1, steps - 1), max(1, 4 * KILLS // 30))]
 
 
 def test_killed_anywhere_and_run_again_is_as_if_it_had_not_been_killed(
