@@ -87,6 +87,19 @@ def test_what_another_process_may_be_writing_or_copying_stays(tmp_path: Path, pu
     assert there(tmp_path) == ["a", "b"]
 
 
+def test_a_replica_that_another_process_looks_at_stays(tmp_path: Path, put: Put) -> None:
+    folder = put("a", 5)
+    of_lens = folder / "looks" / "toy" / "words"
+    (of_lens / "measured-1").mkdir(parents=True)
+    for path in (folder, folder / "looks", folder / "looks" / "toy"):
+        os.utime(path, (time.time() - 5 * HOUR,) * 2)
+    Eviction(limit_gb=0).evict(experiment(tmp_path))
+    assert there(tmp_path) == ["a"]
+    os.utime(of_lens, (time.time() - 5 * HOUR,) * 2)
+    Eviction(limit_gb=0).evict(experiment(tmp_path))
+    assert there(tmp_path) == []
+
+
 def test_other_things_in_the_folder_stay(tmp_path: Path, put: Put) -> None:
     put("a", 10)
     state = tmp_path / ".replicas"

@@ -42,7 +42,7 @@ class _Kept:
         """Return what a folder of the store holds; ``None`` where another process has just removed it."""
         try:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            used = max(path.stat().st_mtime for path in (folder, *folder.glob("looks")))
+            used = max(path.stat().st_mtime for path in (folder, *folder.glob("looks"), *folder.glob("looks/*/*")))
             return cls(folder, size, used)
         except FileNotFoundError:
             return None
