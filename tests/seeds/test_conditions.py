@@ -163,6 +163,14 @@ def test_headline_numbers_are_those_that_the_lenses_name_and_give():
     assert found[3].null_mean == 0.4
 
 
+def test_headline_numbers_of_two_lenses_of_a_kind_are_told_apart():
+    by_seed = {"0": {"first": {"gini": 0.1}, "second": {"gini": 0.7}, "training": {}}}
+    lens = Following(Headline("gini", "Gini"))
+    found = followed(by_seed, {"first": lens, "second": lens}, {})
+    assert {one.metric: one.values.tolist() for one in found} == {"first_gini": [0.1], "second_gini": [0.7]}
+    assert [one.words for one in found] == ["Gini (first)", "Gini (second)"]
+
+
 def test_a_count_is_followed_as_a_share_where_conditions_differ_in_what_it_is_part_of():
     def count(units):
         return {"dead": Followed("dead", "dead units", np.array([4.0, 8.0]), 0.1, whole=np.full(2, units))}

@@ -10,8 +10,9 @@ overlap 5 % of the largest there can be, for its mean lies near what is expected
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,10 +79,16 @@ def followed(by_seed: Metrics, lenses: Mapping[str, Lens], comparisons: Mapping[
     for name, lens in lenses.items():
         if isinstance(lens, HeadlinedLens):
             wanted += [(name, headline) for headline in lens.headlines()]
-    numbers = [_of_seeds(by_seed, lens, headline) for lens, headline in wanted]
-    pairs = [_of_pairs(comparisons.get(lens), headline) for lens, headline in wanted]
+    numbers = [(lens, _of_seeds(by_seed, lens, headline)) for lens, headline in wanted]
+    pairs = [(lens, _of_pairs(comparisons.get(lens), headline)) for lens, headline in wanted]
     # Numbers of each seed first: those of pairs are another kind of number.
-    return [one for one in (*numbers, *pairs) if one is not None]
+    found = [(lens, one) for lens, one in (*numbers, *pairs) if one is not None]
+    times = Counter(one.metric for _, one in found)
+    # Two lenses of one kind give numbers of one name.
+    return [
+        replace(one, metric=f"{lens}_{one.metric}", words=f"{one.words} ({lens})") if times[one.metric] > 1 else one
+        for lens, one in found
+    ]
 
 
 def _of_seeds(by_seed: Metrics, lens: str, headline: Headline) -> Followed | None:
