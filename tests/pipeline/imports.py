@@ -17,6 +17,7 @@ from seedscope.settings import closure
 from seedscope.settings.closure import Closure, Codebase, target_module
 from seedscope.settings.code import closures, sweep_closure
 from seedscope.settings.said import Composed
+from seedscope.settings.stages import ALSO
 
 # Python imports `sitecustomize` whenever it starts.
 _SITECUSTOMIZE = """
@@ -118,14 +119,16 @@ def _counted(stage: str, name: str, project: Path, codebase: Codebase) -> Closur
         found = sweep_closure([Composed(name, one, ()) for one in settings], codebase)
         return found | _silent({"engine": content["engine"]}, codebase)
     composed = Composed(name, content, ())
-    # What made the replicas counts by their identities, which all that come after depend on.
-    names = [stage, *(["replica"] if stage == "analyze" else [])]
+    names = [stage, *ALSO.get(stage, ())]
     found = _union({part: closures(part, composed, codebase) for part in names})
     return found | _silent({section: content[section] for section in ("engine", "store")}, codebase)
 
 
 def _silent(components: dict[str, Any], codebase: Codebase) -> Closure:
-    return codebase.closure(target_module(spec["_target_"]) for spec in components.values())
+    # What composes is asked before a stage whether its code is what was composed.
+    asked = codebase.closure(["seedscope.settings.code"]).files.items()
+    asking = Closure({name: file for name, file in asked if name.startswith("seedscope.settings")})
+    return asking | codebase.closure(target_module(spec["_target_"]) for spec in components.values())
 
 
 def _union(found: Any) -> Closure:

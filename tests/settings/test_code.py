@@ -13,8 +13,9 @@ from seedscope.files.experiment import Experiment
 from seedscope.files.paths import PACKAGE_ROOT
 from seedscope.settings import closure, libraries
 from seedscope.settings.closure import Codebase
-from seedscope.settings.code import code_of, require_composed, sweep_code
+from seedscope.settings.code import code_of, project_code, require_composed, sweep_code
 from seedscope.settings.said import Composed
+from seedscope.settings.stages import stage_numbers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LENSES = ("contribution", "dominance", "words")
@@ -182,6 +183,42 @@ def test_a_sweep_depends_on_the_code_of_all_its_variants(project: Path) -> None:
     assert len({one["digest"] for one in seen}) == len(seen)
     append(project / "src/seedscope/models/vgg16.py")
     assert entry() == seen[-1]
+
+
+def test_the_report_depends_on_its_pages_and_nothing_on_what_composes(project: Path) -> None:
+    def entries() -> tuple[dict[str, Any], dict[str, Any]]:
+        codebase = Codebase.at(project, project / ".replicas")
+        return project_code(codebase), code(project)
+
+    before = entries()
+    assert before[0].keys() == {"report"}
+    append(project / "src/seedscope/settings/said.py")
+    assert entries() == before
+    page = next((project / "src/seedscope/report/templates").iterdir())
+    page.write_text(page.read_text() + " ")
+    assert entries()[0] != before[0]
+
+
+def test_the_network_is_asked_about_before_it_is_looked_at(project: Path) -> None:
+    """What is measured is kept by the network's identity, which was written when it was trained."""
+    codebase = Codebase.at(project, project / ".replicas")
+    experiment = Experiment("toy", {**SETTINGS, "code": code_of(Composed("toy", SETTINGS, ()), codebase)}, project)
+    append(project / "src/seedscope/models/convnet.py")
+    with pytest.raises(SeedscopeError, match="changed after it was composed"):
+        require_composed("analyze", experiment)
+    require_composed("compare", experiment)
+
+
+@pytest.mark.parametrize("stage", ["analyze", "compare", "sweep"])
+def test_the_order_of_lenses_is_in_the_number_of_what_writes_over_all_of_them(stage: str) -> None:
+    def number(lenses: list[str]) -> str:
+        own = {"seeds": [0], "lenses": {lens: {} for lens in lenses}}
+        alike = {"experiment": "toy", "key": "k", "base": 1, "variants": [{"name": "a", "settings": own}]}
+        content = {**own, **alike, "code": {stage: {}, "replica": {}}}
+        return stage_numbers(content)[stage]
+
+    assert number(["a", "b"]) == number(["a", "b"])
+    assert number(["a", "b"]) != number(["b", "a"])
 
 
 @pytest.mark.parametrize("stage", ["generate", "train", "dump", "analyze", "compare", "sweep"])

@@ -852,9 +852,9 @@ def test_a_sweep_composes_variants_that_differ_in_one_setting(project: Project) 
         settings = variant["settings"]
         assert settings["data"] == {**base["data"], "noise": variant["value"]}
         assert settings["code"] == {"replica": base["code"]["replica"]}
-        assert {key: part for key, part in base.items() if key not in ("data", "engine", "code", "stages")} == {
-            key: part for key, part in settings.items() if key not in ("data", "code")
-        }
+        assert {
+            key: part for key, part in base.items() if key not in ("data", "engine", "store", "code", "stages")
+        } == {key: part for key, part in settings.items() if key not in ("data", "code")}
     assert "sweep" not in base
 
 

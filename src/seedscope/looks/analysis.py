@@ -7,16 +7,14 @@ from pathlib import Path
 
 from seedscope.files.experiment import Experiment
 from seedscope.files.names import GIVEN, ReplicaName
-from seedscope.files.reading import read_history
 from seedscope.files.writing import copy_file, keep_only
 from seedscope.lenses.lens import Lens
 from seedscope.lenses.replica import Replica
 from seedscope.looks.draw import draw
-from seedscope.looks.measure import Scalars, measure
+from seedscope.looks.measure import Scalars, Summaries, last_epoch, measure
 from seedscope.looks.shelf import Make, Shelf
 from seedscope.replicas.mapping import Report
 
-Summaries = dict[str, Scalars]
 MEASURED = "measured.nc"
 
 
@@ -41,36 +39,24 @@ def analyze_replica(experiment: Experiment, seed: ReplicaName, report: Report) -
     at = experiment.at
     replica = Replica.open(at, seed)
     shelf = Shelf.of(experiment, seed)
-    summaries: Summaries = {} if seed == GIVEN else {"training": _last_epoch(at.history(seed))}
+    summaries: Summaries = {} if seed == GIVEN else {"training": last_epoch(at.history(seed))}
     measured, drawn = [], []
     lenses = experiment.lenses()
     for done, (name, lens) in enumerate(lenses.items()):
         report(done, len(lenses))
         numbers = shelf.measured(name, lens, _measuring(name, lens, replica))
-        figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, numbers.folder / MEASURED))
+        # Another run may put other numbers on the shelf while these are drawn.
+        copy_file(numbers.folder / MEASURED, at.measures(seed, name))
+        figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, at.measures(seed, name)))
         summaries[name] = dict(numbers.found)
         measured += [name] * numbers.made
         drawn += [name] * figures.made
-        copy_file(numbers.folder / MEASURED, at.measures(seed, name))
         shown = {figures.folder / file: at.figures(seed, name) / file for file in figures.files}
         for figure, place in shown.items():
             copy_file(figure, place)
         keep_only(at.figures(seed, name), set(shown.values()))
     report(1, 1)
     return Analysis(summaries, tuple(measured), tuple(drawn))
-
-
-def measure_replica(experiment: Experiment, seed: int, report: Report) -> Summaries:
-    """Write what every lens measures of one replica, and draw nothing; return its scalars as :class:`Analysis` does."""
-    at = experiment.at
-    replica = Replica.open(at, seed)
-    summaries: Summaries = {"training": _last_epoch(at.history(seed))}
-    lenses = experiment.lenses()
-    for done, (name, lens) in enumerate(lenses.items()):
-        report(done, len(lenses))
-        summaries[name] = measure(name, lens, replica, at.measures(seed, name))
-    report(1, 1)
-    return summaries
 
 
 def _measuring(name: str, lens: Lens, replica: Replica) -> Make:
@@ -83,7 +69,3 @@ def _measuring(name: str, lens: Lens, replica: Replica) -> Make:
 
 def _drawing(name: str, lens: Lens, numbers: Path) -> Make:
     return lambda folder: (draw(name, lens, numbers, folder), {})
-
-
-def _last_epoch(history: Path) -> Scalars:
-    return {key: values[-1] for key, values in read_history(history).items() if key != "epoch" and values}

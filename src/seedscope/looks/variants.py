@@ -21,7 +21,7 @@ from seedscope.data.generation import generate_data
 from seedscope.files.components import build
 from seedscope.files.digests import digest
 from seedscope.files.experiment import Experiment, Sweep
-from seedscope.looks.analysis import Summaries, measure_replica
+from seedscope.looks.measure import Summaries, measure_replica
 from seedscope.replicas.mapping import Report, map_seeds
 from seedscope.replicas.store import train_replica
 

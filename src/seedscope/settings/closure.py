@@ -7,8 +7,9 @@ Ours is this package, the user's what lies in the project's folder or its ``src`
 not count. Of any other library the version counts; where a ``_target_`` lies in one, the file of its module does too.
 
 A lens is looked at for three *purposes*, each with a closure of its own (:data:`PURPOSES`): an import of the room of
-figures is not followed for measuring, and the lens's own module does not lead to those of its submodules that serve
-the other purposes. :mod:`seedscope.settings.purposes` holds lenses to that.
+figures by a lens is not followed for measuring, and the lens's own module does not lead to those of its submodules that
+serve the other purposes. What composes settings counts for nothing that is not part of it: it computes no result.
+:mod:`seedscope.settings.purposes` holds lenses to that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from seedscope.settings.libraries import Libraries
 from seedscope.settings.sources import Sources, modules_of
 
 FIGURES = "seedscope.figures"
+_LENSES, _SETTINGS = "seedscope.lenses", "seedscope.settings"
 PURPOSES: Mapping[str, tuple[str, ...]] = {  # and the submodules of a lens that do not serve it
     "measure": ("draw", "compare"),
     "draw": ("measure", "compare"),
@@ -157,13 +159,13 @@ def is_within(module: str, package: str) -> bool:
 
 def _ignored(purpose: str | None, lens: str) -> Callable[[str, str], bool]:
     """Return whether an import, by (importing, imported) module, does not count for a purpose."""
-    if purpose is None:
-        return lambda _importing, _imported: False
-    others = tuple(f"{lens}.{name}" for name in PURPOSES[purpose])
+    others = tuple(f"{lens}.{name}" for name in PURPOSES[purpose]) if purpose else ()
 
     def ignored(importing: str, imported: str) -> bool:
-        if purpose == "measure" and is_within(imported, FIGURES):
+        if is_within(imported, _SETTINGS) and not is_within(importing, _SETTINGS):
             return True
+        if purpose == "measure" and is_within(imported, FIGURES):
+            return is_within(importing, lens) or is_within(importing, _LENSES)
         return importing == lens and any(is_within(imported, other) for other in others)
 
     return ignored

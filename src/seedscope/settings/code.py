@@ -8,8 +8,8 @@
     code.sweep                                of a sweep: all of it, for all variants
 
 An entry is a digest and the versions of libraries (:mod:`seedscope.settings.closure`). The components ``engine`` and
-``store`` say where and how long; they change no result, so their code is in no entry. What ``analyze`` and ``compare``
-build besides lenses is what the replicas' identities name, code included, and these are among what they are given.
+``store`` say where and how long; they change no result, so their code is in no entry. What ``analyze`` builds
+besides lenses is what ``replica`` stands for.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seedscope.files.digests import digest, digest_of
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
 from seedscope.files.paths import state_folder
 from seedscope.settings.closure import Closure, Codebase, Entry, target_module
 from seedscope.settings.said import Composed
+from seedscope.settings.stages import ALSO
 
 _REPLICA = "seedscope.replicas.training"
 # What a stage does with one lens, by purpose.
@@ -68,8 +70,9 @@ def require_composed(stage: str, experiment: Experiment) -> None:
         variants = [Composed(one["name"], one["settings"], ()) for one in experiment.section("variants")]
         now = sweep_code(variants, codebase)
     else:
-        now = code_of(Composed(experiment.name, dict(experiment.settings), ()), codebase, [stage])
-    if experiment.section("code").get(stage) != now[stage]:
+        names = (stage, *ALSO.get(stage, ()))
+        now = code_of(Composed(experiment.name, dict(experiment.settings), ()), codebase, names)
+    if any(experiment.section("code").get(name) != entry for name, entry in now.items()):
         raise SeedscopeError(f"the code of {experiment.name} changed after it was composed: run `dvc repro`")
 
 
@@ -90,8 +93,11 @@ def sweep_code(variants: Iterable[Composed], codebase: Codebase) -> dict[str, En
 
 
 def project_code(codebase: Codebase) -> dict[str, Entry]:
-    """Return the code of the stages that there is one of for all experiments."""
-    return {stage: codebase.entry(codebase.closure([f"pipeline.{stage}"])) for stage in ("report", "track")}
+    """Return the code of the stage that there is one of for all experiments, and the pages that it fills."""
+    closure = codebase.closure(["pipeline.report"])
+    templates = closure.files["seedscope.report"].with_name("templates").iterdir()
+    pages = digest_of({path.name: digest(path) for path in templates})
+    return {"report": {**codebase.entry(closure), "templates": pages}}
 
 
 def _entries(found: Closure | Mapping[str, Any], codebase: Codebase) -> dict[str, Any]:

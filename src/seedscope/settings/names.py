@@ -34,7 +34,7 @@ def name_problem(name: object, others: Iterable[object] = ()) -> str | None:
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         return "a name has 1 to 64 letters and digits, with _, - and . only inside"
-    if name in RESERVED:
+    if name.lower() in RESERVED:
         return "this word has a meaning of its own"
     alike = [other for other in others if other != name and str(other).lower() == name.lower()]
     return f"it differs from {alike[0]!r} in case alone" if alike else None

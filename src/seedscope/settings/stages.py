@@ -24,7 +24,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "report": ("experiments", "sweeps"),
 }
 _DIGITS = 32  # as many as DVC itself takes of a file, and one line of dvc.lock
-ALSO = {"train": ("replica",)}  # entries of ``code`` that a stage reads besides its own
+ALSO = {"train": ("replica",), "analyze": ("replica",)}  # entries of ``code`` that count besides a stage's own
 
 
 def stage_numbers(content: Mapping[str, Any]) -> dict[str, str]:
@@ -36,5 +36,7 @@ def stage_numbers(content: Mapping[str, Any]) -> dict[str, str]:
 def _number(stage: str, content: Mapping[str, Any]) -> str:
     sections = {section: content[section] for section in READS[stage]}
     code = {name: content["code"][name] for name in (stage, *ALSO.get(stage, ()))}
-    order = list(content["lenses"]) if "lenses" in READS[stage] else []  # of tables and figures over all lenses
+    # Tables and figures over all lenses have their order, which a digest of keys does not see.
+    of_variants = [variant["settings"] for variant in content["variants"]] if "variants" in READS[stage] else []
+    order = [list(one["lenses"]) for one in ([content] if "lenses" in READS[stage] else of_variants)]
     return digest_of({"sections": sections, "code": code, "order": order})[:_DIGITS]

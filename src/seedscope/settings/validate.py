@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from seedscope.files.components import build, find
 from seedscope.files.errors import SeedscopeError, SettingError, did_you_mean, in_one_line
+from seedscope.files.weights import shapes_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -189,7 +190,7 @@ def _validate_network(composed: Composed) -> None:
         list(activations(model, dump.layers, [blank]))
     except SeedscopeError as error:
         raise SeedscopeError(f"{composed.where('dump', 'layers')}: {error}") from error
-    weights = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    weights = shapes_of(model)
     network = Network(
         layers,
         weights,
