@@ -44,7 +44,6 @@ from seedscope.figures.marks import (
     gap,
     heat_cells,
     heat_map,
-    outlined,
     shared_cells,
 )
 from seedscope.figures.sheet import (
@@ -68,7 +67,6 @@ from seedscope.figures.sheet import (
     no_drawing,
     panels_of,
     picture,
-    say,
 )
 
 __all__ = [
@@ -121,11 +119,9 @@ __all__ = [
     "named",
     "no_drawing",
     "of_member",
-    "outlined",
     "panels_of",
     "picture",
     "rgb",
-    "say",
     "scale_of",
     "shared_cells",
     "sign_colours",

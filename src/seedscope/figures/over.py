@@ -15,22 +15,19 @@ from seedscope.figures.sheet import Axis
 from seedscope.formulas.intervals import mean_interval
 
 _TICKS = 30  # steps that can be read beside each other
+_SPREAD = 0.25  # of the dots of seeds, to both sides
 
 
-def over_seeds(
-    at: float, values: np.ndarray, color: Colours = FOR, *, bar: Colours | None = None, spread: float = 0.25
-) -> list[Mark]:
+def over_seeds(at: float, values: np.ndarray, color: Colours = FOR) -> list[Mark]:
     """Show a number of each seed as dots around ``at``, with the mean (a bar) and its interval.
 
     Args:
         at: position on the x axis.
         values: (seed); NaN where there is none.
         color: of the dots.
-        bar: of mean and interval; by default black.
-        spread: how far the dots stand apart from ``at``, to both sides.
     """
-    beside = spread * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
-    return [Dots(at + beside, values, color, size=4.0), *interval_marks(at, values, bar or "black", spread + 0.1)]
+    beside = _SPREAD * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
+    return [Dots(at + beside, values, color, size=4.0), *interval_marks(at, values, reach=_SPREAD + 0.1)]
 
 
 def interval_marks(at: float, values: np.ndarray, color: Colours = "black", reach: float = 0.1) -> list[Mark]:
@@ -44,26 +41,24 @@ def interval_marks(at: float, values: np.ndarray, color: Colours = "black", reac
     return marks
 
 
-def curves_over_seeds(x: np.ndarray, values: np.ndarray, color: Colours = FOR) -> list[Mark]:
+def curves_over_seeds(x: np.ndarray, values: np.ndarray) -> list[Mark]:
     """Show a curve of each seed in grey, (seed, x), and their mean with its interval at each x."""
     marks: list[Mark] = [Line(x, of_seed, NEUTRAL, width=0.6, opacity=0.7) for of_seed in values]
     intervals = [mean_interval(column) for column in np.asarray(values).T]
     mean = np.array([np.nan if one.mean is None else one.mean for one in intervals])
     known = [index for index, one in enumerate(intervals) if one.low is not None]
-    marks.append(Line(x, mean, color, shape="o"))
+    marks.append(Line(x, mean, FOR, shape="o"))
     if known:
         low, high = ([getattr(intervals[index], end) for index in known] for end in ("low", "high"))
-        marks.append(Spans(np.asarray(x)[known], low, high, color, width=1.4))
+        marks.append(Spans(np.asarray(x)[known], low, high, FOR, width=1.4))
     return marks
 
 
-def line_per_seed(
-    seeds: Sequence[int], x: np.ndarray, values: np.ndarray, *, style: str = "-", width: float = 1.3, shape: str = ""
-) -> list[Mark]:
+def line_per_seed(seeds: Sequence[int], x: np.ndarray, values: np.ndarray, *, shape: str = "") -> list[Mark]:
     """Show a curve of each seed in the seed's colour, (seed, x); beyond twelve seeds they are not named."""
     few = len(seeds) <= 12
     return [
-        Line(x, of_seed, of_member(index), style, width, shape, label=str(seed) if few else "")
+        Line(x, of_seed, of_member(index), shape=shape, label=str(seed) if few else "")
         for index, (seed, of_seed) in enumerate(zip(seeds, values, strict=True))
     ]
 
@@ -88,12 +83,12 @@ def first_epoch(epoch: np.ndarray) -> list[Mark]:
     return [Rule(float(at), NEUTRAL, ":", 1.0, across=False)] if 0 < at < len(epoch) - 1 else []
 
 
-def step_axis(step: np.ndarray, label: str = "optimiser step") -> Axis:
+def step_axis(step: np.ndarray) -> Axis:
     """Return a logarithmic axis of optimiser steps that has room for step 0."""
     largest = int(max(1, step.max()))
     powers = [10**power for power in range(1 + int(np.log10(largest)))]
     names = ["0", *(f"{power:,}" for power in powers)]
-    return Axis(label, [0, *powers], names, -0.15, max(1.5, largest * 1.25), "symlog")
+    return Axis("optimiser step", [0, *powers], names, -0.15, max(1.5, largest * 1.25), "symlog")
 
 
 def before_and_after(

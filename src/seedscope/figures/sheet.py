@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from seedscope.figures.colours import Scale
-from seedscope.figures.marks import Image, Mark, Words
+from seedscope.figures.marks import Image, Mark
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import ReplicaName, in_a_sentence, parsed
 
@@ -202,7 +202,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Above:
-    """Parts of a sheet above each other, from the top; their left edges are level where ``aligned``."""
+    """Parts of a sheet above each other, from the top; their left edges are level."""
 
     parts: Sequence[Body]
     gap: float = 0.15
@@ -348,9 +348,3 @@ def board(marks: Sequence[Mark], width: float, height: float, bar: Bar | None = 
         axes=False,
         bar=bar,
     )
-
-
-def say(words: str, width: float, height: float) -> Panel:
-    """Return a panel that holds only words."""
-    said = Words(0.0, 1.0, words, size=9.5, align="left", stand="top", fraction="xy")
-    return Panel([said], x=Axis(low=0, high=1), y=Axis(low=0, high=1), width=width, height=height, axes=False)

@@ -38,6 +38,11 @@ class Boxes:
         (top, height), (left, width) = ends
         return cls(top, left, height, width, filled)
 
+    @property
+    def sides(self) -> np.ndarray:
+        """Return top, left, height and width, (sample, side)."""
+        return np.stack([self.top, self.left, self.height, self.width], 1)
+
     def take(self, which: np.ndarray) -> Boxes:
         """Return the boxes at these positions."""
         filled = None if self.filled is None else self.filled[which]

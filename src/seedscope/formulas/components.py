@@ -40,9 +40,9 @@ def principal_components(values: np.ndarray, count: int) -> tuple[np.ndarray, np
 
 def permuted_spectra(values: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
     """Return the variances of the components when each unit is permuted by itself, (time, component), descending."""
-    spectra = []
+    spectra, moved = [], centred(values)
     for _ in range(times):
-        covariance = np.atleast_2d(np.cov(rng.permuted(centred(values), axis=0), rowvar=False))
+        covariance = np.atleast_2d(np.cov(rng.permuted(moved, axis=0), rowvar=False))
         spectra.append(np.clip(np.linalg.eigvalsh(covariance)[::-1], 0, None)[: min(values.shape)])
     return np.array(spectra)
 

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedscope.files.errors import SeedscopeError
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import strongest_other
 
 VERSIONS = ("raw", "centred", "margin", "mean_subtracted")
@@ -68,9 +69,9 @@ class Votes:
             )
         return self
 
-    def contribution(self, samples: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Return ``contribution[s, k, i]`` of the chosen samples."""
-        return self.activation[samples][:, None, :] * self.weight
+    def contribution(self) -> np.ndarray:
+        """Return ``contribution[s, k, i]``."""
+        return self.activation[:, None, :] * self.weight
 
     def logit(self) -> np.ndarray:
         """Return the sum of the votes and the bias, (sample, target)."""
@@ -113,6 +114,11 @@ def dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
             result[2, k] = (activation * votes.preference(k, rival[own])).mean(0)
             result[3, k] = (mean - everywhere) * centred[k]
     return result
+
+
+def centred_dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the centred version of :func:`dominance` alone, (class, unit)."""
+    return class_means(votes.activation, label, n_classes) * votes.class_weight(centred=True)
 
 
 def positive_share(votes: Votes, label: np.ndarray, *, centred: bool) -> np.ndarray:

@@ -15,7 +15,7 @@ from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.overlap import top_overlap_by_chance
 from seedscope.formulas.ranks import comeback, settled, top_units
-from seedscope.formulas.votes import VERSIONS, Votes, dominance
+from seedscope.formulas.votes import Votes, centred_dominance
 from seedscope.lenses.replica import Replica
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _votes(replica: Replica, features: str, head: str, activation: np.ndarray, l
 
 def _decision(votes: Sequence[Votes], logit: np.ndarray, label: np.ndarray, n_classes: int) -> dict[str, Any]:
     """Return what is decided at each frame, and by which units."""
-    ranked = [dominance(of_frame, label, n_classes)[VERSIONS.index("centred")] for of_frame in votes]
+    ranked = [centred_dominance(of_frame, label, n_classes) for of_frame in votes]
     return {
         "margin": (("frame", "sample"), np.stack([true_margin(answer, label) for answer in logit])),
         "accuracy": ("frame", [float((predicted_class(answer) == label).mean()) for answer in logit]),

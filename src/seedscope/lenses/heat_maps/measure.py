@@ -48,9 +48,7 @@ def measured(lens: HeatMaps, replica: Replica) -> xr.DataTree:
     if replica.frames is None:
         parts += _randomised(lens, replica, pictures, target[:, 0], first)
     if lens.truth is not None:
-        boxes = boxes_of(lens.truth, exhibits)
-        corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
-        parts.append({"/": {"box": (("shown_sample", "side"), corners)}})
+        parts.append({"/": {"box": (("shown_sample", "side"), boxes_of(lens.truth, exhibits).sides)}})
         parts += on_object(lens, replica, boxes_of(lens.truth, replica.probe))
     return _tree(lens, replica, parts)
 

@@ -22,9 +22,9 @@ the same throughout where nothing before it learns. Where the span is all there 
 So how much of ΔW lies along the *leading* directions of the inputs is given too (a random ΔW: their share of all).
 
 *A row's change is a sum over samples.* The training is replayed bit for bit, and each step split by the class of
-sample (see :mod:`seedscope.lenses.class_parts`): first step + Σ_c part_c = ΔW, ``completeness_error`` says how
-nearly. ``replay_error`` is how far the replay ends from the network, as a share of the largest weight: 0 on the type of
-processor that it was trained on. Then
+sample (see :mod:`seedscope.lenses.learning_rule.class_parts`): first step + Σ_c part_c = ΔW, and
+``completeness_error`` says how nearly. ``replay_error`` is how far the replay ends from the network, as a share of the
+largest weight: 0 on the type of processor that it was trained on. Then
 
     share[k, c] = ⟨part_c[k], ΔW[k]⟩ / ‖ΔW[k]‖²         Σ_c share[k, c] = 1, less the first step's; any sign
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.formulas.decisions import confusion, predicted_class
+from seedscope.formulas.decisions import confusion, predicted_class, true_margin
 from seedscope.formulas.votes import Votes
 from seedscope.lenses.mistakes.named import NAMED
 from seedscope.lenses.units import Units
@@ -33,7 +33,7 @@ def measure(replica: Replica, features: str, head: str, shown: int) -> xr.Datase
     logit = replica.activations["logit"].values.astype(np.float64)
     predicted = predicted_class(logit)
     wrong = np.flatnonzero(predicted != label)
-    margin = _lead(logit, predicted, label)[wrong]
+    margin = -true_margin(logit[wrong], label[wrong])
     pull, shortfall = pull_and_shortfall(votes, label, predicted, wrong)
     confident = wrong[np.argsort(-margin, kind="stable")][:shown]
     known = [name for name in ("square_y", "square_x") if name in replica.probe]
@@ -100,14 +100,6 @@ def pull_and_shortfall(
         if right.any():
             usual[t] = votes.activation[right].mean(0)
     return pull, pull - usual[label[wrong]] * against
-
-
-def _lead(logit: np.ndarray, predicted: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return by how much the decided class leads over the true one, (sample)."""
-    if logit.shape[1] == 1:
-        return np.where(predicted == label, 0.0, np.abs(logit[:, 0]))
-    rows = np.arange(len(label))
-    return logit[rows, predicted] - logit[rows, label]
 
 
 def _by_place(measured: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

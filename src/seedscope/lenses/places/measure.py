@@ -94,8 +94,7 @@ def measured(lens: Places, replica: Replica) -> xr.DataTree:
     }
     if lens.truth is not None:
         boxes = boxes_of(lens.truth, replica.probe)
-        corners = np.stack([boxes.top, boxes.left, boxes.height, boxes.width], 1)
-        root["box"] = (("shown_sample", "side"), corners[shown])
+        root["box"] = (("shown_sample", "side"), boxes.sides[shown])
         of_maps |= _on_object(votes, _covered(boxes, pictures, size, lens.batch_size))
     tree = xr.DataTree.from_dict(
         {

@@ -32,10 +32,11 @@ from seedscope.figures import (
     blended,
 )
 from seedscope.figures.over import step_axis
+from seedscope.formulas.components import components_above
 from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.ridge import explained
 from seedscope.lenses.space.shown import TRACKED, worth_seeing
-from seedscope.lenses.space.spectrum import above_chance, shares
+from seedscope.lenses.space.spectrum import shares
 from seedscope.lenses.units import Units
 
 _CORNERS = ("#0072B2", "#CC79A7", "#009E73", "#E69F00")  # of the map of places: top left, top right, bottom …
@@ -138,7 +139,7 @@ def _each(variance: np.ndarray, null: np.ndarray, shown: int, nothing: str) -> P
     x, y = Axis("principal component", low=0, high=shown + 0.8, whole=True), Axis("share of the variance")
     if nothing:
         return Panel(x=x, y=y, height=2.9, empty=nothing)
-    number, above = np.arange(1, len(variance) + 1), above_chance(variance, null)
+    number, above = np.arange(1, len(variance) + 1), components_above(variance, null)
     high = np.quantile(null / variance.sum(), 0.95, axis=0)
     colors = [FOR if n <= above else NEUTRAL for n in number[:shown]]
     permuted = Line(number[:shown], high[:shown], AGAINST, width=1.2, shape=".", size=4, label="units permuted, 95 %")

@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
-from seedscope.formulas.components import permuted_spectra, principal_components
+from seedscope.formulas.components import components_above, permuted_spectra, principal_components
 from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.ridge import explained, readout
 from seedscope.lenses import Replica
-from seedscope.lenses.space.spectrum import above_chance, shares
+from seedscope.lenses.space.spectrum import shares
 from seedscope.lenses.units import Units
 
 _AXES = 3  # components whose scores are kept
@@ -65,7 +65,7 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
     """Return dimensions, class separation at the end of training, and how well the place can be read."""
     variance = measured.variance.values
     summary = {
-        "components_above_chance": float(above_chance(variance, measured.variance_null_permuted.values)),
+        "components_above_chance": float(components_above(variance, measured.variance_null_permuted.values)),
         "effective_dimension": float(participation_ratio(variance)),
         "variance_of_3_components": float(shares(variance)[:_AXES].sum()) if variance.sum() > 0 else float("nan"),
     }

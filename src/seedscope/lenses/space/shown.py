@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seedscope.lenses.space.spectrum import above_chance, shares
+from seedscope.formulas.components import components_above
+from seedscope.lenses.space.spectrum import shares
 
 TRACKED = {
     "class_separation": "between-class share\nof the variance",
@@ -17,4 +18,4 @@ TRACKED = {
 def worth_seeing(variance: np.ndarray, null: np.ndarray) -> int:
     """Return how many components a figure shows: those that hold 98 %, those above chance, 20 at least."""
     holding = int((shares(variance).cumsum() < 0.98).sum()) + 1
-    return min(len(variance), max(20, holding, above_chance(variance, null) + 3))
+    return min(len(variance), max(20, holding, components_above(variance, null) + 3))

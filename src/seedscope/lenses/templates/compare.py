@@ -13,14 +13,13 @@ from seedscope.figures.over import curves_over_seeds
 from seedscope.formulas.intervals import Interval, mean_interval
 from seedscope.formulas.verdict import CODE, SEEDS, Finding, Verdict, any_of, find
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.templates.readings import READINGS, RESEMBLES
+from seedscope.lenses.templates.readings import JUDGED, READINGS, RESEMBLES
 from seedscope.lenses.templates.words import READING_WORDS, equal_steps
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_JUDGED = {"version": "in_span", "measure": "pearson"}
 _SHORT = dict(zip(READINGS, ("winning input", "class mean", "nearest input"), strict=True))
 
 
@@ -34,7 +33,7 @@ class _Judged:
 
     @classmethod
     def of(cls, own: xr.Dataset) -> _Judged:
-        last = own.similarity.isel(frame=-1).sel(_JUDGED)
+        last = own.similarity.isel(frame=-1).sel(JUDGED)
         similarity = {reading: last.sel(reading=reading).values for reading in READINGS}
         nulls = own.null_similarity.sel(measure="pearson")
         findings = {
@@ -133,7 +132,7 @@ def _through_training(measured: xr.DataTree) -> Sheet:
     panels, rows = [], []
     for index, (layer, group) in enumerate(measured.children.items()):
         for reading in READINGS:
-            curves = group.similarity.sel({**_JUDGED, "reading": reading}).values  # (seed, frame)
+            curves = group.similarity.sel({**JUDGED, "reading": reading}).values  # (seed, frame)
             panels.append(_curves(str(layer), reading, curves, step, first=index == 0))
             rows += [
                 {"layer": layer, "reading": reading, "step": int(at), **mean_interval(column).as_dict()}

@@ -10,14 +10,13 @@ import numpy as np
 from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Replica
 from seedscope.lenses.templates.evidence import look
-from seedscope.lenses.templates.readings import NULLS, OTHERS, PARTS, READINGS, ROW_NULLS
+from seedscope.lenses.templates.readings import JUDGED, NULLS, OTHERS, PARTS, READINGS, ROW_NULLS
 from seedscope.lenses.templates.resemblance import MEASURES, mean_of
 from seedscope.lenses.templates.winners import Pictures
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_JUDGED = {"version": "in_span", "measure": "pearson"}
 _FRAMES = 7
 _PROBE = 2000
 
@@ -78,7 +77,7 @@ def summarize(measured: xr.DataTree) -> dict[str, float]:
             value = float(last.sel(version="in_span", measure="pearson", reading=reading))
             null = strongest_null(own, reading)
             found |= {reading: value, f"{reading}_null_strongest": null, f"{reading}_gain_strongest": value - null}
-        curve = own.similarity.sel({**_JUDGED, "reading": "nearest"}).values
+        curve = own.similarity.sel({**JUDGED, "reading": "nearest"}).values
         peak = int(np.argmax(np.nan_to_num(curve, nan=-np.inf)))
         found["nearest_at_its_peak"] = float(curve[peak])
         found["nearest_peak_epoch"] = float(epoch[peak]) if np.isfinite(curve[peak]) else np.nan

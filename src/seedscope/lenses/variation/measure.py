@@ -8,10 +8,10 @@ import numpy as np
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.formulas.variance import shares
-from seedscope.formulas.votes import Votes
+from seedscope.formulas.votes import Votes, centred_dominance
 from seedscope.lenses.replica import Replica
 from seedscope.lenses.variation.designs import SOURCES, designs_of
-from seedscope.lenses.variation.robustness import mean_votes, robustness
+from seedscope.lenses.variation.robustness import robustness
 from seedscope.lenses.variation.sources import sources
 from seedscope.lenses.votes import votes_of
 
@@ -47,7 +47,7 @@ def measure(replica: Replica, features: str, head: str, top: int) -> xr.Dataset:
     if (design == "crossed").any():
         parts.append(sources(varied, votes, logit, probe.live, n_classes))
     if (design != "crossed").any():
-        usual = mean_votes(probe, replica.probe.label.values, n_classes)
+        usual = centred_dominance(probe, replica.probe.label.values, n_classes)
         parts.append(robustness(varied, votes, logit, probe.live, usual, top))
     return xr.merge(parts, combine_attrs="no_conflicts")
 

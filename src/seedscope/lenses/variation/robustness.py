@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from seedscope.formulas.intervals import mean_interval, wilson_interval
 from seedscope.formulas.nulls import another_of_its_class
 from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
-from seedscope.formulas.votes import VERSIONS, Votes, dominance
+from seedscope.formulas.votes import Votes, centred_dominance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,11 +54,6 @@ def robustness(
     )
     measured["level"].attrs = {name: str(varied.level.attrs.get(name, name)) for name in design}
     return measured
-
-
-def mean_votes(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the mean centred vote of each unit for a class over the class's pictures, (class, unit)."""
-    return np.asarray(dominance(votes, label, n_classes)[VERSIONS.index("centred")])
 
 
 def _designs(varied: xr.Dataset) -> dict[str, list[_Condition]]:
@@ -103,7 +99,8 @@ class _Asked:
         """Return what is measured of a condition."""
         margin, right = true_margin(self.logit, self.label), predicted_class(self.logit) == self.label
         low, high = wilson_interval(right[where].sum(), np.array(len(where)))
-        overlap, correlation = self._agreement(self._mean_votes(where), self._mean_votes(base))
+        of_base = self._mean_votes(base)
+        overlap, correlation = self._agreement(self._mean_votes(where), of_base)
         same, other = self._picture_overlap(where, base)
         size = np.abs(self.votes.activation[where] * self._weight[self.label[where]])
         total = size.sum()
@@ -115,7 +112,7 @@ class _Asked:
             "margin_median": np.median(margin[where]),
             "overlap": overlap,
             "rank_correlation": correlation,
-            "overlap_null_other_pictures": self._agreement(self._mean_votes(base), self.usual)[0],
+            "overlap_null_other_pictures": self._agreement(of_base, self.usual)[0],
             "woken_units": (self.votes.activation[where] != 0).any(0)[~self.live].sum(),
             "woken_share": size[:, ~self.live].sum() / total if total > 0 else 0.0,
             **_with_interval("picture_overlap", same),
@@ -125,13 +122,13 @@ class _Asked:
         }
         return {name: float(number) for name, number in row.items()}
 
-    @property
+    @cached_property
     def _weight(self) -> np.ndarray:
         return self.votes.class_weight(centred=True)
 
     def _mean_votes(self, where: np.ndarray) -> np.ndarray:
         part = Votes(self.votes.activation[where], self.votes.weight, self.votes.bias)
-        return mean_votes(part, self.label[where], len(self.usual))
+        return centred_dominance(part, self.label[where], len(self.usual))
 
     def _agreement(self, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         """Return the overlap of top sets and the rank correlation of mean votes (class, unit), means over classes."""
@@ -140,7 +137,7 @@ class _Asked:
         if not len(seen) or not live.any():
             return float("nan"), float("nan")
         shared = top_overlap(top_units(a[seen], live, top), top_units(b[seen], live, top))
-        ranks = spearman(a[seen][:, live], b[seen][:, live]) if live.sum() > 1 else np.zeros(0)
+        ranks = spearman(a[seen][:, live], b[seen][:, live])
         known = ranks[~np.isnan(ranks)]
         return float(shared.mean()), float(known.mean()) if len(known) else float("nan")
 
