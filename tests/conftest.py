@@ -13,8 +13,9 @@ from seedscope.files.writing import write_json, write_text
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of the pipeline, the longest: one process would be left with them at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "pipeline")
+    """Begin with the longest tests, and those of the pipeline: one process would be left with them at the end."""
+    longest = ("test_every_experiment", "test_killed")
+    items.sort(key=lambda item: (item.path.parent.name != "pipeline", item.path.stem not in longest))
 
 
 @pytest.fixture

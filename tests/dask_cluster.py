@@ -50,6 +50,6 @@ class Cluster:
 def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
     """Wait until the condition holds; return whether it does."""
     end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+    while not (holds := condition()) and time.monotonic() < end:  # what came true may not last
         time.sleep(0.02)
-    return condition()
+    return holds

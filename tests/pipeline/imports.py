@@ -126,9 +126,8 @@ def _counted(stage: str, name: str, project: Path, codebase: Codebase) -> Closur
 
 def _silent(components: dict[str, Any], codebase: Codebase) -> Closure:
     # What composes is asked before a stage whether its code is what was composed.
-    asked = codebase.closure(["seedscope.settings.code"]).files.items()
-    asking = Closure({name: file for name, file in asked if name.startswith("seedscope.settings")})
-    return asking | codebase.closure(target_module(spec["_target_"]) for spec in components.values())
+    asked = codebase.closure(["seedscope.settings.code"])
+    return asked | codebase.closure(target_module(spec["_target_"]) for spec in components.values())
 
 
 def _union(found: Any) -> Closure:

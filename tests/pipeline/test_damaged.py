@@ -53,7 +53,7 @@ def run(name: str) -> None:
 @pytest.fixture(scope="module")
 def whole(project: Project) -> Path:
     """Return a folder in which every stage but ``track`` has run for one seed."""
-    lenses = {"mistakes": None, "dominance": None}
+    lenses = {"mistakes": None, "dominance": None, "space": None}
     project.params(seeds=[1], engine={"workers": 1}, digits_tiny={**TINY["digits_tiny"], "lenses": lenses})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.path)
@@ -69,6 +69,8 @@ def here(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for folder in ("runs", "reports"):
         shutil.copytree(whole / folder, tmp_path / folder)
     shutil.copyfile(whole / "params.yaml", tmp_path / "params.yaml")
+    for folder in ("src", "pipeline"):  # a stage asks whether its code is what was composed
+        (tmp_path / folder).symlink_to(whole / folder)
     monkeypatch.chdir(tmp_path)
     for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -267,8 +269,8 @@ def test_two_stages_of_one_experiment_do_not_write_at_once(
     here: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = (
-        "import sys, time; sys.argv = ['slow', 'digits_tiny']; from pipeline import stage\n"
-        "def slow(name): print('began', flush=True); time.sleep(60)\nstage(slow)"
+        "import sys, time; sys.argv = ['dump', 'digits_tiny']; from pipeline import stage\n"
+        "def dump(name): print('began', flush=True); time.sleep(60)\nstage(dump)"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     orphan = subprocess.Popen(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
 import pytest
 
@@ -32,7 +31,7 @@ def test_a_stage_reads_nothing_that_dvc_does_not_hash(project: Project, stage):
         # Engine and store change no result, and are in no number.
         write_json(config, {**hashed, **{section: content.get(section) for section in ("engine", "store")}})
         argument = [] if stage == "report" else ["digits_tiny"]
-        project.run(sys.executable, "-m", f"pipeline.{stage}", *argument)
+        project.run("python", "-m", f"pipeline.{stage}", *argument)
     finally:
         config.write_text(whole)
 

@@ -31,7 +31,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
 from tests.chance import KILLS, SEED
 
-from .conftest import Prepared, Project, copy_of_the_project, outs, ran, surroundings
+from .conftest import REAL, Prepared, Project, copy_of_the_project, outs, ran, surroundings
 
 _PATIENCE = 600  # seconds, on a busy machine
 _ALL = 30  # kills; of fewer, each stage gets its share, and one at least
@@ -68,7 +68,8 @@ class Repro:
             self.process = subprocess.Popen(
                 command or ["dvc", "repro"],
                 cwd=project.path,
-                env=surroundings(PYTHONUNBUFFERED="1"),
+                # Processes of their own, and workers, to leave without a stage.
+                env=surroundings(PATH=REAL, PYTHONUNBUFFERED="1", LOKY_MAX_CPU_COUNT="2"),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -113,7 +113,10 @@ def both(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Project:
 def test_trained_and_given_the_network_does_the_same_to_the_bit(both: Project) -> None:
     trained, given = (Artifacts(name, both.path) for name in ("trained", "handed"))
     kept = groups(given.activations("given"))
-    assert set(kept) == {*LAYERS, "vote.norm", "logit"}
+    assert set(kept) == {
+        *LAYERS,
+        *(f"{layer}{which}" for layer in ("vote.norm", "logit") for which in ("", "_variations")),
+    }
     for layer in kept:
         parts = [read_dataset(path, group=layer) for path in (trained.activations(0), given.activations("given"))]
         xr.testing.assert_identical(parts[0][layer].load(), parts[1][layer].load())
@@ -124,8 +127,21 @@ def test_trained_and_given_the_network_does_the_same_to_the_bit(both: Project) -
         assert alone == ({name for name in alone if "randomised" in name} | {"similarity", "other"} if alone else set())
         assert not alone or lens == "heat_maps"
         assert all("untrained" in str(name) for name in set(here.variables) - set(there.variables))
+        if "network" in there.dims:
+            here = here.sel(network=there.network)
         for name in set(there.variables) & set(here.variables):
             np.testing.assert_array_equal(here[name].values, there[name].values, err_msg=f"{lens}: {name}")
+
+
+def test_the_artifacts_of_votes_are_those_of_the_contract(both: Project) -> None:
+    at = Artifacts("trained", both.path)
+    for name in ("vote_waterfall_class3.png", "vote.norm_all_classes.png"):
+        assert (at.figures(0, "contribution") / name).is_file(), name
+    assert (at.across_seeds / "dominance_heatmap.png").is_file()
+    with xr.open_dataset(at.measures(0, "contribution"), engine="h5netcdf") as votes:
+        total = votes.activation.astype(float) @ votes.weight.astype(float) + votes.bias
+        assert float(abs(total - votes.logit).max()) < 1e-4
+        assert votes.sizes["sample"] == 60
 
 
 def network(outside: Path, weights: Path) -> torch.nn.Module:

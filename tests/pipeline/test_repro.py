@@ -6,8 +6,6 @@ import json
 import shutil
 import sqlite3
 
-import xarray as xr
-
 from .conftest import TINY, Project, outs, ran
 
 ALWAYS = ["compose", "track"]
@@ -26,12 +24,11 @@ def test_every_artifact_of_the_contract_is_there(settled):
         "runs/digits_tiny/replicas/seed-0/model.safetensors",
         "runs/digits_tiny/replicas/seed-1/history.csv",
         "runs/digits_tiny/activations/seed-1.nc",
-        "runs/digits_tiny/measures/seed-0/contribution.nc",
         "runs/digits_tiny/measures/seed-0/dominance.nc",
         "runs/digits_tiny/measures/seed-1/mistakes.nc",
-        "reports/figures/digits_tiny/seeds/0/contribution/vote_waterfall_class3.png",
-        "reports/figures/digits_tiny/seeds/1/contribution/fc1_all_classes.png",
-        "reports/figures/digits_tiny/across_seeds/dominance_heatmap.png",
+        "reports/figures/digits_tiny/seeds/0/mistakes/confusion_matrix.png",
+        "reports/figures/digits_tiny/seeds/1/dominance/dominance_cumulative.csv",
+        "reports/figures/digits_tiny/across_seeds/learning_curves.png",
         "reports/figures/digits_tiny/across_seeds/summary.csv",
         "reports/metrics/digits_tiny.seeds.json",
         "reports/metrics/digits_tiny.across_seeds.json",
@@ -39,10 +36,6 @@ def test_every_artifact_of_the_contract_is_there(settled):
         "mlflow.db",
     ):
         assert (here / name).is_file(), name
-    with xr.open_dataset(here / "runs/digits_tiny/measures/seed-0/contribution.nc", engine="h5netcdf") as votes:
-        total = votes.activation.astype(float) @ votes.weight.astype(float) + votes.bias
-        assert float(abs(total - votes.logit).max()) < 1e-4
-        assert votes.sizes["sample"] == TINY["digits_tiny"]["data.n_probe"]
 
 
 def test_a_second_run_has_nothing_to_do(settled):
@@ -52,10 +45,12 @@ def test_a_second_run_has_nothing_to_do(settled):
 
 
 def test_a_plot_option_runs_analysis_and_what_follows_it(settled):
-    settled.params(digits_tiny={**TINY["digits_tiny"], "lenses": {"mistakes": {"shown": 3}}})
+    settled.params(
+        digits_tiny={**TINY["digits_tiny"], "lenses": {**TINY["digits_tiny"]["lenses"], "mistakes": {"shown": 3}}}
+    )
     said = settled.run("dvc", "repro")
     stages = ran(said)
-    assert "drew 2 of 8 looks" in said
+    assert "drew 2 of 4 looks" in said
     assert [stage for stage in stages if stage not in ALWAYS][:2] == ["analyze@digits_tiny", "compare@digits_tiny"]
     assert not any(stage.startswith(("generate", "train", "dump")) for stage in stages)
 
@@ -64,7 +59,7 @@ def test_a_new_seed_trains_one_replica_and_looks_at_it(settled):
     settled.params(seeds=[0, 1, 2])
     said = settled.run("dvc", "repro")
     assert "trained 1 of 3 seeds" in said
-    assert "measured 4 and drew 4 of 12 looks" in said
+    assert "measured 2 and drew 2 of 6 looks" in said
     assert runs(settled) >= 4
     assert (settled.path / "reports/figures/digits_tiny/seeds/2").is_dir()
 

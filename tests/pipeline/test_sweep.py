@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import sys
 
 import pandas as pd
 import pytest
@@ -81,7 +80,7 @@ def test_a_killed_sweep_trains_only_what_it_had_not_finished(swept):
     project, _ = swept
     before = outs(project)
     shutil.rmtree(project.path / "runs/sweeps")
-    said = project.run(sys.executable, "-m", "pipeline.sweep", NAME)
+    said = project.run("python", "-m", "pipeline.sweep", NAME)
     assert "trained 0 of 4 replicas" in said
     assert outs(project) == before
 
@@ -92,10 +91,10 @@ def test_the_stage_imports_and_reads_nothing_that_dvc_does_not_hash(swept, tmp_p
     whole = config.read_text()
     content = read_json(config)
     try:
-        hashed = {section: content[section] for section in READS["sweep"]}
+        hashed = {section: content[section] for section in (*READS["sweep"], "code")}  # which is hashed too
         write_json(config, {**hashed, "engine": {**content["engine"], "workers": 1}})  # one process, which tells
         shutil.rmtree(project.path / ".replicas")  # or training would not be imported
-        project.run(sys.executable, "-m", "pipeline.sweep", NAME, **recording(tmp_path))
+        project.run("python", "-m", "pipeline.sweep", NAME, **recording(tmp_path))
     finally:
         config.write_text(whole)
     assert "src/seedscope/replicas/training.py" in read_json(tmp_path / f"sweep@{NAME}.json")

@@ -55,11 +55,11 @@ def test_a_teams_server_is_filled_once_by_whoever_comes_first(settled: Project, 
     experiment = mlflow.get_experiment_by_name("digits_tiny")
     runs = {run.info.run_name: run for run in mlflow.search_runs([experiment.experiment_id])}
     assert set(runs) == {"seed=0", "seed=1", "across seeds"}
-    figure = "figures/contribution/fc1_all_classes.png"
+    figure = "figures/dominance/dominance_units.png"
     there = mlflow.download_artifacts(runs["seed=1"].info.run_id, figure, str(clone.path))
     assert (
         Path(there).read_bytes()
-        == (settled.path / "reports/figures/digits_tiny/seeds/1/contribution/fc1_all_classes.png").read_bytes()
+        == (settled.path / "reports/figures/digits_tiny/seeds/1/dominance/dominance_units.png").read_bytes()
     )
     # The one who computed it publishes to the same server: nothing stands there twice.
     settled.run("dvc", "repro", MLFLOW_TRACKING_URI=server)
@@ -92,6 +92,6 @@ def test_a_cluster_whose_workers_are_killed_in_every_stage_gives_the_same_bytes(
             workers.remove(busy)
             busy.kill()
             running.result()
-    settled.run(sys.executable, "-m", "pipeline.report")
+    settled.run("python", "-m", "pipeline.report")
     after = {name: content for name, content in outs(settled).items() if not name.startswith("runs/configs/")}
     assert after == before

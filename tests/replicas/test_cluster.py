@@ -306,10 +306,10 @@ from seedscope.replicas.cluster import Dask
 from seedscope.replicas.mapping import map_seeds
 
 def task(seed, report):
-    Path(sys.argv[1], f"{seed}.pid").write_text(str(os.getpid()))
+    Path("FOLDER", f"{seed}.pid").write_text(str(os.getpid()))
     time.sleep(60)
 
-def slow(folder):
+def slow():
     map_seeds(task, [0, 1], Dask("ADDRESS"), "train squares")
 
 stage(slow)
@@ -318,18 +318,17 @@ stage(slow)
 
 def test_an_interrupted_stage_leaves_no_process_on_the_workers(tmp_path: Path, shared: Cluster) -> None:
     script = tmp_path / "slow.py"
-    text = STAGE.replace("ADDRESS", shared.address).replace("sys.argv[1]", repr(str(tmp_path)))
-    script.write_text(text)
+    script.write_text(STAGE.replace("ADDRESS", shared.address).replace("FOLDER", str(tmp_path)))
     repository = Path(__file__).resolve().parents[2]
     stage = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)],
+        [sys.executable, str(script)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(repository / "src"), str(repository)])},
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pids = [tmp_path / f"{seed}.pid" for seed in (0, 1)]
-    assert wait_for(lambda: all(file.exists() and file.read_text() for file in pids), 30)
+    assert wait_for(lambda: all(file.exists() and file.read_text() for file in pids), 60)
     stage.send_signal(signal.SIGINT)
     _, said = stage.communicate(timeout=20)
     assert (stage.returncode, said) == (130, "slow: interrupted; what was finished is kept\n")

@@ -16,6 +16,7 @@ from seedscope.settings.closure import Codebase
 from seedscope.settings.code import code_of, project_code, require_composed, sweep_code
 from seedscope.settings.said import Composed
 from seedscope.settings.stages import stage_numbers
+from tests.read_before import take_what_was_read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LENSES = ("contribution", "dominance", "words")
@@ -35,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("src/seedscope", "pipeline"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(closure, "PACKAGE_ROOT", tmp_path / "src")
+    take_what_was_read(tmp_path)
     return tmp_path
 
 

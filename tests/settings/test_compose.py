@@ -21,6 +21,7 @@ from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
 from seedscope.settings import compose
 from seedscope.settings.compose import compose_all
+from tests.read_before import take_what_was_read
 from tests.users_files import users_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ class Project:
         for path in (folder / "conf" / "experiment").iterdir():
             if path.stem not in ("squares", "digits_tiny"):
                 path.unlink()
+        take_what_was_read(folder)
         self.write("params.yaml", yaml.safe_dump(PARAMS, sort_keys=False))
 
     def write(self, file: str, text: str) -> None:
@@ -774,6 +776,7 @@ def _stage(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_stage_refuses_in_one_line_and_with_status_1(project: Project) -> None:
     project.set("squares", "train", "epochs", value="eight")
+    shutil.rmtree(project.folder / ".replicas")
     done = _stage(project, "-m", "pipeline.compose")
     assert done.returncode == 1
     assert done.stderr == ("compose: params.yaml: squares.train.epochs: input should be a whole number, not 'eight'\n")

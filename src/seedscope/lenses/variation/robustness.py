@@ -97,7 +97,7 @@ class _Asked:
 
     def row(self, where: np.ndarray, base: np.ndarray) -> dict[str, float]:
         """Return what is measured of a condition."""
-        margin, right = true_margin(self.logit, self.label), predicted_class(self.logit) == self.label
+        margin, right = self._margin, self._right
         low, high = wilson_interval(right[where].sum(), np.array(len(where)))
         of_base = self._mean_votes(base)
         overlap, correlation = self._agreement(self._mean_votes(where), of_base)
@@ -121,6 +121,14 @@ class _Asked:
             **_with_interval("margin_change", margin[where] - margin[base]),
         }
         return {name: float(number) for name, number in row.items()}
+
+    @cached_property
+    def _margin(self) -> np.ndarray:
+        return true_margin(self.logit, self.label)
+
+    @cached_property
+    def _right(self) -> np.ndarray:
+        return predicted_class(self.logit) == self.label
 
     @cached_property
     def _weight(self) -> np.ndarray:
