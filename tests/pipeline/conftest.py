@@ -172,7 +172,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Prepar
         return Prepared(folder / "prepared", json.loads((folder / "took.json").read_text()))
 
 
-def timed(project: Project) -> dict[str, float]:
+def timed(project: Project, **environment: str) -> dict[str, float]:
     """Run ``dvc repro`` and return how long each stage took, seconds."""
     began: dict[str, float] = {}
     said = []
@@ -180,7 +180,7 @@ def timed(project: Project) -> dict[str, float]:
     with subprocess.Popen(
         command,
         cwd=project.path,
-        env=surroundings(PYTHONUNBUFFERED="1"),
+        env=surroundings(PYTHONUNBUFFERED="1", **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
