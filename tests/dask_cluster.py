@@ -21,7 +21,7 @@ class Cluster:
         # Where the tests are killed themselves, the cluster ends of its own.
         options = ["--port", "0", "--dashboard-address", "127.0.0.1:0", "--idle-timeout", "120 s"]
         self.scheduler = self._start("scheduler", *options)
-        assert wait_for(file.exists, 60)
+        assert wait_for(lambda: file.exists() and file.read_text().endswith("\n}"), 60)  # it is not written at once
         self.address = str(json.loads(file.read_text())["address"])
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
