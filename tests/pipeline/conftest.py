@@ -165,7 +165,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Prepar
         if not (folder / "took.json").exists():
             shutil.rmtree(folder / "prepared", ignore_errors=True)  # another process failed here
             copy = copy_of_the_project(folder / "prepared")
-            took = timed(copy)
+            # What the tests that kill go by: real stages, with workers.
+            took = timed(copy, PATH=REAL, LOKY_MAX_CPU_COUNT="2")
             assert list(took) == STAGES
             copy.commit()
             (folder / "took.json").write_text(json.dumps(took))
