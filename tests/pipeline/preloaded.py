@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,6 +76,7 @@ def preloaded() -> Path:
         env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"},
         stdout=subprocess.PIPE,
     )
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.kill)
     assert server.stdout is not None
     assert server.stdout.readline() == b"ready\n"
