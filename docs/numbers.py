@@ -104,7 +104,6 @@ MARKS = {
     "iou": "IoU of the hottest cells",
 }
 EXACT = {"grad_cam_pool2": "grad_cam", "occlusion": "occlusion", "integrated_gradients": "integrated_gradients"}
-_DEFAULTS = "dvc repro of squares, digits, slp, mlp, from nothing"
 SPEED = (
     "squares: pictures made on one core",
     "training: plain loop ÷ replica",
@@ -115,7 +114,7 @@ SPEED = (
     "six seeds ÷ one",
     "seeds per hour ÷ plain loop's",
     "dvc repro, from nothing",
-    _DEFAULTS,
+    "dvc repro of squares, digits, slp, mlp, from nothing",
     "dvc repro from nothing ÷ (training, lenses and figures of 5 seeds ÷ cores)",
     "dvc repro, nothing to do",
     "dvc repro, one seed added",
@@ -171,16 +170,6 @@ def _heat_maps(measured: Measured) -> str:
             cells.append(f"{value:.2f} ({max(nulls):.2f})")
         rows.append([words, *cells, *[""] * (name not in EXACT)])
     return table(["map", *MARKS.values(), "cosine with the exact votes"], rows)
-
-
-def _times(measured: Measured) -> str:
-    minutes = float(measured.benchmarks()[_DEFAULTS]["median"]) / 60
-    words = f"""
-        `make repro` sets everything up in `.venv` (two minutes, most of it the download) and runs the whole pipeline
-        (`squares`, `digits`, `slp` and `mlp`, five seeds each), on two cores in {minutes:.0f} minutes. `make test` runs
-        every test. You need Python 3.11, git and make. Then:
-    """
-    return paragraph(words, measured)
 
 
 def _speed(measured: Measured) -> str:
@@ -259,6 +248,5 @@ BLOCKS: Mapping[str, Callable[[Measured], str]] = {
     "templates": _templates,
     "heat_maps": _heat_maps,
     "speed": _speed,
-    "times": _times,
     **{name: partial(paragraph, words) for name, words in PARAGRAPHS.items()},
 }
