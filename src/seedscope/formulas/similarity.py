@@ -45,21 +45,26 @@ def similarity_under(
 
 
 def unbiased_hsic(a: np.ndarray, b: np.ndarray) -> float:
-    """Return HSIC of two Gram matrices (sample, sample), unbiased (Song et al. 2012, eq. 5); four samples at least."""
+    """Return HSIC of two layers (sample, unit), linear and unbiased; NaN of fewer than four samples.
+
+    Song et al. (2012), eq. 5, on Gram matrices K = A Aᵀ and L = B Bᵀ without their diagonals; no matrix of
+    samples × samples is made, since tr K L = ‖Aᵀ B‖² and K 1 = A (Aᵀ 1).
+    """
     n = len(a)
     if n < 4:
         return float("nan")
-    a, b = a - np.diag(np.diag(a)), b - np.diag(np.diag(b))
-    trace = np.sum(a * b)
-    sums = a.sum() * b.sum() / ((n - 1) * (n - 2))
-    rows = 2 / (n - 2) * (a.sum(0) @ b.sum(0))
-    return float((trace + sums - rows) / (n * (n - 3)))
+    own_a, own_b = np.einsum("su,su->s", a, a), np.einsum("su,su->s", b, b)
+    rows_a, rows_b = a @ a.sum(0) - own_a, b @ b.sum(0) - own_b
+    trace = np.sum((a.T @ b) ** 2) - own_a @ own_b
+    sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))
+    return float((trace + sums - 2 / (n - 2) * (rows_a @ rows_b)) / (n * (n - 3)))
 
 
 def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
     """Return the unbiased linear CKA of two layers (sample, unit); NaN where one does not vary."""
-    grams = [layer @ layer.T for layer in (part - part.mean(0) for part in (a, b))]  # centred: smaller numbers
-    own = [unbiased_hsic(gram, gram) for gram in grams]
+    a, b = (layer - layer[:1] for layer in (a, b))  # so that a constant is 0, not rounding
+    a, b = a - a.mean(0), b - b.mean(0)  # changes nothing but rounding
+    own = [unbiased_hsic(layer, layer) for layer in (a, b)]
     if not all(size > 0 for size in own):
         return float("nan")
-    return unbiased_hsic(*grams) / float(np.sqrt(own[0] * own[1]))
+    return unbiased_hsic(a, b) / float(np.sqrt(own[0] * own[1]))
