@@ -86,13 +86,16 @@ class Layer:
         kept = [None if part is None else part[..., live] for part in (self.weight, self.before)]
         return replace(self, values=self.values[..., live], weight=kept[0], before=kept[1])
 
+    def of_half(self, half: int) -> np.ndarray:
+        """Return the values of one half of the pictures, (sample · place, unit)."""
+        return _flat(self.values[self.half == half])
+
     @cached_property
     def prepared(self) -> Prepared:
         """Return the layer ready to be matched; all its units are taken to live."""
-        places, units = self.values.shape[1:]
         first, second = (
-            standardised(part.reshape(len(part) * places, units)).reshape(part.shape)
-            for part in (self.values[self.half == half] for half in (0, 1))
+            standardised(self.of_half(half)).reshape((self.half == half).sum(), *self.values.shape[1:])
+            for half in (0, 1)
         )
         dominance = self._dominance()
         dominant = None if dominance is None else np.stack([_dominant(half, self.top) for half in dominance])
