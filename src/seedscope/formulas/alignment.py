@@ -167,7 +167,15 @@ class Aligned:
 
 def align(a: Prepared, b: Prepared) -> Aligned:
     """Match the units of two layers, and score them."""
-    found = _matched(a, b)
+    return _aligned(a, b, _matched(a, b))
+
+
+def aligned_as(a: Prepared, b: Prepared, matching: Matching) -> Aligned:
+    """Score the units of two layers under a matching that is given, such as that of units of one number."""
+    return _aligned(a, b, _scored(_correlations(a, b), (matching, matching), a.halves[0].shape[2]))
+
+
+def _aligned(a: Prepared, b: Prepared, found: _Matched) -> Aligned:
     return Aligned(found.matching, found.unit_r, {name: float(of[0]) for name, of in _scores(a, [b], [found])})
 
 
@@ -178,10 +186,12 @@ class Drawn:
     Attributes:
         statistic: by name, (draw).
         unit_r: (draw, unit of the first seed), as in :class:`Aligned`.
+        matching: of each draw, as in :class:`Aligned`.
     """
 
     statistic: Mapping[str, np.ndarray]
     unit_r: np.ndarray
+    matching: tuple[tuple[Matching, Matching], ...]
 
 
 def aligned_by_null(
@@ -203,7 +213,8 @@ def aligned_by_null(
                 own = layers[first].prepared
                 matched = [_matched(own, layer) for layer in drawn]
                 statistic = dict(_scores(own, drawn, matched))
-                found[first, second].append(Drawn(statistic, np.stack([one.unit_r for one in matched])))
+                unit_r = np.stack([one.unit_r for one in matched])
+                found[first, second].append(Drawn(statistic, unit_r, tuple(one.matching for one in matched)))
     return {pair: _joined(parts) for pair, parts in found.items()}
 
 
@@ -212,6 +223,7 @@ def _joined(parts: Sequence[Drawn]) -> Drawn:
     return Drawn(
         {name: np.concatenate([part.statistic[name] for part in parts]) for name in names},
         np.concatenate([part.unit_r for part in parts]),
+        tuple(one for part in parts for one in part.matching),
     )
 
 
@@ -223,9 +235,17 @@ class _Matched:
 
 
 def _matched(a: Prepared, b: Prepared) -> _Matched:
-    r = [_flat(x).T @ _flat(y) for x, y in zip(a.halves, b.halves, strict=True)]
-    matching = one_to_one(r[0]), one_to_one(r[1])
-    unit_r = np.zeros(a.halves[0].shape[2])
+    r = _correlations(a, b)
+    return _scored(r, (one_to_one(r[0]), one_to_one(r[1])), a.halves[0].shape[2])
+
+
+def _correlations(a: Prepared, b: Prepared) -> list[np.ndarray]:
+    """Return r (unit, unit) on each half."""
+    return [_flat(x).T @ _flat(y) for x, y in zip(a.halves, b.halves, strict=True)]
+
+
+def _scored(r: Sequence[np.ndarray], matching: tuple[Matching, Matching], units: int) -> _Matched:
+    unit_r = np.zeros(units)
     scored = []
     for fit, (rows, columns) in enumerate(matching):
         held_out = r[1 - fit][rows, columns]

@@ -23,6 +23,8 @@ from seedscope.formulas.ridge import explained, ridge_prediction
 from seedscope.formulas.rotation import random_rotation
 from seedscope.formulas.similarity import permutation_similarity, procrustes
 
+OF_UNITS = ("permutation", "soft_r", "partial_r")
+OF_SPACE = ("procrustes", "ridge_r2")  # no rotation changes them
 SHARE = 0.5  # of all mass that partial matching moves
 
 Similarities = dict[str, float]
@@ -30,39 +32,47 @@ Moved = Callable[[Layer, np.random.Generator], Layer]
 """Puts another layer in the place of one: a null."""
 
 
-def similarities(a: Layer, b: Layer) -> Similarities:
-    """Return every similarity of two layers of live units, by name; NaN where one has no live unit."""
-    found: dict[str, list[float]] = {}
+def similarities(a: Layer, b: Layer, *, of_units: bool = False) -> Similarities:
+    """Return every similarity of two layers of live units, by name; NaN where one has no live unit.
+
+    With ``of_units`` those only that ask for units, and so change under a rotation.
+    """
+    names = OF_UNITS if of_units else (*OF_UNITS, *OF_SPACE)
+    found: dict[str, list[float]] = {name: [] for name in names}
     for fit in (0, 1):
         on, off = ((a.of_half(half), b.of_half(half)) for half in (fit, 1 - fit))
         if not all(part.shape[1] for part in on):
-            return dict.fromkeys(("procrustes", "permutation", "ridge_r2", "soft_r", "partial_r"), float("nan"))
+            return dict.fromkeys(names, float("nan"))
         chosen, scored = correlations(*on), correlations(*off)
-        for name, value in {
-            "procrustes": procrustes(on, off),
-            "permutation": permutation_similarity(one_to_one(chosen), on, off),
-            "ridge_r2": (_read(on, off) + _read(on[::-1], off[::-1])) / 2,
-            "soft_r": float((soft_matching(chosen) * scored).sum()),
-            "partial_r": float((partial_matching(chosen, SHARE) * scored).sum()) / SHARE,
-        }.items():
-            found.setdefault(name, []).append(value)
+        found["permutation"].append(permutation_similarity(one_to_one(chosen), on, off))
+        found["soft_r"].append(float((soft_matching(chosen) * scored).sum()))
+        found["partial_r"].append(float((partial_matching(chosen, SHARE) * scored).sum()) / SHARE)
+        if not of_units:
+            found["procrustes"].append(procrustes(on, off))
+            found["ridge_r2"].append((_read(on, off) + _read(on[::-1], off[::-1])) / 2)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def similarities_by_null(
-    layers: Sequence[Layer], pairs: Sequence[tuple[int, int]], null: Moved, draws: int, number: int
+    layers: Sequence[Layer],
+    pairs: Sequence[tuple[int, int]],
+    null: Moved,
+    draws: int,
+    number: int,
+    *,
+    of_units: bool = False,
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
     """Return each similarity (draw) with a null in the place of the second layer of each pair.
 
     Draw t of a seed is the same in all of its pairs; ``number`` tells the generators of one null from another's.
     """
-    found = {pair: [] for pair in pairs}  # type: ignore[var-annotated]
+    found: dict[tuple[int, int], list[Similarities]] = {pair: [] for pair in pairs}
     for time in range(draws):
         for second in sorted({b for _, b in pairs}):
             moved = null(layers[second], np.random.default_rng([number, second, time]))
             for pair in pairs:
                 if pair[1] == second:
-                    found[pair].append(similarities(layers[pair[0]], moved))
+                    found[pair].append(similarities(layers[pair[0]], moved, of_units=of_units))
     return {
         pair: {name: np.array([one[name] for one in values]) for name in (values[0] if values else ())}
         for pair, values in found.items()
