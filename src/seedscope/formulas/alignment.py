@@ -267,14 +267,17 @@ def _scores(a: Prepared, layers: Sequence[Prepared], found: Sequence[_Matched]) 
     shared, profile = np.zeros(len(found)), np.zeros(len(found))
     for fit in (0, 1):
         own, seen = a.dominance[1 - fit], (a.dominance[1 - fit] != 0).any((1, 2))  # classes that have pictures
+        if not seen.any():
+            shared[:] = profile[:] = np.nan
+            break
         mine, left, right = a.dominant[1 - fit, seen], [], []
         for at, (one, (dominance, dominant)) in enumerate(zip(found, theirs, strict=True)):
             rows, columns = one.matching[fit]
             both = mine[..., rows] & dominant[1 - fit, seen][..., columns]
-            shared[at] += both.sum((1, 2)).mean() / 2 if seen.any() else np.nan
+            shared[at] += both.sum((1, 2)).mean() / 2
             left.append(own[seen][..., rows].reshape(seen.sum(), -1))
             right.append(dominance[1 - fit, seen][..., columns].reshape(seen.sum(), -1))
-        profile += spearman(np.stack(left), np.stack(right)).mean(-1) / 2 if seen.any() else np.nan
+        profile += spearman(np.stack(left), np.stack(right)).mean(-1) / 2
     yield "top_shared", shared
     yield "profile", profile
 

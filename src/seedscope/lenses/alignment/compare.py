@@ -16,7 +16,7 @@ import xarray as xr
 from seedscope.formulas.intervals import mean_interval, p_of_zero, pair_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.universal import by_chance
-from seedscope.lenses.alignment.numbers import Found, look
+from seedscope.lenses.alignment.numbers import Found, look, names_matched
 from seedscope.lenses.comparison import Comparison, Pairs
 
 Metrics = dict[str, dict[str, Any]]
@@ -26,6 +26,8 @@ def compare(measured: xr.DataTree, features: str, top: int, draws: int) -> Compa
     """Return metrics, figures and the table of pairs."""
     from threadpoolctl import threadpool_limits
 
+    if measured.sizes["seed"] < 2:
+        return Comparison({name: pair_interval(np.zeros((1, 1))).as_dict() for name in names_matched(top).values()})
     from seedscope.lenses.alignment.sheets import sheets, table
 
     with threadpool_limits(1):  # these matrices are small: threads would wait for each other
@@ -34,21 +36,19 @@ def compare(measured: xr.DataTree, features: str, top: int, draws: int) -> Compa
     for name in found.value:
         metrics |= _metrics_of(name, found)
     metrics |= _whole_metrics(found) | _universal_metrics(found)
-    if len(found.seeds) < 2:
-        return Comparison(metrics)
     return Comparison(metrics, sheets(measured, found, features, top), {"alignment": table(found)}, _pairs(found))
 
 
 def _metrics_of(name: str, found: Found) -> Metrics:
     """Return a number over pairs of seeds, beside each of its nulls."""
     metrics: Metrics = {name: pair_interval(matrix(found, found.value[name])).as_dict()}
-    observed = float(found.value[name].mean()) if len(found.pairs) else float("nan")
+    observed = float(found.value[name].mean())
     for which, null in found.null.get(name, {}).items():
         level = null.mean(0)
         metrics[f"{name}_null_{which}"] = pair_interval(matrix(found, level)).as_dict() | {"draws": len(null)}
         gain = pair_interval(matrix(found, found.value[name] - level))
         p = p_of_zero(gain) if which == "untrained" else permutation_p(observed, null.mean(1))
-        more = {"null": _known(float(level.mean())) if len(level) else None, "p": None if p is None else _known(p)}
+        more = {"null": _known(float(level.mean())), "p": None if p is None else _known(p)}
         metrics[f"{name}_gain_{which}"] = gain.as_dict() | more | {"draws": len(null)}
     return metrics
 

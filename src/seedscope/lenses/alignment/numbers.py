@@ -60,12 +60,17 @@ class Found:
     step: dict[str, np.ndarray]
 
 
+def names_matched(top: int) -> dict[str, str]:
+    """Return what the statistics of matched units are called among the metrics."""
+    return {"r": "matched_r", "top_shared": f"top{top}_shared_matched", "profile": "profile_matched"}
+
+
 def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     """Match and compare all pairs of seeds, and do so again under every null."""
     seeds = [int(seed) for seed in measured.seed.values]
     pairs = balanced_pairs(len(seeds), MOST)
-    layers = [_layer(measured, "trained", seed, top) for seed in seeds]
-    before = [_layer(measured, "untrained", seed, top) for seed in seeds]
+    layers = [_layer(measured, "trained", at, top) for at in range(len(seeds))]
+    before = [_layer(measured, "untrained", at, top) for at in range(len(seeds))]
     nulls = _nulls(measured, layers)
     observed = {(a, b): align(layers[a].prepared, layers[b].prepared) for a, b in pairs}
     drawn = {name: aligned_by_null(layers, pairs, null, draws, _NUMBER[name]) for name, null in nulls.items()}
@@ -88,9 +93,9 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     )
 
 
-def _layer(measured: xr.DataTree, which: str, seed: int, top: int) -> Layer:
-    """Return a seed's layer of live units; other seeds' units, which it has as NaN, are left out."""
-    group = dataset(measured, which).sel(seed=seed)
+def _layer(measured: xr.DataTree, which: str, at: int, top: int) -> Layer:
+    """Return the layer of live units of the seed at a position: others' units are NaN there, and left out."""
+    group = dataset(measured, which).isel(seed=at)
     answer = group.answer.values.astype(np.float64)
     own = np.isfinite(answer).all((0, 1))
     more = {
@@ -112,10 +117,10 @@ def _of_pictures(measured: xr.DataTree, name: str) -> np.ndarray:
     return np.asarray(measured.to_dataset()[name].values[0])
 
 
-def _channels(measured: xr.DataTree, seed: int) -> np.ndarray:
-    """Return the numbers of a seed's live units."""
+def _channels(measured: xr.DataTree, at: int) -> np.ndarray:
+    """Return the numbers of the live units of the seed at a position."""
     group = dataset(measured, "trained")
-    return np.asarray(group.channel.values[np.isfinite(group.answer.sel(seed=seed).values).all((0, 1))])
+    return np.asarray(group.channel.values[np.isfinite(group.answer.isel(seed=at).values).all((0, 1))])
 
 
 def _nulls(measured: xr.DataTree, layers: Sequence[Layer]) -> dict[str, Null]:
@@ -140,7 +145,7 @@ def _unit_numbers(
     top: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
     """Return what matched units have in common, by number and matched, and under the nulls."""
-    names = {"r": "matched_r", "top_shared": f"top{top}_shared_matched", "profile": "profile_matched"}
+    names = names_matched(top)
     same = {pair: _by_number(measured, layers, pair) for pair in pairs}
     earlier = {(a, b): align(before[a].prepared, before[b].prepared) for a, b in pairs}
     value, null = {}, {}
@@ -184,8 +189,7 @@ def _whole_numbers(
 
 def _by_number(measured: xr.DataTree, layers: Sequence[Layer], pair: Pair) -> Aligned:
     """Return what units of one number have in common that live in both seeds."""
-    seeds = measured.seed.values
-    own, other = (_channels(measured, int(seeds[one])) for one in pair)
+    own, other = (_channels(measured, at) for at in pair)
     _, rows, columns = np.intersect1d(own, other, return_indices=True)
     return aligned_as(layers[pair[0]].prepared, layers[pair[1]].prepared, (rows, columns))
 
