@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
+from seedscope.lenses.claims import Claim, above, below, gain
 from seedscope.lenses.network import Network, require_dense_head, require_training
 
 if TYPE_CHECKING:
@@ -92,3 +93,60 @@ class Alignment:
         from seedscope.lenses.alignment.compare import compare
 
         return compare(measured, self.features, self.top, self.draws)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return what this lens claims of the replicas; a gain of 0.05 in r or similarity would be worth saying."""
+        top = f"top{self.top}_shared"
+        shared = f"of the top {self.top} of a class, shared once matched, above"
+        return (
+            Claim(
+                "dominant_units_depend_on_the_seed",
+                "Which unit dominates depends on the seed",
+                (
+                    below(
+                        f"{top}_by_number", 1.0, f"of the top {self.top} of a class, units of one number in two seeds"
+                    ),
+                ),
+            ),
+            Claim(
+                "kinds_recur",
+                "The kind of unit that dominates does not depend on the seed",
+                (
+                    gain(f"{top}_matched_gain_shuffled", 0.25, f"{shared} pictures shuffled"),
+                    gain(f"{top}_matched_gain_rotated", 0.25, f"{shared} the other seed's space rotated"),
+                ),
+            ),
+            Claim(
+                "kinds_recur_beyond_class",
+                "… and this kind is more than a class that it answers to",
+                (gain(f"{top}_matched_gain_within_class", 0.25, f"{shared} pictures shuffled within classes"),),
+            ),
+            Claim(
+                "shared_space",
+                "Seeds share a space",
+                (
+                    gain("procrustes_gain_within_class", 0.05, "Procrustes similarity, above shuffled within classes"),
+                    gain("procrustes_gain_untrained", 0.05, "Procrustes similarity, above untrained networks"),
+                ),
+            ),
+            Claim(
+                "shared_units",
+                "Seeds share units",
+                (
+                    gain("matched_r_gain_within_class", 0.05, "r of matched units, above shuffled within classes"),
+                    gain(
+                        "matched_r_gain_within_place",
+                        0.05,
+                        "r of matched units, above shuffled within class and place",
+                        where_known=True,
+                    ),
+                    gain("matched_r_gain_rotated", 0.05, "r of matched units, above the other seed's space rotated"),
+                    gain("matched_r_gain_rectified", 0.05, "r of matched units, above rotated and rectified again"),
+                ),
+            ),
+            Claim(
+                "universal_units",
+                "There are units that every seed has",
+                (above("universal_share", 0.05, "share of the live units that are universal"),),
+            ),
+        )
