@@ -15,7 +15,7 @@ from seedscope.formulas.variance import shares, sums_of_squares, variance_compon
 from seedscope.lenses import Network
 from seedscope.lenses.variation import Variation
 from seedscope.lenses.variation.designs import SOURCES
-from seedscope.lenses.variation.measure import level_below
+from seedscope.lenses.variation.measure import level_below, level_of_zero
 
 from .sheets import marks, panel_of, words
 
@@ -216,9 +216,107 @@ def test_robustness_is_that_of_a_slow_reading_of_the_definitions(look, random_re
             for i, j in zip(mine, theirs[1:] + theirs[:1], strict=True):
                 next_one.append(len(slow_top(a[i] * centred[k], live) & slow_top(a[j] * centred[k], live)))
         assert float(row.picture_overlap_null_another_picture) == pytest.approx(np.mean(next_one))
+        of_others = [
+            len(slow_top(a[i] * centred[label[i]], live) & slow_top(a[j] * centred[label[i]], live))
+            for i in here
+            for j in base
+            if label[j] != label[i]
+        ]
+        assert float(row.picture_overlap_null_other_class) == pytest.approx(np.mean(of_others))
     assert seen.summary["top5_shared_by_two_pictures_null_chance"] == pytest.approx(25 / 11)
     assert seen.summary["top5_shared_by_two_pictures"] == measured.picture_overlap_null_another_picture.values[0]
+    other_class = measured.picture_overlap_null_other_class.values[0]
+    assert seen.summary["top5_shared_by_two_pictures_null_other_class"] == other_class
+    gain = seen.summary["top5_shared_by_two_pictures"] - other_class
+    assert seen.summary["top5_shared_by_two_pictures_gain_other_class"] == pytest.approx(gain)
     assert seen.summary["lowest_accuracy_turn"] == measured.accuracy.values[3:].min()
+
+
+@pytest.mark.parametrize("specific", [False, True])
+def test_voters_of_the_class_are_told_from_those_of_any_picture(look, random_replica, specific):
+    replica = random_replica(units=30)
+    factors = levels("noise", np.repeat(range(3), 8), [1, 2], 1)
+    rng, label = np.random.default_rng(3), factors["label"]
+    activation = rng.uniform(1, 1.01, (len(label), 30))
+    if specific:  # in pictures of a class those units answer that vote for it most
+        weight = replica.weights["fc2.weight"] - replica.weights["fc2.weight"].mean(0)
+        own = np.argsort(-weight, axis=1)[:, 10:15]
+        activation[np.arange(len(label))[:, None], own[label]] = 50
+    summary = look(LENS, vary(replica, activation, **factors), draw=None).summary
+    assert summary["top5_shared_by_two_pictures"] == pytest.approx(5, abs=0.2)
+    if specific:
+        assert summary["top5_shared_by_two_pictures_gain_other_class"] > 2
+    else:  # who votes for a class does so in every picture: two of a class share no more than two of different ones
+        assert summary["top5_shared_by_two_pictures_gain_other_class"] == pytest.approx(0, abs=0.2)
+
+
+def settings_design(classes, values, *, places=6, noises=5):
+    """Return the factors of a crossed design at its own setting, then of the same at each of ``values``."""
+    own = crossed(classes, places, noises)
+    others = [{**own, "design": np.full(len(own["label"]), "crossed_noise", dtype=object)} for _ in values]
+    for part, value in zip(others, values, strict=True):
+        part["level"] = np.full(len(own["label"]), float(value))
+    return joined(own, *others)
+
+
+def planted_settings(replica, values, base=2.0):
+    """Return the replica with votes that are the place's and ``level`` times the noise's, of equal variance at 1."""
+    factors, rng = settings_design(range(3), values), np.random.default_rng(2)
+    unit = rng.normal(0, 1, (3, 6, 12)), rng.normal(0, 1, (3, 5, 12))
+    place, noise = ((one - one.mean(1, keepdims=True)) / one.std(1, ddof=1, keepdims=True) for one in unit)
+    label, level = factors["label"], np.where(np.isnan(factors["level"]), base, factors["level"])
+    of_noise = level[:, None] * noise[label, factors["noise_draw"]]
+    replica = vary(replica, 50 + place[label, factors["place"] - 6 * label] + of_noise, **factors)
+    replica.variations["level"].attrs = {"crossed_noise": "how strong it is", "crossed_noise_base": base}
+    return replica
+
+
+def test_the_share_of_place_is_a_curve_over_the_setting(look, random_replica):
+    seen = look(LENS, planted_settings(random_replica(), [0.5, 1, 4]), draw="vote_variance_by_setting", rendered=True)
+    measured, levels_there = seen.measured, np.array([0.5, 1, 2, 4])
+    np.testing.assert_array_equal(measured.setting_level, levels_there)
+    assert measured.setting_base.values.tolist() == [False, False, True, False]
+    place = 1 / (1 + levels_there**2)
+    np.testing.assert_allclose(measured.setting_share, [place, 1 - place, 0 * place], atol=1e-12)
+    assert seen.summary["place_share"] == pytest.approx(1 / 5)
+    assert seen.summary["place_share_at_noise_2"] == pytest.approx(seen.summary["place_share"])
+    assert seen.summary["place_share_at_noise_0_5"] == pytest.approx(1 / 1.25)
+    assert seen.summary["noise_at_which_place_and_noise_are_even"] == pytest.approx(1)
+    (panel,) = panels_of(seen.sheets["vote_variance_by_setting"].body)
+    assert panel.x.label == "how strong it is"
+    assert 2.0 in [rule.at for rule in marks(panel, Rule)]
+    np.testing.assert_allclose(marks(panel, Line)[0].y, place)
+    table = seen.sheets["vote_variance_by_setting"].table
+    assert table.query("source == 'place' and base")["share"].item() == pytest.approx(1 / 5)
+
+
+def test_curves_over_the_setting_are_compared_over_seeds(look, compared, random_replica):
+    measured = {
+        seed: look(LENS, planted_settings(random_replica(seed=seed, dead=range(seed)), [0.5, 1, 4]), draw=None).measured
+        for seed in (0, 1, 2)
+    }
+    sheets = {sheet.name: sheet for sheet in compared(LENS, measured, rendered=True).sheets}
+    table = sheets["vote_variance_by_setting_across_seeds"].table.query("source == 'noise' and level == 4")
+    assert table["n"].item() == 3
+    assert table["mean"].item() == pytest.approx(16 / 17)
+
+
+def test_settings_without_a_base_are_shown_without_it_and_must_be_crossed_too(look, random_replica):
+    replica = planted_settings(random_replica(), [0.5, 1])
+    replica.variations["level"].attrs = {}
+    seen = look(LENS, replica, draw="vote_variance_by_setting")
+    assert seen.measured.setting_level.values.tolist() == [0.5, 1]
+    factors = {name: values[:-1] for name, values in settings_design(range(3), [0.5, 1]).items()}
+    with pytest.raises(SeedscopeError, match="class 2 has 29 crossed pictures"):
+        LENS.measure(vary(replica, np.ones((len(factors["label"]), 12)), **factors))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [([3, 1, -1, -2], 0.4), ([-1, -3, 3, 4], 0.4), ([0, 1, 2, 3], 0.2), ([2, 1, 1, 0], 0.6), ([3, 2, 2, 1], np.nan)],
+)
+def test_the_level_at_which_two_are_even(values, found):
+    assert level_of_zero(np.array([0.2, 0.3, 0.5, 0.6]), np.array(values, float)) == pytest.approx(found, nan_ok=True)
 
 
 def test_at_the_base_level_everything_agrees_with_itself(look, random_replica):
@@ -327,6 +425,7 @@ ODD = {
     "only robustness": {"factors": levels("noise", np.repeat(range(3), 3), [1, 2], 1)},
     "only crossed": {"factors": crossed(range(3), 3, 8)},
     "one picture per level": {"factors": levels("noise", np.array([1]), [1, 2, 3], 2)},
+    "one other setting": {"factors": settings_design(range(3), [0.3], places=2, noises=2)},
 }
 
 
@@ -335,7 +434,9 @@ def test_every_odd_case_is_measured_summarized_and_shown(look, random_replica, c
     seen = look(LENS, random_variation(random_replica, **ODD[case]))
     missing = {"only robustness": {"vote_variance", "same_class_different_votes"}, "only crossed": {"robustness"}}
     missing["one picture per level"] = missing["only robustness"]
-    assert set(seen.sheets) == FIGURES - missing.get(case, set())
+    missing["one other setting"] = missing["only crossed"]
+    more = {"vote_variance_by_setting"} if case == "one other setting" else set()
+    assert set(seen.sheets) == (FIGURES | more) - missing.get(case, set())
     known = {name for name, value in seen.summary.items() if np.isfinite(value)}
     if "place_share" in seen.summary:
         varies = case not in ("all units dead", "constant pictures")
