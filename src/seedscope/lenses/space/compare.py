@@ -39,8 +39,8 @@ def _beside_untrained(measured: xr.Dataset) -> Sheet:
         Facts.of(measured),
         f"The space of {measured.attrs['features']}, before and after training",
         "The effective dimension of all probe pictures, of the class means alone (dashed: as many as they can span) "
-        "and of the pictures less the mean of their class; and, where it is known, the cross-validated R² of the square's "
-        f"place. {BEFORE_AND_AFTER[0].upper()}{BEFORE_AND_AFTER[1:]} over seeds.",
+        "and of the pictures less the mean of their class; and, where it is known, the cross-validated R² of the "
+        f"square's place. {BEFORE_AND_AFTER[0].upper()}{BEFORE_AND_AFTER[1:]} over seeds.",
         Beside(panels),
         _network_table(tables, measured.network.values.tolist()),
         note=BEFORE_AND_AFTER,

@@ -193,7 +193,8 @@ def _separation(measured: xr.Dataset) -> Sheet:
         f"How the classes part in {measured.attrs['features']} as training goes on",
         "Over the pictures that are followed through training: the share of the layer's variance that lies between "
         "classes, the share of pictures nearest to the mean of their class (each left out of its own), and the "
-        "effective dimension, also of the class means alone and within classes. Orange: the same with labels shuffled, mean and 95 % of the shuffles.",
+        "effective dimension, also of the class means alone and within classes. Orange: the same with labels shuffled, "
+        "mean and 95 % of the shuffles.",
         Beside([_curve(measured, name) for name in TRACKED]),
         measured[names[3:]].to_dataframe().reset_index()[names],
     )
@@ -204,25 +205,20 @@ def _curve(measured: xr.Dataset, name: str) -> Panel:
     values, step = measured[name].values, measured.step.values
     known = np.isfinite(values)
     more = list(METRICS.values())[1:] if name == "effective_dimension" else []
-    top = (
-        1.02
-        if name != "effective_dimension"
-        else max(1.0, 1.08 * max(_largest(measured[one].values) for one in (name, *more)))
-    )
+    top = 1.02 if not more else max(1.0, 1.08 * max(_largest(measured[one].values) for one in (name, *more)))
     y = Axis(TRACKED[name], low=0 if name == "effective_dimension" else -0.02, high=top)
     if not known.any():
         nothing = "one class only" if len(np.unique(measured.label)) < 2 else _NOWHERE
         return Panel(x=Axis("optimiser step"), y=y, width=3.1, height=2.5, empty=nothing)
     marks: list[Mark] = [Line(step[known], values[known], shape="o", label="all pictures" if more else "the layer")]
     marks += [
-        Line(step, measured[one].values, color, width=1.2, shape=".", label=words)
+        Line(step[known], measured[one].values[known], color, width=1.2, shape=".", label=words)
         for one, color, words in zip(more, (MARK, NEUTRAL), ("class means", "within class"), strict=False)
     ]
     if f"{name}_null_shuffled" in measured:
         marks += _shuffled(step[known], measured[f"{name}_null_shuffled"].values[known])
-    return Panel(
-        marks, x=step_axis(step), y=y, width=3.1, height=2.5, key=Key("upper left") if len(marks) > 1 else None
-    )
+    key = Key("upper right" if more else "upper left") if len(marks) > 1 else None
+    return Panel(marks, x=step_axis(step), y=y, width=3.1, height=2.5, key=key)
 
 
 def _largest(values: np.ndarray) -> float:
@@ -307,8 +303,8 @@ def _place_panel(table: pd.DataFrame) -> Panel:
         marks += [Dots(where, r2, color, size=5, label=words), Spans(where, low, high, AGAINST, 2)]
         before = part["untrained"].to_numpy()[known]
         if np.isfinite(before).any():
-            label = "the same, untrained" if axis == "x" else ""
-            marks.append(Dots(where, before, color, "x", 4.5, label=label))
+            untrained = "the same, untrained" if axis == "x" else ""
+            marks.append(Dots(where, before, color, "x", 4.5, label=untrained))
         marks.append(Dots(where, null, AGAINST, "_", 8, label=label))
     every = -(-(len(names) - 2) // 15)
     kept = [index for index in range(len(names)) if index < 2 or (index - 2) % every == 0]
