@@ -4,89 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 from omegaconf import OmegaConf
 from scipy.stats import spearmanr, ttest_1samp
 
-from seedscope.data import pictures
 from seedscope.figures import Bars, Image, Line, Rule, panels_of
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
 from seedscope.lenses import Network
 from seedscope.lenses.variation import Variation
 from seedscope.lenses.variation.designs import SOURCES
-from seedscope.lenses.variation.measure import level_below, level_of_zero
+from seedscope.lenses.variation.measure import level_below
 
 from .sheets import marks, panel_of, words
+from .varied import crossed, joined, levels, random_variation, settings_design, vary
 
 LENS = Variation("fc1", "fc2")
 FIGURES = {"vote_variance", "same_class_different_votes", "robustness"}
-
-
-def vary(replica, activation, label, shape=(1, 8, 8), **factors):
-    """Return the replica with these varied pictures, whose logits are what its head makes of ``activation``."""
-    n = len(label)
-    image = np.random.default_rng(1).random((n, *shape))
-    varied = pictures(image, label, "probe", **factors).assign_coords(sample=np.arange(n))
-    logit = activation.reshape(n, -1) @ replica.weights["fc2.weight"].T + replica.weights["fc2.bias"]
-    inner = ("unit",) if activation.ndim == 2 else ("channel", "y", "x")
-    more = {
-        "fc1_variations": xr.DataArray(activation, dims=("sample", *inner)),
-        "logit_variations": xr.DataArray(logit, dims=("sample", "target")),
-    }
-    return replace(replica, variations=varied, activations={**replica.activations, **more})
-
-
-def crossed(classes, places, noises):
-    """Return the factors of a crossed design: label, design, level, base, place, noise_draw; pictures in row order."""
-    label, place, noise = np.array(list(product(classes, range(places), range(noises)))).reshape(-1, 3).T
-    n = len(label)
-    return {
-        "label": label,
-        "design": np.full(n, "crossed", dtype=object),
-        "level": np.full(n, np.nan),
-        "base": np.zeros(n, dtype=bool),
-        "place": place + places * label,
-        "noise_draw": noise,
-    }
-
-
-def levels(design, label, values, base):
-    """Return the factors of the same pictures, one after the other, at each level."""
-    n = len(label)
-    return {
-        "label": np.tile(label, len(values)),
-        "design": np.full(n * len(values), design, dtype=object),
-        "level": np.repeat(np.asarray(values, dtype=float), n),
-        "base": np.repeat(np.asarray(values) == base, n),
-        "place": np.tile(np.arange(n), len(values)),
-        "noise_draw": np.tile(np.arange(n), len(values)),
-    }
-
-
-def joined(*parts):
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def whole_design(classes, *, pairs=4):
-    label = np.repeat(classes, pairs)
-    return joined(
-        crossed(classes, 4, 3), levels("noise", label, [0.2, 0.4, 0.6], 0.2), levels("turn", label, [-1, 0, 1], 0)
-    )
-
-
-def random_variation(random_replica, *, present=None, factors=None, constant=False, **options):
-    replica = random_replica(**options)
-    classes = len(replica.class_names)
-    factors = factors or whole_design(np.arange(classes) if present is None else np.array(present))
-    rng = np.random.default_rng(5)
-    shape = replica.activations["fc1"].shape[1:]
-    activation = np.clip(rng.normal(0.4, 1, (len(factors["label"]), *shape)), 0, None)
-    if constant:
-        activation[:] = 0.5
-    if activation.ndim == 2:
-        activation[:, list(options.get("dead", ()))] = 0
-    return vary(replica, activation, **factors)
 
 
 @pytest.mark.parametrize(
@@ -248,75 +181,6 @@ def test_voters_of_the_class_are_told_from_those_of_any_picture(look, random_rep
         assert summary["top5_shared_by_two_pictures_gain_other_class"] > 2
     else:  # who votes for a class does so in every picture: two of a class share no more than two of different ones
         assert summary["top5_shared_by_two_pictures_gain_other_class"] == pytest.approx(0, abs=0.2)
-
-
-def settings_design(classes, values, *, places=6, noises=5):
-    """Return the factors of a crossed design at its own setting, then of the same at each of ``values``."""
-    own = crossed(classes, places, noises)
-    others = [{**own, "design": np.full(len(own["label"]), "crossed_noise", dtype=object)} for _ in values]
-    for part, value in zip(others, values, strict=True):
-        part["level"] = np.full(len(own["label"]), float(value))
-    return joined(own, *others)
-
-
-def planted_settings(replica, values, base=2.0):
-    """Return the replica with votes that are the place's and ``level`` times the noise's, of equal variance at 1."""
-    factors, rng = settings_design(range(3), values), np.random.default_rng(2)
-    unit = rng.normal(0, 1, (3, 6, 12)), rng.normal(0, 1, (3, 5, 12))
-    place, noise = ((one - one.mean(1, keepdims=True)) / one.std(1, ddof=1, keepdims=True) for one in unit)
-    label, level = factors["label"], np.where(np.isnan(factors["level"]), base, factors["level"])
-    of_noise = level[:, None] * noise[label, factors["noise_draw"]]
-    replica = vary(replica, 50 + place[label, factors["place"] - 6 * label] + of_noise, **factors)
-    replica.variations["level"].attrs = {"crossed_noise": "how strong it is", "crossed_noise_base": base}
-    return replica
-
-
-def test_the_share_of_place_is_a_curve_over_the_setting(look, random_replica):
-    seen = look(LENS, planted_settings(random_replica(), [0.5, 1, 4]), draw="vote_variance_by_setting", rendered=True)
-    measured, levels_there = seen.measured, np.array([0.5, 1, 2, 4])
-    np.testing.assert_array_equal(measured.setting_level, levels_there)
-    assert measured.setting_base.values.tolist() == [False, False, True, False]
-    place = 1 / (1 + levels_there**2)
-    np.testing.assert_allclose(measured.setting_share, [place, 1 - place, 0 * place], atol=1e-12)
-    assert seen.summary["place_share"] == pytest.approx(1 / 5)
-    assert seen.summary["place_share_at_noise_2"] == pytest.approx(seen.summary["place_share"])
-    assert seen.summary["place_share_at_noise_0_5"] == pytest.approx(1 / 1.25)
-    assert seen.summary["noise_at_which_place_and_noise_are_even"] == pytest.approx(1)
-    (panel,) = panels_of(seen.sheets["vote_variance_by_setting"].body)
-    assert panel.x.label == "how strong it is"
-    assert 2.0 in [rule.at for rule in marks(panel, Rule)]
-    np.testing.assert_allclose(marks(panel, Line)[0].y, place)
-    table = seen.sheets["vote_variance_by_setting"].table
-    assert table.query("source == 'place' and base")["share"].item() == pytest.approx(1 / 5)
-
-
-def test_curves_over_the_setting_are_compared_over_seeds(look, compared, random_replica):
-    measured = {
-        seed: look(LENS, planted_settings(random_replica(seed=seed, dead=range(seed)), [0.5, 1, 4]), draw=None).measured
-        for seed in (0, 1, 2)
-    }
-    sheets = {sheet.name: sheet for sheet in compared(LENS, measured, rendered=True).sheets}
-    table = sheets["vote_variance_by_setting_across_seeds"].table.query("source == 'noise' and level == 4")
-    assert table["n"].item() == 3
-    assert table["mean"].item() == pytest.approx(16 / 17)
-
-
-def test_settings_without_a_base_are_shown_without_it_and_must_be_crossed_too(look, random_replica):
-    replica = planted_settings(random_replica(), [0.5, 1])
-    replica.variations["level"].attrs = {}
-    seen = look(LENS, replica, draw="vote_variance_by_setting")
-    assert seen.measured.setting_level.values.tolist() == [0.5, 1]
-    factors = {name: values[:-1] for name, values in settings_design(range(3), [0.5, 1]).items()}
-    with pytest.raises(SeedscopeError, match="class 2 has 29 crossed pictures"):
-        LENS.measure(vary(replica, np.ones((len(factors["label"]), 12)), **factors))
-
-
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [([3, 1, -1, -2], 0.4), ([-1, -3, 3, 4], 0.4), ([0, 1, 2, 3], 0.2), ([2, 1, 1, 0], 0.6), ([3, 2, 2, 1], np.nan)],
-)
-def test_the_level_at_which_two_are_even(values, found):
-    assert level_of_zero(np.array([0.2, 0.3, 0.5, 0.6]), np.array(values, float)) == pytest.approx(found, nan_ok=True)
 
 
 def test_at_the_base_level_everything_agrees_with_itself(look, random_replica):
