@@ -318,14 +318,51 @@ def test_the_varied_pictures_are_the_same_bits_each_time_and_none_of_the_others(
 
 def test_the_varied_pictures_say_what_was_varied_and_in_which_unit():
     varied = vary(Squares())
-    np.testing.assert_array_equal(varied.sample, np.arange(4860))
+    np.testing.assert_array_equal(varied.sample, np.arange(4860 + 6 * 720))
     assert set(varied.split.values) == {"probe"}
-    assert list(dict.fromkeys(varied.design.values)) == ["crossed", "noise", "contrast", "shift"]
-    assert set(varied.level.attrs) == {"noise", "contrast", "shift"}
+    designs = ["crossed", "noise", "contrast", "shift", "crossed_noise", "crossed_range"]
+    assert list(dict.fromkeys(varied.design.values)) == designs
+    assert set(varied.level.attrs) == {*designs[1:], "crossed_noise_base", "crossed_range_base"}
     assert np.isnan(varied.level.values).sum() == 720
     assert varied.image.values.dtype == np.float32
     assert (varied.image.values.min(), varied.image.values.max()) == (0, 1)
 
 
 def test_a_grid_of_one_cell_has_no_border_to_walk_over():
-    assert set(Squares(size=12, grid=1, noise=0).variations().design.values) == {"crossed", "noise", "contrast"}
+    varied = Squares(size=12, grid=1, noise=0).variations()
+    assert set(varied.design.values) == {"crossed", "noise", "contrast", "crossed_noise", "crossed_range"}
+
+
+def test_pictures_are_crossed_again_at_other_noise_with_the_same_places_and_fields():
+    varied = Squares(noise=0.02, contrast=0.08).variations()
+    crossed, again = design(varied, "crossed"), design(varied, "crossed_noise")
+    assert varied.level.attrs["crossed_noise_base"] == 0.02
+    levels = again.level.values.reshape(-1, 720)
+    np.testing.assert_allclose(levels[:, 0], [0.01, 0.04, 0.06, 0.08])  # its own 0.02 is there already
+    field = (crossed.image.values[:, 0] - 0.5 - 0.08 * inside(crossed)) / 0.02
+    for level, part in zip(levels[:, 0], again.image.values.reshape(-1, 720, 32, 32), strict=True):
+        np.testing.assert_allclose((part - 0.5 - 0.08 * inside(crossed)) / level, field, atol=1e-4)
+    for name in ("label", "place", "noise_draw", "square_y", "square_x", "square_sign"):
+        np.testing.assert_array_equal(again[name].values.reshape(-1, 720), np.tile(crossed[name].values, (4, 1)))
+
+
+@pytest.mark.parametrize("setting", [{}, {"grid": 5}, {"side": 19}, {"grid": 1}])
+def test_places_are_drawn_together_to_the_middle_of_their_cell(setting):
+    source = Squares(noise=0.02, contrast=0.1, **setting)
+    varied = source.variations()
+    crossed, again = design(varied, "crossed"), design(varied, "crossed_range")
+    count = len(crossed.label)
+    assert again.level.values.reshape(2, count)[:, 0].tolist() == [0.25, 0.5]
+    for name in ("label", "place", "noise_draw", "square_sign"):
+        np.testing.assert_array_equal(again[name].values.reshape(2, count), np.tile(crossed[name].values, (2, 1)))
+    np.testing.assert_array_equal(source.label(again.square_y.values, again.square_x.values), again.label)
+    tops = np.arange(33 - source.side)
+    cell = source.label(tops, 0) // source.grid
+    middle = np.array([tops[cell == one].mean() for one in range(source.grid)])
+    for name, at in (
+        ("square_y", crossed.label.values // source.grid),
+        ("square_x", crossed.label.values % source.grid),
+    ):
+        away = crossed[name].values - middle[at]
+        for share, moved in zip((0.25, 0.5), again[name].values.reshape(2, count), strict=True):
+            assert np.abs(moved - middle[at] - share * away).max() <= 0.5  # to the nearest pixel

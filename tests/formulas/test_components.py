@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from seedscope.formulas.components import components_above, permuted_spectra, principal_components
+from seedscope.formulas.components import (
+    components_above,
+    effective_dimension,
+    permuted_spectra,
+    principal_components,
+)
+from seedscope.formulas.concentration import participation_ratio
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -45,3 +51,28 @@ def test_permuting_units_keeps_their_variances_and_breaks_what_ties_them():
     np.testing.assert_allclose(null.sum(1), values.var(0, ddof=1).sum(), rtol=1e-9)
     np.testing.assert_allclose(null.mean(0), np.sort(values.var(0, ddof=1))[::-1], rtol=0.05)
     assert (np.diff(null) <= 0).all()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(n=st.integers(2, 40), units=st.integers(1, 60), seed=st.integers(0, 99))
+def test_the_effective_dimension_by_traces_is_that_of_the_spectrum(n, units, seed):
+    values = np.random.default_rng(seed).normal(3, 1, (n, units)) * np.linspace(1, 9, units)
+    spectrum = PCA(svd_solver="full").fit(values).explained_variance_
+    assert effective_dimension(values) == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum(), rel=1e-10)
+    assert effective_dimension(values) == pytest.approx(
+        participation_ratio(principal_components(values, 0)[2]), rel=1e-10
+    )
+
+
+@pytest.mark.parametrize("dimensions", [1, 3, 8])
+def test_a_ball_has_as_many_effective_dimensions_as_it_was_given(dimensions):
+    rng = np.random.default_rng(0)
+    turned = np.linalg.qr(rng.normal(0, 1, (20, 20)))[0][:dimensions]
+    values = rng.normal(0, 1, (20_000, dimensions)) @ turned
+    assert effective_dimension(values) == pytest.approx(dimensions, rel=0.01)
+    assert effective_dimension(1e-200 * values) == pytest.approx(effective_dimension(values))
+
+
+@pytest.mark.parametrize("values", [np.full((5, 3), 0.1), np.zeros((4, 0)), np.ones((1, 6))])
+def test_what_does_not_vary_has_no_dimension(values):
+    assert np.isnan(effective_dimension(values))

@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 from seedscope.formulas.nulls import permutation_p
-from seedscope.formulas.ranks import comeback, settled, top_units
+from seedscope.formulas.ranks import auc, comeback, settled, shuffled_auc, top_units
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -74,3 +74,38 @@ def test_a_top_set_settles_where_it_stays():
     overlap = np.array([[5, 5, 2, 4], [5, 4, 5, 4], [5, 5, 4, 4], [5, 5, 5, 5], [5, 5, 5, 5]])
     assert settled(overlap).tolist() == [0, 2, 3, 3]
     assert settled(overlap[-1:]).tolist() == [0, 0, 0, 0]
+
+
+def test_the_auc_of_any_scores_is_that_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    scores, member = rng.normal(0, 1, (6, 15)).round(1), rng.random((6, 15)) < 0.4
+    expected = [roc_auc_score(*row) for row in zip(member, scores, strict=True)]
+    np.testing.assert_allclose(auc(scores, member), expected)
+    np.testing.assert_allclose(auc(np.exp(3 * scores), member), expected)
+    assert auc(np.zeros(5), np.arange(5) < 2) == 0.5
+
+
+def test_without_members_or_others_there_is_no_auc():
+    member = np.array([[True, True], [False, False], [True, False]])
+    np.testing.assert_array_equal(auc(np.array([[1.0, 2], [1, 2], [2, 1]]), member), [np.nan, np.nan, 1])
+    assert np.isnan(auc(np.zeros((2, 0)), np.zeros((2, 0), dtype=bool))).all()
+
+
+def test_shuffled_members_give_the_auc_of_the_members_dealt_out_anew():
+    rng = np.random.default_rng(4)
+    scores, member = rng.normal(0, 1, (3, 14)), rng.random((3, 14)) < 0.3
+    drawn = shuffled_auc(scores, member, np.random.default_rng(0), times=250)
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(14), (250, 1)), axis=1)
+    for one, order in list(zip(drawn, orders, strict=True))[:30]:
+        assert one == pytest.approx(np.mean([roc_auc_score(m, s[order]) for m, s in zip(member, scores, strict=True)]))
+    assert len(drawn) == 250
+
+
+def test_scores_that_say_nothing_reject_at_the_nominal_rate():
+    rng = np.random.default_rng(5)
+    rejected = 0
+    for _ in range(200):
+        scores, member = rng.normal(0, 1, (4, 18)), np.tile(np.arange(18) < 5, (4, 1))
+        drawn = shuffled_auc(scores, member, rng, times=99)
+        rejected += permutation_p(auc(scores, member).mean(), drawn) <= 0.05
+    assert rejected <= 18

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import xarray as xr
 from sklearn.metrics import roc_auc_score
 
 from seedscope.figures import Dots, Film, Image, Line, Rule, heat_cells, panels_of
@@ -11,39 +10,12 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.lenses import Network
 from seedscope.lenses.evolution import Evolution
 
+from .followed import STEPS, follow
 from .sheets import marks, panel_of, words
 
 LENS = Evolution("fc1", "fc2", top=3)
 FILMS = {"fc1_fmap_evolution", "logits_evolution", "contribution_evolution"}
-STILLS = {"dominance_evolution", "logit_margin_evolution"}
-STEPS = (0, 1, 3, 10, 20)
-
-
-def follow(replica, activation, weight, bias, steps=STEPS, maps=None):
-    """Give a replica frames: activation (frame, sample, unit), weight (frame, target, unit), bias (frame, target)."""
-    steps = np.asarray(steps)
-    coords = {
-        "frame": np.arange(len(steps)),
-        "step": ("frame", steps),
-        "epoch": ("frame", steps / 10),
-        "sample": replica.probe.sample.values,
-    }
-    logit = np.einsum("fsi,fti->fst", activation, weight) + bias[:, None]
-    extra = {
-        "fc1_frames": xr.DataArray(activation, dims=("frame", "sample", "unit"), coords=coords),
-        "logit_frames": xr.DataArray(logit, dims=("frame", "sample", "target"), coords=coords),
-    }
-    if maps is not None:
-        label = replica.probe.label.sel(sample=replica.exhibits).values
-        first = np.sort(replica.exhibits[np.unique(label, return_index=True)[1]])
-        extra["conv1_exhibit_frames"] = xr.DataArray(
-            maps, dims=("frame", "sample", "channel", "y", "x"), coords={**coords, "sample": first}
-        )
-    frames = xr.Dataset(
-        {"fc2.weight": (("frame", "w0", "w1"), weight), "fc2.bias": (("frame", "b0"), bias)},
-        coords={name: coords[name] for name in ("frame", "step", "epoch")},
-    )
-    return dataclasses.replace(replica, activations={**replica.activations, **extra}, frames=frames)
+STILLS = {"dominance_evolution", "from_step_0", "logit_margin_evolution"}
 
 
 @pytest.fixture
@@ -166,13 +138,15 @@ def test_every_figure_can_be_read(look, followed, case):
 
 def test_an_untrained_network_has_one_frame_and_no_start_to_compare_with(look, followed, compared):
     seen = look(LENS, followed(steps=(0,)))
-    assert set(seen.sheets) == FILMS | STILLS
-    about_start = {name: value for name, value in seen.summary.items() if name.startswith("top3")}
-    assert np.isnan(list(about_start.values())).all()
+    assert set(seen.sheets) == FILMS | STILLS - {"from_step_0"}
+    ends = {"live_units_at_start", "live_units_at_end", "median_margin"}
+    assert np.isnan([value for name, value in seen.summary.items() if name not in ends]).all()
     assert np.isfinite(seen.summary["median_margin"])
     comparison = compared(LENS, {1: seen.measured, 4: seen.measured})
     nothing = {"mean": None, "low": None, "high": None, "n": 0, "null": None, "p": None}
-    assert set(comparison.metrics) == {f"top3_{name}_at_start" for name in ("overlap", "auc", "head_auc")}
+    assert {f"top3_{name}_at_start" for name in ("overlap", "auc", "head_auc")} < set(comparison.metrics)
+    assert set(comparison.metrics) < {"top3_overlap_at_start"} | set(seen.summary)
+    assert len(comparison.sheets) == 1
     assert all(metric == nothing for metric in comparison.metrics.values())
     assert comparison.sheets[0].table["seed"].tolist() == [1, 4]
 
@@ -298,8 +272,9 @@ def test_margins_are_shown_by_their_quartiles(look, followed):
 def test_seeds_are_compared_in_one_figure(look, followed, compared, dead):
     measured = {seed: look(LENS, followed(seed=seed, dead=dead), draw=None).measured for seed in (2, 4, 9)}
     comparison = compared(LENS, measured, rendered=True)
-    (sheet,) = comparison.sheets
+    sheet, foretold = comparison.sheets
     assert "n = 3 seeds" in sheet.heading
+    assert foretold.name == "evolution_from_step_0"
     assert sheet.table["seed"].drop_duplicates().tolist() == [2, 4, 9]
     start = [float(of_seed.overlap_mean[0]) for of_seed in measured.values()]
     of_overlap = comparison.metrics["top3_overlap_at_start"]
@@ -315,6 +290,7 @@ def test_seeds_are_compared_in_one_figure(look, followed, compared, dead):
     else:
         assert of_overlap == {"mean": None, "low": None, "high": None, "n": 0, "null": None, "p": None}
         assert all(panel.empty for panel in panels_of(sheet.body))
+        assert all(panel.empty for panel in panels_of(foretold.body))
 
 
 def test_a_seed_that_was_trained_for_less_long_has_its_own_frames_in_the_table(look, followed, compared):

@@ -9,10 +9,11 @@ from sklearn.decomposition import PCA
 from seedscope.figures import FOR, NEUTRAL, Bars, Dots, Line, Words, panels_of
 from seedscope.files.errors import SettingError
 from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
+from seedscope.formulas.ridge import readout
 from seedscope.lenses import Network
 from seedscope.lenses.space import Space
 
-from .sheets import marks
+from .sheets import marks, words
 
 LENS = Space("fc1")
 
@@ -132,6 +133,108 @@ def test_a_feature_map_is_followed_with_all_its_places(look, random_replica):
         assert measured.effective_dimension[at] == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum(), rel=1e-5)
 
 
+class Dense(torch.nn.Module):
+    """A dense layer, ``fc1``, on pictures of 8×8, and a head."""
+
+    def __init__(self, units=12, classes=3):
+        super().__init__()
+        self.fc1, self.fc2 = torch.nn.Linear(64, units), torch.nn.Linear(units, classes)
+
+    def forward(self, x):
+        return self.fc2(torch.relu(self.fc1(x.flatten(1))))
+
+
+def with_start(replica, weight, bias):
+    """Return the replica with a frame 0 at which its ``fc1`` had these weights."""
+    head = {"fc2.weight": np.zeros((3, len(bias))), "fc2.bias": np.zeros(3)}
+    kept = {"fc1.weight": weight, "fc1.bias": bias, **head}
+    frames = xr.Dataset(
+        {
+            name: (("frame", *(f"{name}_{axis}" for axis in range(values.ndim))), values[None].astype(np.float32))
+            for name, values in kept.items()
+        },
+        coords={"step": ("frame", [0]), "epoch": ("frame", [0.0])},
+    )
+    return replace(replica, architecture=lambda: Dense(len(bias)), frames=frames)
+
+
+def started(random_replica, *, seed=0, n=200, dead=()):
+    """Return a replica whose layer is a random one at step 0, in which the units ``dead`` are so."""
+    rng = np.random.default_rng(seed)
+    image, weight = rng.random((n, 1, 8, 8)), rng.normal(0, 1, (12, 64))
+    bias = -weight.sum(1) / 2
+    bias[list(dead)] = -99
+    places = rng.integers(0, 27, (2, n))
+    image[:, 0, 0, 0], image[:, 0, 0, 1] = places[0] / 27, places[1] / 27
+    replica = train(random_replica(n=n, seed=seed, image=image, places=tuple(places)))
+    return with_start(replica, weight, bias), np.clip(image.reshape(n, 64) @ weight.T + bias, 0, None)
+
+
+def by_spectrum(values):
+    spectrum = np.linalg.eigvalsh(np.cov(values, rowvar=False))
+    return spectrum.sum() ** 2 / (spectrum**2).sum()
+
+
+def test_everything_stands_beside_the_same_pictures_in_the_untrained_network(look, random_replica):
+    replica, before = started(random_replica, dead=(2, 3))
+    seen = look(LENS, replica, draw=None)
+    values, label = replica.activations["fc1"].values, replica.probe.label.values
+    for which, of in (("", values), ("_null_untrained", before)):
+        means = np.stack([of[label == k].mean(0) for k in range(3)])
+        expected = {
+            "": by_spectrum(of),
+            "_class_means": by_spectrum(means),
+            "_within_class": by_spectrum(of - means[label]),
+        }
+        for part, dimension in expected.items():
+            assert seen.summary[f"effective_dimension{part}{which}"] == pytest.approx(dimension, rel=1e-5)
+    assert (seen.summary["live_units"], seen.summary["live_units_null_untrained"]) == (12, 10)
+    assert seen.summary["class_separation_null_untrained"] == seen.measured.class_separation.values[0]
+    place = np.stack([replica.probe.square_y.values, replica.probe.square_x.values], 1).astype(float)
+    left, total, within = readout(before[:, before.any(0)], place, label)
+    assert seen.summary["place_r2_null_untrained"] == pytest.approx(1 - left.sum() / total.sum(), abs=1e-4)
+    r2 = 1 - within[:, 0].sum() / within[:, 1].sum()
+    assert seen.summary["place_r2_within_class_null_untrained"] == pytest.approx(r2, abs=1e-4)
+    for name in ("effective_dimension", "effective_dimension_class_means", "place_r2", "class_separation"):
+        gain = seen.summary[name] - seen.summary[f"{name}_null_untrained"]
+        assert seen.summary[f"{name}_gain_untrained"] == pytest.approx(gain)
+
+
+def test_classes_in_a_ball_have_the_dimensions_of_their_means_and_of_the_ball(look, random_replica):
+    rng = np.random.default_rng(0)
+    replica = random_replica(n=900, classes=6, units=12)
+    label = replica.probe.label.values
+    means = np.concatenate([3 * np.eye(6), np.zeros((6, 6))], 1)  # six classes span five dimensions
+    ball = np.concatenate([np.zeros((900, 6)), rng.normal(0, 0.1, (900, 6))], 1)
+    activation = replica.activations["fc1"].copy(data=5 + means[label] + ball)
+    summary = look(
+        LENS, train(replace(replica, activations={**replica.activations, "fc1": activation})), draw=None
+    ).summary
+    assert summary["effective_dimension_class_means"] == pytest.approx(5, rel=0.01)
+    assert summary["effective_dimension_within_class"] == pytest.approx(6, rel=0.05)
+    assert summary["effective_dimension"] == pytest.approx(5, rel=0.1)
+
+
+def test_the_untrained_network_is_shown_and_compared(look, compared, random_replica):
+    measured = {}
+    for seed in (0, 1, 2):
+        seen = look(LENS, started(random_replica, seed=seed, n=60)[0], rendered=not seed)
+        measured[seed] = seen.measured
+        table = seen.sheets["space_place"].table.set_index(["read", "along"])["untrained"]
+        assert np.isfinite(table["all", "y"])
+        assert "untrained (grey): 12" in words(seen.sheets["space_spectrum"])
+    sheets = {sheet.name: sheet for sheet in compared(LENS, measured, rendered=True).sheets}
+    table = sheets["space_beside_untrained"].table.set_index(["measure", "of", "network"])["mean"]
+    summaries = [LENS.summarize(one) for one in measured.values()]
+    for part, network, name in (
+        ("class_means", "untrained", "effective_dimension_class_means_null_untrained"),
+        ("within_class", "trained", "effective_dimension_within_class"),
+    ):
+        assert table["effective dimension", part, network] == pytest.approx(np.mean([one[name] for one in summaries]))
+    r2 = np.mean([one["place_r2_null_untrained"] for one in summaries])
+    assert table["R²", "place_r2", "untrained"] == pytest.approx(r2)
+
+
 def pixels(replica_of, seed=0):
     rng = np.random.default_rng(seed)
     image = rng.random((60, 1, 3, 4)).astype(np.float32)
@@ -195,6 +298,8 @@ def test_every_odd_case_is_measured_summarized_and_drawn(look, random_replica, c
     assert all(bool(panel.empty) == nothing for panel in panels_of(seen.sheets["space_spectrum"].body))
     assert np.isnan(seen.summary["class_separation"]) == (nothing or case == "one class only")
     assert (seen.summary["components_above_chance"] == 0) >= nothing
+    if case != "a feature map":
+        assert not [name for name in seen.summary if "untrained" in name]  # these have no weights to go back to
 
 
 def test_points_lie_where_their_scores_are_and_a_class_is_named_at_its_mean(look, random_replica):

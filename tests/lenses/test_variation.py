@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 from omegaconf import OmegaConf
 from scipy.stats import spearmanr, ttest_1samp
 
-from seedscope.data import pictures
 from seedscope.figures import Bars, Image, Line, Rule, panels_of
 from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
@@ -18,75 +16,10 @@ from seedscope.lenses.variation.designs import SOURCES
 from seedscope.lenses.variation.measure import level_below
 
 from .sheets import marks, panel_of, words
+from .varied import crossed, joined, levels, random_variation, settings_design, vary
 
 LENS = Variation("fc1", "fc2")
 FIGURES = {"vote_variance", "same_class_different_votes", "robustness"}
-
-
-def vary(replica, activation, label, shape=(1, 8, 8), **factors):
-    """Return the replica with these varied pictures, whose logits are what its head makes of ``activation``."""
-    n = len(label)
-    image = np.random.default_rng(1).random((n, *shape))
-    varied = pictures(image, label, "probe", **factors).assign_coords(sample=np.arange(n))
-    logit = activation.reshape(n, -1) @ replica.weights["fc2.weight"].T + replica.weights["fc2.bias"]
-    inner = ("unit",) if activation.ndim == 2 else ("channel", "y", "x")
-    more = {
-        "fc1_variations": xr.DataArray(activation, dims=("sample", *inner)),
-        "logit_variations": xr.DataArray(logit, dims=("sample", "target")),
-    }
-    return replace(replica, variations=varied, activations={**replica.activations, **more})
-
-
-def crossed(classes, places, noises):
-    """Return the factors of a crossed design: label, design, level, base, place, noise_draw; pictures in row order."""
-    label, place, noise = np.array(list(product(classes, range(places), range(noises)))).reshape(-1, 3).T
-    n = len(label)
-    return {
-        "label": label,
-        "design": np.full(n, "crossed", dtype=object),
-        "level": np.full(n, np.nan),
-        "base": np.zeros(n, dtype=bool),
-        "place": place + places * label,
-        "noise_draw": noise,
-    }
-
-
-def levels(design, label, values, base):
-    """Return the factors of the same pictures, one after the other, at each level."""
-    n = len(label)
-    return {
-        "label": np.tile(label, len(values)),
-        "design": np.full(n * len(values), design, dtype=object),
-        "level": np.repeat(np.asarray(values, dtype=float), n),
-        "base": np.repeat(np.asarray(values) == base, n),
-        "place": np.tile(np.arange(n), len(values)),
-        "noise_draw": np.tile(np.arange(n), len(values)),
-    }
-
-
-def joined(*parts):
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def whole_design(classes, *, pairs=4):
-    label = np.repeat(classes, pairs)
-    return joined(
-        crossed(classes, 4, 3), levels("noise", label, [0.2, 0.4, 0.6], 0.2), levels("turn", label, [-1, 0, 1], 0)
-    )
-
-
-def random_variation(random_replica, *, present=None, factors=None, constant=False, **options):
-    replica = random_replica(**options)
-    classes = len(replica.class_names)
-    factors = factors or whole_design(np.arange(classes) if present is None else np.array(present))
-    rng = np.random.default_rng(5)
-    shape = replica.activations["fc1"].shape[1:]
-    activation = np.clip(rng.normal(0.4, 1, (len(factors["label"]), *shape)), 0, None)
-    if constant:
-        activation[:] = 0.5
-    if activation.ndim == 2:
-        activation[:, list(options.get("dead", ()))] = 0
-    return vary(replica, activation, **factors)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +149,38 @@ def test_robustness_is_that_of_a_slow_reading_of_the_definitions(look, random_re
             for i, j in zip(mine, theirs[1:] + theirs[:1], strict=True):
                 next_one.append(len(slow_top(a[i] * centred[k], live) & slow_top(a[j] * centred[k], live)))
         assert float(row.picture_overlap_null_another_picture) == pytest.approx(np.mean(next_one))
+        of_others = [
+            len(slow_top(a[i] * centred[label[i]], live) & slow_top(a[j] * centred[label[i]], live))
+            for i in here
+            for j in base
+            if label[j] != label[i]
+        ]
+        assert float(row.picture_overlap_null_other_class) == pytest.approx(np.mean(of_others))
     assert seen.summary["top5_shared_by_two_pictures_null_chance"] == pytest.approx(25 / 11)
     assert seen.summary["top5_shared_by_two_pictures"] == measured.picture_overlap_null_another_picture.values[0]
+    other_class = measured.picture_overlap_null_other_class.values[0]
+    assert seen.summary["top5_shared_by_two_pictures_null_other_class"] == other_class
+    gain = seen.summary["top5_shared_by_two_pictures"] - other_class
+    assert seen.summary["top5_shared_by_two_pictures_gain_other_class"] == pytest.approx(gain)
     assert seen.summary["lowest_accuracy_turn"] == measured.accuracy.values[3:].min()
+
+
+@pytest.mark.parametrize("specific", [False, True])
+def test_voters_of_the_class_are_told_from_those_of_any_picture(look, random_replica, specific):
+    replica = random_replica(units=30)
+    factors = levels("noise", np.repeat(range(3), 8), [1, 2], 1)
+    rng, label = np.random.default_rng(3), factors["label"]
+    activation = rng.uniform(1, 1.01, (len(label), 30))
+    if specific:  # in pictures of a class those units answer that vote for it most
+        weight = replica.weights["fc2.weight"] - replica.weights["fc2.weight"].mean(0)
+        own = np.argsort(-weight, axis=1)[:, 10:15]
+        activation[np.arange(len(label))[:, None], own[label]] = 50
+    summary = look(LENS, vary(replica, activation, **factors), draw=None).summary
+    assert summary["top5_shared_by_two_pictures"] == pytest.approx(5, abs=0.2)
+    if specific:
+        assert summary["top5_shared_by_two_pictures_gain_other_class"] > 2
+    else:  # who votes for a class does so in every picture: two of a class share no more than two of different ones
+        assert summary["top5_shared_by_two_pictures_gain_other_class"] == pytest.approx(0, abs=0.2)
 
 
 def test_at_the_base_level_everything_agrees_with_itself(look, random_replica):
@@ -327,6 +289,7 @@ ODD = {
     "only robustness": {"factors": levels("noise", np.repeat(range(3), 3), [1, 2], 1)},
     "only crossed": {"factors": crossed(range(3), 3, 8)},
     "one picture per level": {"factors": levels("noise", np.array([1]), [1, 2, 3], 2)},
+    "one other setting": {"factors": settings_design(range(3), [0.3], places=2, noises=2)},
 }
 
 
@@ -335,7 +298,9 @@ def test_every_odd_case_is_measured_summarized_and_shown(look, random_replica, c
     seen = look(LENS, random_variation(random_replica, **ODD[case]))
     missing = {"only robustness": {"vote_variance", "same_class_different_votes"}, "only crossed": {"robustness"}}
     missing["one picture per level"] = missing["only robustness"]
-    assert set(seen.sheets) == FIGURES - missing.get(case, set())
+    missing["one other setting"] = missing["only crossed"]
+    more = {"vote_variance_by_setting"} if case == "one other setting" else set()
+    assert set(seen.sheets) == (FIGURES | more) - missing.get(case, set())
     known = {name for name, value in seen.summary.items() if np.isfinite(value)}
     if "place_share" in seen.summary:
         varies = case not in ("all units dead", "constant pictures")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TRAINING, _PROBE, _VARIATIONS = 0, 1, 2
 _PLACES, _NOISES, _PAIRED = 10, 8, 23  # of the variations: places and noise fields crossed, pairs; per class
 _REACH = 4  # pixels that a shifted square starts before a border
+_CROSSED_NOISE = (0.125, 0.25, 0.5, 0.75, 1.0)  # in contrasts: noise levels at which pictures are crossed again
+_CENTRAL = (0.25, 0.5)  # of a cell's width: ranges of places at which they are crossed again
 _MORE_NOISE = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)  # in contrasts
 _CONTRASTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # in contrasts
 _CHUNK = 512  # pictures worked on at a time: 2 MB of 32×32, so that the passes over them stay in cache
@@ -119,13 +121,17 @@ class Squares:
         shift     23 squares of each class that walk straight into a neighbouring cell, pixel by pixel, while the noise
                   stands still: from 4 pixels before the border (0) over its last place in its class (3) and its
                   first in the next (4) to 7; fewer where a cell is narrower. The label is that of where it is.
+        crossed_noise  the crossed pictures at other noise, ⅛, ¼, ½, ¾, 1 times the contrast (the data set's own left
+                  out): the same places, the same fields.
+        crossed_range  the crossed pictures with their places drawn together to the middle ¼, ½ of their cell.
 
         Places are drawn as those of the probe pictures are (a walk keeps the coordinate along the border), and every
         picture is clipped to [0, 1] as they are: at another noise, contrast or place the same field may clip
         elsewhere. A grid of one cell has no border and no ``shift``.
 
         Beside what :meth:`probe` gives: ``design``; ``level``, what was changed, in the unit that its attribute of
-        the design's name says (NaN where crossed); ``base``, whether it is the data set's own level; ``place`` and
+        the design's name says (NaN where crossed; an attribute ``<design>_base`` says at which level of the design the
+        crossed pictures are); ``base``, whether it is the data set's own level; ``place`` and
         ``noise_draw``, numbers of the place (walk) and of the noise field within a design. Pictures of a design
         with the same two numbers are pairs.
         """
@@ -136,8 +142,13 @@ class Squares:
         crossed = self.corners(_PLACES * n_classes, np.random.default_rng(stream[0]))
         each = np.arange(_PLACES * n_classes)
         place, noise_draw = np.repeat(each, _NOISES), np.tile(np.arange(_NOISES), len(each))
-        image = np.concatenate([self.render(crossed.take(np.repeat(one, _NOISES)), _noise(stream[1])) for one in each])
-        parts = [self._described(crossed.take(place), image, "crossed", np.nan, False, place, noise_draw)]
+
+        def cross(source: Squares, corners: Corners, design: str, level: float) -> xr.Dataset:
+            of_places = [corners.take(np.repeat(one, _NOISES)) for one in each]
+            image = np.concatenate([source.render(one, _noise(stream[1])) for one in of_places])
+            return self._described(corners.take(place), image, design, level, False, place, noise_draw)
+
+        parts = [cross(self, crossed, "crossed", np.nan)]
         paired = self.corners(_PAIRED * n_classes, np.random.default_rng(stream[2]))
         pair = np.arange(_PAIRED * n_classes)
         for more in _MORE_NOISE:
@@ -153,11 +164,20 @@ class Squares:
             for shift, walked in enumerate(self._walks(walkers)):
                 image = self.render(walked, _noise(stream[5]))
                 parts.append(self._described(walked, image, "shift", shift, shift == 0, pair, pair))
+        for share in _CROSSED_NOISE:
+            noise = share * self.contrast
+            if not np.isclose(noise, self.noise):
+                parts.append(cross(replace(self, noise=noise), crossed, "crossed_noise", noise))
+        parts += [cross(self, self._drawn_together(crossed, share), "crossed_range", share) for share in _CENTRAL]
         varied = xr.concat(parts, dim="sample")
         varied.level.attrs = {
             "noise": "standard deviation of the noise (brightness)",
             "contrast": "contrast of the square (brightness)",
             "shift": "way into a neighbouring cell (pixels)",
+            "crossed_noise": "standard deviation of the noise (brightness)",
+            "crossed_noise_base": self.noise,
+            "crossed_range": "range of places (share of the cell's width)",
+            "crossed_range_base": 1.0,
         }
         return varied
 
@@ -242,6 +262,17 @@ class Squares:
         """Return the first place of each cell along an axis, and how many it has."""
         counts = np.bincount(self._cell(np.arange(self.size - self.side + 1)), minlength=self.grid)
         return np.concatenate([[0], np.cumsum(counts)[:-1]]), counts
+
+    def _drawn_together(self, corners: Corners, share: float) -> Corners:
+        """Return the corners moved to the middle ``share`` of their cells, to whole pixels."""
+        firsts, counts = self._cells()
+        cells = np.divmod(self.label(corners.y, corners.x), self.grid)
+
+        def moved(top: np.ndarray, cell: np.ndarray) -> np.ndarray:
+            middle = firsts[cell] + (counts[cell] - 1) / 2
+            return np.rint(middle + share * (top - middle)).astype(np.int64)
+
+        return Corners(moved(corners.y, cells[0]), moved(corners.x, cells[1]), corners.sign)
 
     def _walks(self, start: Corners) -> list[Corners]:
         """Return the corners of walks across a border, one entry per pixel of the way.

@@ -1,12 +1,13 @@
 """In how many directions do samples spread?
 
     principal components  X − mean = U S Vᵀ over n samples (sample, unit); scores U S, λ = S² / (n − 1)
+    effective dimension   (Σ λ)² / Σ λ² = (tr C)² / tr C²,  C = Xᵀ X / (n − 1):   1: a line, L: a ball in L dimensions
     parallel analysis     a leading component counts while it holds more than the 95 % quantile of its like where each
                           unit's values are permuted over the samples by themselves
 
 Units are centred and not scaled. A component's largest loading is positive, which fixes its sign. Sources: Horn (1965);
-the quantile is Glorfeld's (1995). The null shares out all the variance, also what larger components hold, so it is
-strict with the later ones.
+the quantile is Glorfeld's (1995); the effective dimension is the participation ratio of Bell and Dean (1970). The null
+shares out all the variance, also what larger components hold, so it is strict with the later ones.
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ def principal_components(values: np.ndarray, count: int) -> tuple[np.ndarray, np
     scores[:, :kept] = left[:, :kept] * size[:kept]
     kept_loadings[:kept] = loadings[:kept]
     return scores, kept_loadings, size**2 / max(1, len(values) - 1)
+
+
+def effective_dimension(values: np.ndarray) -> float:
+    """Return (tr C)² / tr C² of values (sample, unit), without their components; NaN where nothing varies."""
+    moved = centred(values)
+    largest = np.abs(moved).max(initial=0)
+    if largest == 0:
+        return float("nan")
+    moved = moved / largest
+    gram = moved.T @ moved if moved.shape[1] <= len(moved) else moved @ moved.T
+    return float(np.trace(gram) ** 2 / (gram**2).sum())
 
 
 def permuted_spectra(values: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:

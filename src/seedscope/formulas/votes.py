@@ -104,13 +104,13 @@ def dominance(votes: Votes, label: np.ndarray, n_classes: int) -> np.ndarray:
     rival = strongest_other(votes.logit(), label)
     everywhere = votes.activation.mean(0)
     result = np.full((len(VERSIONS), n_classes, votes.activation.shape[1]), np.nan)
+    result[1] = centred_dominance(votes, label, n_classes)
     for k in range(n_classes):
         own = label == k
         if own.any():
             activation = votes.activation[own]
             mean = activation.mean(0)
             result[0, k] = mean * raw[k]
-            result[1, k] = mean * centred[k]
             result[2, k] = (activation * votes.preference(k, rival[own])).mean(0)
             result[3, k] = (mean - everywhere) * centred[k]
     return result

@@ -2,23 +2,28 @@
 
     silent[l, s] = share of the channels c of layer l with map_l[s, c, y, x] = 0 for all y, x
     zeros[l, s]  = share of 0 among all map_l[s, c, y, x]
+    dead[l]      = share of the channels that are silent for every probe picture
+    silent_live[l, s], zeros_live[l, s]      the same two of the channels that are not dead; no value where all are
 
 for the maps of a layer, after its ReLU where it has one, and the pictures s. A layer's number is the mean over
 pictures; from the first layer looked at to the last
 
     step = number of the last layer − number of the first
 
-"Deeper is sparser" asks for steps above 0. A larger field, a negative bias or a narrow map can do that before anything
-is learned, so the null of every number is that of the same network **before its first step** (frame 0), which goes
-through the same procedure, and its gain is what training added. Weights that are given have no such frame.
+"Deeper is sparser" asks for steps above 0, also of the channels that live: a dead channel answers to nothing and tells
+of no code, yet is part of ``silent`` and ``zeros``. silent = dead + (1 − dead) · silent_live, and so for the zeros.
 
-A channel that is silent for one picture may answer to the next: dead ones, silent for all, are part of the share.
+A larger field, a negative bias or a narrow map can make a step before anything is learned, so the null of every number
+is that of the same network **before its first step** (frame 0), which goes through the same procedure, its own dead
+channels included, and its gain is what training added. Weights that are given have no such frame.
 
-Pictures: up to 60 of the probe pictures, classes balanced.
+Pictures: up to 60 of the probe pictures, classes balanced. A channel that all of these leave silent may answer to
+others, so dead is said of all probe pictures; of large ones, of as many as hold 2.5 million pixels, but 60.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +31,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from seedscope.figures import Axis, Facts, Grid, Panel, Sheet
+from seedscope.figures import Above, Axis, Facts, Grid, Panel, Sheet
 from seedscope.figures.over import BEFORE_AND_AFTER, before_and_after, in_words
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses import Network, Replica, require_channels
@@ -38,8 +43,15 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
 
-_MEASURES = {"silent": "silent channels (share)", "zeros": "zeros among all places (share)"}
+_MEASURES = {
+    "silent": "silent channels (share)",
+    "dead": "dead channels (share)",
+    "silent_live": "silent among those not dead (share)",
+    "zeros": "zeros among all places (share)",
+    "zeros_live": "zeros where channels are not dead (share)",
+}
 _PICTURES = 60
+_PIXELS = 2_500_000  # of the pictures of which dead is said
 
 Values = Mapping[tuple[str, str], np.ndarray]
 """(layer, …) of each network and measure."""
@@ -62,27 +74,30 @@ class Sparsity:
         require_channels(network, self.layers)
 
     def measure(self, replica: Replica) -> xr.Dataset:
-        """Return ``silent`` and ``zeros``, each (network, layer, sample), and ``dead`` (network, layer).
-
-        ``dead`` is the share of channels that are silent for every picture.
-        """
+        """Return ``silent``, ``zeros`` and both ``…_live``, (network, layer, sample), and ``dead`` (network, layer)."""
         import torch
         import xarray as xr
 
         from seedscope.data import balanced
 
-        chosen = balanced(replica.probe.label.values, _PICTURES)
-        pictures = replica.probe.image.isel(sample=chosen)
+        label, pixels = replica.probe.label.values, math.prod(replica.probe.image.shape[2:])
+        chosen = balanced(label, _PICTURES)
+        more = np.setdiff1d(balanced(label, max(_PICTURES, _PIXELS // pixels)), chosen)
+        pictures = replica.probe.image.isel(sample=np.concatenate([chosen, more]))
+        samples = replica.probe.sample.values[chosen]
         frames = {"trained": None} | ({} if replica.frames is None else {"untrained": 0})
         shown, found = torch.from_numpy(pictures.values), []
         for frame in frames.values():
             with replica.network(frame) as network:
-                found.append(_sparsity(network, self.layers, torch.split(shown, self.batch_size)))
-        silent, zeros, dead = (np.stack(parts) for parts in zip(*found, strict=True))
+                found.append(_sparsity(network, self.layers, torch.split(shown, self.batch_size), len(chosen)))
         dims = ("network", "layer", "sample")
         return xr.Dataset(
-            {"silent": (dims, silent), "zeros": (dims, zeros), "dead": (dims[:2], dead)},
-            coords={"network": list(frames), "layer": list(self.layers), "sample": pictures.sample.values},
+            {name: (dims[: 2 if name == "dead" else 3], np.stack([one[name] for one in found])) for name in _MEASURES},
+            coords={
+                "network": list(frames),
+                "layer": list(self.layers),
+                "sample": samples,
+            },
             attrs={"experiment": replica.experiment, "seed": replica.seed},
         )
 
@@ -96,13 +111,11 @@ class Sparsity:
                 null = _numbers(measured[name].sel(network="untrained"))
                 summary |= {f"{of}_{name}_null_untrained": value for of, value in null.items()}
                 summary |= {f"{of}_{name}_gain_untrained": trained[of] - null[of] for of in trained}
-        for layer in measured.layer.values.tolist():
-            summary[f"{layer}_dead"] = float(measured.dead.sel(network="trained", layer=layer))
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
         """Yield the share of silent channels and of zeros by layer, with intervals over pictures."""
-        values = {key: measured[key[1]].sel(network=key[0]).values for key in _keys(measured)}
+        values = {key: _of_pictures(measured[key[1]].sel(network=key[0])) for key in _keys(measured)}
         networks = "grey: untrained, blue: trained; a dot for each picture; " if "untrained" in measured.network else ""
         yield _by_layer(
             measured,
@@ -117,7 +130,7 @@ class Sparsity:
         """Draw each seed's numbers by layer, with intervals over seeds; those of the scalars are made with all."""
         values = {
             (network, name): np.stack(
-                [measured[name].sel(seed=seed, network=network).mean("sample").values for seed in measured.seed], -1
+                [_of_pictures(measured[name].sel(seed=seed, network=network)).mean(-1) for seed in measured.seed], -1
             )
             for network, name in _keys(measured)
         }
@@ -127,38 +140,49 @@ class Sparsity:
             BEFORE_AND_AFTER,
             "mean over probe pictures: each line is a seed, before training (grey) and after (blue), with mean and "
             "95 % interval over seeds. Where the interval of the step's change holds 0, training made no layer sparser "
-            "than another that these seeds could show.",
+            "than another that these seeds could show; where that is so without the dead channels, what deeper layers "
+            "have more of is dead channels.",
             lines=True,
         )
         return Comparison({}, [sheet])
 
 
 def _sparsity(
-    network: nn.Module, layers: Sequence[str], batches: Sequence[torch.Tensor]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return silent and zeros, (layer, sample) each, and the share of dead channels, (layer)."""
+    network: nn.Module, layers: Sequence[str], batches: Sequence[torch.Tensor], looked_at: int
+) -> dict[str, np.ndarray]:
+    """Return the measures of the first pictures, (layer, sample) each; ``dead`` (layer) is said of all."""
     from seedscope.activations.capture import activations
 
-    silent: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    zeros: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+    counts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+    places: dict[str, int] = {}
     for outputs in activations(network, layers, batches):
         for layer in layers:
-            zero = outputs[layer] == 0
-            silent[layer].append(zero.flatten(2).all(2).numpy())
-            zeros[layer].append(zero.double().mean((1, 2, 3)).numpy())
-    by_channel = [np.concatenate(silent[layer]) for layer in layers]
-    return (
-        np.stack([one.mean(1) for one in by_channel]),
-        np.stack([np.concatenate(zeros[layer]) for layer in layers]),
-        np.array([one.all(0).mean() for one in by_channel]),
-    )
+            zero = (outputs[layer] == 0).flatten(2)
+            counts[layer].append(zero.sum(2).numpy())
+            places[layer] = zero.shape[2]
+    found: dict[str, list[np.ndarray]] = {name: [] for name in _MEASURES}
+    for layer in layers:
+        zeros = np.concatenate(counts[layer])  # (sample, channel)
+        silent = zeros == places[layer]
+        dead = silent.all(0)
+        zeros, silent = zeros[:looked_at], silent[:looked_at]
+        found["dead"].append(dead.mean())
+        for which, kept in (("", np.ones_like(dead)), ("_live", ~dead)):
+            nothing = np.full(len(zeros), np.nan)
+            found[f"silent{which}"].append(silent[:, kept].mean(1) if kept.any() else nothing)
+            found[f"zeros{which}"].append(zeros[:, kept].mean(1) / places[layer] if kept.any() else nothing)
+    return {name: np.stack(parts) for name, parts in found.items()}
 
 
-def _numbers(of_sample: xr.DataArray) -> dict[str, float]:
-    """Return the mean over pictures (layer, sample) of each layer, and the step from the first to the last."""
-    mean = of_sample.mean("sample")
-    layers = mean.layer.values.tolist()
-    numbers = {layer: float(mean.sel(layer=layer)) for layer in layers}
+def _of_pictures(values: xr.DataArray) -> np.ndarray:
+    """Return (layer, sample), of what belongs to no picture (layer, 1)."""
+    return np.asarray(values.values if "sample" in values.dims else values.values[:, None])
+
+
+def _numbers(measure: xr.DataArray) -> dict[str, float]:
+    """Return each layer's mean over pictures, and the step from the first to the last."""
+    layers = measure.layer.values.tolist()
+    numbers = dict(zip(layers, _of_pictures(measure).mean(1).tolist(), strict=True))
     if len(layers) > 1:
         numbers[f"{layers[0]}_to_{layers[-1]}"] = numbers[layers[-1]] - numbers[layers[0]]
     return numbers
@@ -171,12 +195,14 @@ def _keys(measured: xr.Dataset) -> list[tuple[str, str]]:
 def _by_layer(measured: xr.Dataset, values: Values, note: str, words: str, *, lines: bool) -> Sheet:
     """Show (layer, …) of each network and measure; ``words`` end the description."""
     layers = measured.layer.values.tolist()
+    panels = [_panel(layers, values, name, lines) for name in _MEASURES]
     return Sheet(
         "sparsity",
         Facts.of(measured),
         "Is deeper sparser?",
-        f"Of each layer the share of channels that a picture leaves silent (left), of places with 0 (right); {words}",
-        Grid([_panel(layers, values, name, lines) for name in _MEASURES], 2, gap=0.3),
+        "Of each layer the share of channels that a picture leaves silent and of places with 0, of all channels and of "
+        f"those that are not dead, and the share of dead ones, which no probe picture wakes; {words}",
+        Above([Grid(panels[:3], 3, gap=0.3), Grid(panels[3:], 2, gap=0.3)]),
         _table(layers, values),
         note=note,
     )
@@ -191,15 +217,16 @@ def _panel(layers: list[str], values: Values, name: str, lines: bool) -> Panel:
         if before is not None:
             step += f",\nless the untrained network's: {in_words(after[-1] - after[0] - before[-1] + before[0])}"
     rows = [row for one in (after, before) if one is not None for row in one]
-    largest = max(max(float(row.max()), mean_interval(row).high or 0.0) for row in rows)
+    known = [row[np.isfinite(row)] for row in rows]
+    largest = max(max(float(row.max(initial=0)), mean_interval(row).high or 0.0) for row in known)
     crowded = max(map(len, layers)) * len(layers) > 40  # their names would run into each other
     return Panel(
         before_and_after(layers, before, after, lines=lines),
         _MEASURES[name],
         Axis(step, range(len(layers)), layers, -0.5, len(layers) - 0.5, turned=45 if crowded else 0, size=9),
         Axis(low=0, high=min(1.02, max(0.05, 1.1 * largest))),
-        width=max(3.9, 0.55 * len(layers)),
-        height=2.7,
+        width=max(3.6, 0.55 * len(layers)),
+        height=2.5,
     )
 
 

@@ -1,4 +1,4 @@
-"""How does the decision form during training?
+"""How does the decision form during training, and what of it was there before the first step?
 
 At every frame f of the training (see :mod:`seedscope.replicas.frames`), on the same few hundred probe pictures:
 
@@ -16,7 +16,26 @@ that reach at least the observed mean over classes (over seeds: the mean over cl
 itself). Chance is t²/L for the overlap and ½ for the AUC. At the last frame both are full by definition.
 
 ``head_auc`` is the AUC of the centred weights of the head at step 0 in place of the dominance, with the same null: did
-these alone say it, whatever the units answer to?
+these alone say it, whatever the units answer to? Three things make it look larger than it is; each stands beside it:
+
+    survivors      only units that live at the last frame take part, which step 0 does not know; ``_unconditioned``
+                   ranks all units that live at the first frame or at the last
+    sign           head weights hardly move (``head_kept``: Pearson's r over classes of a unit's head row, first frame
+                   with last): ``_null_sign`` is the AUC of the sign of the initial weight alone
+    version        final top sets of raw, margin and mean-subtracted dominance, ranked by the same weights: a claim
+                   holds only if it holds in all
+
+**What a unit will mean.** Of each unit that lives in the end Pearson's r over classes, and its mean over units:
+
+    tuning_from_initial_head      its centred head row at step 0  with  its class means of the last frame
+    tuning_from_initial_tuning    its class means at step 0       with  its class means of the last frame
+
+The null deals the rows (or the class means) of step 0 out to the same units anew. The second is the rival of the first:
+units that answer to something at step 0 have both. ``pooled`` is r over all classes and units, each unit centred.
+
+**Who lives on.** The AUC with which the share of pictures that make a unit active at step 0, its largest dominance
+there, or its largest initial head weight tell, of the units that live at step 0, those that live in the end; the null
+deals out the survivors anew.
 
 A unit is live at a frame where one of these pictures makes it active; one that only other probe pictures make active
 counts as dead here. A layer that training cannot change, such as the picture itself, answers the same at every frame;
@@ -33,6 +52,7 @@ from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_dense_head, require_maps, require_training
+from seedscope.lenses.evolution.formation import AREAS
 
 if TYPE_CHECKING:
     from seedscope.figures import Sheet
@@ -59,12 +79,12 @@ class Evolution:
     compares: ClassVar[tuple[str, ...]] = (
         "accuracy",
         "live",
-        *(f"{name}_mean" for name in ("overlap", "auc", "head_auc")),
-        *(
-            f"{name}_null_{which}"
-            for name in ("overlap", "auc", "head_auc")
-            for which in ("chance", "shuffled_at_start")
-        ),
+        *(f"{name}_mean" for name in ("overlap", *AREAS)),
+        *(f"{name}_null_{which}" for name in ("overlap", *AREAS) for which in ("chance", "shuffled_at_start")),
+        "head_auc_null_sign",
+        "head_auc_null_sign_unconditioned",
+        "tuning_foretold",
+        "tuning_foretold_null_shuffled",
         *(f"{name}_p" for name in ("overlap", "auc")),
     )
 
@@ -86,7 +106,7 @@ class Evolution:
         return measure(replica, self.features, self.head, self.layers, self.top)
 
     def summarize(self, measured: Numbers) -> dict[str, float]:
-        """Return when the top set settled, and what the order at step 0 said of it; NaN where training has no step."""
+        """Return when the top sets settled, and what step 0 said of the end; NaN where training has no step."""
         from seedscope.lenses.evolution.measure import summarize
 
         return summarize(measured, self.top)
@@ -98,7 +118,7 @@ class Evolution:
         return draw(measured, self.layers, self.top)
 
     def compare(self, measured: Numbers) -> Comparison:
-        """Compare how early the final top units dominate in each seed, with what chance gives."""
+        """Compare how early the final top units dominate, and what step 0 said of the end, with their nulls."""
         from seedscope.lenses.evolution.compare import compare
 
         return compare(measured, self.top)

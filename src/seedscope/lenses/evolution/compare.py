@@ -13,7 +13,9 @@ from seedscope.files.arrays import root_of
 from seedscope.formulas.intervals import mean_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.evolution.formation import MEASURES, formation_table
+from seedscope.lenses.evolution.foretold import PREDICTORS, mean_known
+from seedscope.lenses.evolution.foretold_sheet import foretold_sheet
+from seedscope.lenses.evolution.formation import AREAS, MEASURES, formation_table, metric_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
 
 
 def compare(measured: Numbers, top: int) -> Comparison:
-    """Hold overlap and AUC at step 0 against shuffled unit labels, over seeds."""
+    """Hold what step 0 says of the end against shuffled unit labels, over seeds."""
     root = root_of(measured)
     trained = root.isel(seed=np.flatnonzero(_has_frame(root).sum(1) > 1))
-    metrics = {f"top{top}_{name}_at_start": _at_start(trained, name) for name in ("overlap", "auc", "head_auc")}
-    return Comparison(metrics, [_top_units(root, top)])
+    metrics = {metric_name(name, top): _at_start(trained, name) for name in ("overlap", *AREAS)}
+    metrics |= {f"tuning_from_{predictor}": _tuning(trained, predictor) for predictor in PREDICTORS}
+    sheets = [_top_units(root, top)]
+    if trained.sizes["seed"]:
+        sheets.append(foretold_sheet(trained, top, "evolution_from_step_0"))
+    return Comparison(metrics, sheets)
 
 
 def _has_frame(root: xr.Dataset) -> np.ndarray:
@@ -48,6 +54,18 @@ def _at_start(trained: xr.Dataset, name: str) -> dict[str, Any]:
     return {**mean_interval(start).as_dict(), **beside}
 
 
+def _tuning(trained: xr.Dataset, predictor: str) -> dict[str, Any]:
+    """Return the mean r of a predictor of the final tuning with its interval, what shuffled units give, and p."""
+    of_it = trained.sel(predictor=predictor)
+    values = np.array([mean_known(of_seed) for of_seed in of_it["tuning_foretold"].values])
+    known = np.isfinite(values)
+    beside: dict[str, float | None] = {"null": None, "p": None}
+    if known.any():
+        drawn = of_it["tuning_foretold_null_shuffled"].values[known].mean(0)
+        beside = {"null": float(drawn.mean()), "p": permutation_p(float(values[known].mean()), drawn)}
+    return {**mean_interval(values).as_dict(), **beside}
+
+
 def _top_units(root: xr.Dataset, top: int) -> Sheet:
     """Show overlap and AUC over frames, one line per seed."""
     axis = frame_axis(_steps(root), "step of the optimiser, at each frame (dotted: end of epoch 1; dashed: chance)")
@@ -57,8 +75,8 @@ def _top_units(root: xr.Dataset, top: int) -> Sheet:
         Facts.of(root),
         f"When does the final top {top} of each class become its top {top}? One line per seed",
         f"How many of a class's final top {top} are in its top {top} at each frame of the training, and the "
-        "probability that one of them stands above another live unit: means over classes, one line per "
-        "seed; dashed: chance.",
+        "probability that one of them stands above another unit that lives in the end: means over classes, one line "
+        "per seed; dashed: chance.",
         Grid(panels, 2, x_label=axis.label, key=Key("right", "seed")),
         _table(root),
     )

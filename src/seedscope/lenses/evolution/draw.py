@@ -36,6 +36,7 @@ from seedscope.figures import (
 from seedscope.figures.over import first_epoch, frame_axis
 from seedscope.files.arrays import root_of
 from seedscope.lenses.evolution.films import films
+from seedscope.lenses.evolution.foretold_sheet import foretold_sheet
 from seedscope.lenses.evolution.formation import MEASURES, formation_table
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def draw(measured: Numbers, layers: Sequence[str], top: int) -> Iterator[Sheet]:
     yield from films(measured, layers)
     root = root_of(measured)
     yield _dominance_evolution(root, top)
+    if root.sizes["frame"] > 1:
+        yield foretold_sheet(root, top, "from_step_0")
     yield _logit_margin(root)
 
 
@@ -68,7 +71,8 @@ def _dominance_evolution(root: xr.Dataset, top: int) -> Sheet:
         f"Left: the rank, by mean centred vote among the {live} units that are live in the end, of each unit that is "
         f"in the top {top} of a class in the end; a dot where it is in the top {top}. Right: how many of them are in "
         f"the top {top} at each frame, and the probability that one of them stands above another live unit; grey: the "
-        "same with shuffled unit labels. Head alone: by its centred weights at step 0.",
+        "same with shuffled unit labels. Head alone: by its centred weights at step 0. Only units that live in the end "
+        "take part, which step 0 does not know.",
         Beside([_ranks(root, members, top, height), Grid(right, 1, share_x=True, key=Key("below", columns=3))]),
         formation_table(root),
         note=f"{live} live units",

@@ -1,4 +1,4 @@
-"""How the final top units came to be, in a table: what draw and compare both write."""
+"""How the final top units came to be: what measure, draw and compare share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,28 @@ MEASURES = {
     "overlap": "units shared with the final top {top}",
     "auc": "AUC: final top above the others",
 }
+
+AREAS = (
+    "auc",
+    "auc_unconditioned",
+    "head_auc",
+    "head_auc_unconditioned",
+    "head_auc_raw",
+    "head_auc_margin",
+    "head_auc_mean_subtracted",
+    "survival_activity",
+    "survival_dominance",
+    "survival_head",
+)
+"""The variables ``<name>_mean`` that are an AUC of step 0: of the final top units, and of who lives on."""
+
+
+def metric_name(name: str, top: int) -> str:
+    """Return the metric of ``overlap`` or one of :data:`AREAS`, by the size of the top sets."""
+    if name.startswith("survival"):
+        return name.replace("survival_", "survival_from_initial_")
+    base, _, which = name.partition("auc_")
+    return f"top{top}_{base}auc_at_start_{which}" if which else f"top{top}_{name}_at_start"
 
 
 def formation_table(root: xr.Dataset) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.overlap import top_overlap_by_chance
 from seedscope.formulas.ranks import comeback, settled, top_units
 from seedscope.formulas.votes import Votes, centred_dominance
+from seedscope.lenses.evolution.foretold import PREDICTORS, foretold, foretold_numbers
 from seedscope.lenses.replica import Replica
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def measure(replica: Replica, features: str, head: str, layers: Sequence[str], t
     head_weight, live = votes[0].class_weight(centred=True), root["live"].values[-1]
     rng = np.random.default_rng(replica.trained_from)
     root = root.assign(_formation(root["dominance"].values, head_weight, live, top, rng))
+    root = root.assign(foretold(votes[0], votes[-1], label, len(replica.class_names), top, replica.trained_from))
+    root = root.assign_coords(predictor=list(PREDICTORS))
     if not layers:
         return root
     picture = replica.probe.image.sel(sample=exhibit[0]).values
@@ -180,16 +183,18 @@ def _first_of_each_class(replica: Replica) -> np.ndarray:
 
 
 def summarize(measured: Numbers, top: int) -> dict[str, float]:
-    """Return when the top set settled, and what the order at step 0 said of it; NaN where training has no step."""
+    """Return when the top sets settled, and what step 0 said of the end; NaN where training has no step."""
     root = root_of(measured)
     at = root["settled_position"].values
     epochs = root["epoch"].values[at[~np.isnan(at)].astype(int)]
     summary = {
         f"top{top}_settled_epoch": float(epochs.mean()) if len(epochs) else np.nan,
+        f"top{top}_last_class_settled_epoch": float(epochs.max()) if len(epochs) else np.nan,
         f"top{top}_overlap_at_start": float(root["overlap_mean"][0]),
         f"top{top}_overlap_at_start_null_chance": float(root["overlap_null_chance"]),
         f"top{top}_auc_at_start": float(root["auc_mean"][0]),
         f"top{top}_head_auc_at_start": float(root["head_auc_mean"]),
+        **foretold_numbers(root, top),
     }
     several = root.sizes["frame"] > 1
     return {

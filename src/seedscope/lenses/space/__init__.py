@@ -9,6 +9,12 @@
 Units are centred and not scaled: distances are those that the next layer sees. Parallel analysis is strict with later
 components; the effective dimension is not.
 
+A few dimensions need no code: where classes hold most of the variance, the means of K classes alone span up to K − 1,
+and as many dimensions as units live can there be at most. So the effective dimension stands beside that of the class
+means alone (each class once), that within classes (each picture less its class's mean), the number of live units, and
+all of these before the first step (``untrained``, frame 0, for the same pictures). R² of the place stands beside that
+of the untrained network too: random features know where things are.
+
 Separation and nearest centroid are followed through training, over the pictures of ``<features>_frames`` (a feature
 map's channels are averaged over space there, so its maps are computed anew with the network of each frame), with labels
 shuffled as their null. A layer that training cannot change, such as the picture itself, has one value of each.
@@ -25,6 +31,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
+from seedscope.lenses.space.dimensions import METRICS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +57,10 @@ class Space:
         "class_separation_null_shuffled",
         "nearest_centroid_accuracy",
         "nearest_centroid_accuracy_null_shuffled",
-        "effective_dimension",
+        *METRICS.values(),
+        "dimension",
+        "live_units",
+        "r2",
     )
 
     def check(self, network: Network) -> None:
@@ -65,16 +75,17 @@ class Space:
         ``score`` (sample, axis) and ``loading`` (axis, unit) of the first three components, ``variance`` (component)
         of all and ``variance_null_permuted`` (permutation, component), which units are ``live``; by ``frame``
         ``class_separation``, ``nearest_centroid_accuracy`` and ``effective_dimension``, of the first two also
-        ``…_null_shuffled`` (frame, permutation); and the sums of squares behind R² of the place, ``place_left`` and
-        ``place_total`` (draw, along), ``within_left`` and ``within_total`` (true, draw, along): of the places as they
-        are, then of each permutation.
+        ``…_null_shuffled`` (frame, permutation); by ``network``, trained and untrained, the effective ``dimension``
+        (network, part), ``live_units`` and ``r2`` (network, reading); and the sums of squares behind R² of the place,
+        ``place_left`` and ``place_total`` (draw, along), ``within_left`` and ``within_total`` (true, draw, along): of
+        the places as they are, then of each permutation; ``untrained_…`` those of the untrained network.
         """
         from seedscope.lenses.space.measure import measure
 
         return measure(replica, self.features)
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return dimensions, class separation at the end of training, and how well the place can be read."""
+        """Return dimensions, class separation and how well the place can be read, each beside the untrained network."""
         from seedscope.lenses.space.measure import summarize
 
         return summarize(measured)

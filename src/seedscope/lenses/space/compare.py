@@ -9,16 +9,67 @@ import pandas as pd
 import xarray as xr
 
 from seedscope.figures import AGAINST, Axis, Beside, Facts, Line, Mark, Panel, Sheet
-from seedscope.figures.over import curves_over_seeds, step_axis
+from seedscope.figures.over import BEFORE_AND_AFTER, before_and_after, curves_over_seeds, step_axis
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.space.shown import TRACKED, worth_seeing
+from seedscope.lenses.space.shown import TRACKED, parts_panel, worth_seeing
 from seedscope.lenses.space.spectrum import shares
 
 
 def compare(measured: xr.Dataset) -> Comparison:
     """See :meth:`seedscope.lenses.space.Space.compare`."""
-    return Comparison({}, [_sheet(measured)])
+    sheets = [_sheet(measured)]
+    if "untrained" in measured.network:
+        sheets.append(_beside_untrained(measured))
+    return Comparison({}, sheets)
+
+
+def _beside_untrained(measured: xr.Dataset) -> Sheet:
+    """Show dimensions and R² of the place, each beside the untrained network."""
+    by_network = measured.transpose("network", ..., "seed")
+    live = [mean_interval(row).mean for row in by_network.live_units.values]
+    words = f"live units: {live[0]:.1f}; untrained: {live[1]:.1f}"
+    panels = [parts_panel(by_network.dimension.values, len(np.atleast_1d(measured.attrs["class_names"])), words)]
+    tables = {"effective dimension": (measured.part.values, by_network.dimension.values)}
+    if "r2" in measured:
+        panels.append(_place_panel(by_network.r2.values))
+        tables["R²"] = (measured.reading.values, by_network.r2.values)
+    return Sheet(
+        "space_beside_untrained",
+        Facts.of(measured),
+        f"The space of {measured.attrs['features']}, before and after training",
+        "The effective dimension of all probe pictures, of the class means alone (dashed: as many as they can span) "
+        "and of the pictures less the mean of their class; and, where it is known, the cross-validated R² of the "
+        f"square's place. {BEFORE_AND_AFTER[0].upper()}{BEFORE_AND_AFTER[1:]} over seeds.",
+        Beside(panels),
+        _network_table(tables, measured.network.values.tolist()),
+        note=BEFORE_AND_AFTER,
+    )
+
+
+def _place_panel(values: np.ndarray) -> Panel:
+    """Show R² of the place (network, reading, seed)."""
+    names, seen = ("all\npictures", "within\nclasses"), bool(np.isfinite(values).any())
+    return Panel(
+        before_and_after(names, values[1], values[0]) if seen else [],
+        "reading the place",
+        Axis(ticks=range(len(names)), names=names, low=-0.6, high=len(names) - 0.4, size=9),
+        Axis("cross-validated R²", high=1.02),
+        width=2.4,
+        height=2.9,
+        empty="" if seen else "no value",
+    )
+
+
+def _network_table(values: Mapping[str, tuple[np.ndarray, np.ndarray]], networks: list[str]) -> pd.DataFrame:
+    """Return mean and interval over seeds of each number (network, part, seed)."""
+    rows = [
+        {"measure": name, "of": str(part), "network": network, **mean_interval(of_network[at]).as_dict()}
+        for name, (parts, of_networks) in values.items()
+        for network, of_network in zip(networks, of_networks, strict=True)
+        for at, part in enumerate(parts)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _sheet(measured: xr.Dataset) -> Sheet:

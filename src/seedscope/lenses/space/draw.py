@@ -35,7 +35,8 @@ from seedscope.figures.over import step_axis
 from seedscope.formulas.components import components_above
 from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.ridge import explained
-from seedscope.lenses.space.shown import TRACKED, worth_seeing
+from seedscope.lenses.space.dimensions import METRICS
+from seedscope.lenses.space.shown import TRACKED, parts_panel, worth_seeing
 from seedscope.lenses.space.spectrum import shares
 from seedscope.lenses.units import Units
 
@@ -127,9 +128,11 @@ def _spectrum(measured: xr.Dataset) -> Sheet:
         f"How many dimensions do the pictures take in {measured.attrs['features']}?",
         "Left: the share of the variance along each principal component; orange: what 95 % of permutations stay below "
         "when each unit's values are permuted over the pictures by themselves, which leaves the units' variances and "
-        "breaks what ties them. Right: the shares summed, and the effective dimension (Σ λ)² / Σ λ²."
+        "breaks what ties them. Middle: the shares summed, and the effective dimension (Σ λ)² / Σ λ². Right: the "
+        "effective dimension of all pictures, of the class means alone (dashed: as many as they can span), and of the "
+        "pictures less the mean of their class."
         + ("" if shown == count else f" The first {shown} of {count} components are shown."),
-        Beside([_each(variance, null, shown, nothing), _summed(variance, null, shown, nothing)]),
+        Beside([_each(variance, null, shown, nothing), _summed(variance, null, shown, nothing), _parts(measured)]),
         table,
     )
 
@@ -174,18 +177,26 @@ def _summed(variance: np.ndarray, null: np.ndarray, shown: int, nothing: str) ->
     )
 
 
+def _parts(measured: xr.Dataset) -> Panel:
+    """Show the effective dimension of all, of class means and within classes, before and after training."""
+    live = measured.live_units.values
+    words = f"{int(live[0])} live units" + (f"; untrained (grey): {int(live[1])}" if len(live) > 1 else "")
+    return parts_panel(measured.dimension.values[..., None], len(np.unique(measured.label)), words)
+
+
 def _separation(measured: xr.Dataset) -> Sheet:
     """Show how the classes part as training goes on."""
-    names = ["frame", "step", "epoch", *TRACKED]
+    names = ["frame", "step", "epoch", *dict.fromkeys([*TRACKED, *METRICS.values()])]
     return Sheet(
         "space_separation",
         Facts.of(measured),
         f"How the classes part in {measured.attrs['features']} as training goes on",
         "Over the pictures that are followed through training: the share of the layer's variance that lies between "
         "classes, the share of pictures nearest to the mean of their class (each left out of its own), and the "
-        "effective dimension. Orange: the same with labels shuffled, mean and 95 % of the shuffles.",
+        "effective dimension, also of the class means alone and within classes. Orange: the same with labels shuffled, "
+        "mean and 95 % of the shuffles.",
         Beside([_curve(measured, name) for name in TRACKED]),
-        measured[[*TRACKED]].to_dataframe().reset_index()[names],
+        measured[names[3:]].to_dataframe().reset_index()[names],
     )
 
 
@@ -193,17 +204,25 @@ def _curve(measured: xr.Dataset, name: str) -> Panel:
     """Show one number by step, beside its null where it has one."""
     values, step = measured[name].values, measured.step.values
     known = np.isfinite(values)
-    top = 1.02 if name != "effective_dimension" else max(1.0, 1.08 * float(values[known].max(initial=0)))
+    more = list(METRICS.values())[1:] if name == "effective_dimension" else []
+    top = 1.02 if not more else max(1.0, 1.08 * max(_largest(measured[one].values) for one in (name, *more)))
     y = Axis(TRACKED[name], low=0 if name == "effective_dimension" else -0.02, high=top)
     if not known.any():
         nothing = "one class only" if len(np.unique(measured.label)) < 2 else _NOWHERE
         return Panel(x=Axis("optimiser step"), y=y, width=3.1, height=2.5, empty=nothing)
-    marks: list[Mark] = [Line(step[known], values[known], shape="o", label="the layer")]
+    marks: list[Mark] = [Line(step[known], values[known], shape="o", label="all pictures" if more else "the layer")]
+    marks += [
+        Line(step[known], measured[one].values[known], color, width=1.2, shape=".", label=words)
+        for one, color, words in zip(more, (MARK, NEUTRAL), ("class means", "within class"), strict=False)
+    ]
     if f"{name}_null_shuffled" in measured:
         marks += _shuffled(step[known], measured[f"{name}_null_shuffled"].values[known])
-    return Panel(
-        marks, x=step_axis(step), y=y, width=3.1, height=2.5, key=Key("upper left") if len(marks) > 1 else None
-    )
+    key = Key("upper right" if more else "upper left") if len(marks) > 1 else None
+    return Panel(marks, x=step_axis(step), y=y, width=3.1, height=2.5, key=key)
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(values[np.isfinite(values)].max(initial=0))
 
 
 def _shuffled(step: np.ndarray, null: np.ndarray) -> list[Mark]:
@@ -225,7 +244,8 @@ def _place(measured: xr.Dataset) -> Sheet:
         f"How well can the place of the square be read from {measured.attrs['features']}?",
         "Cross-validated R² of the square's place, read by ridge regression: by one regression for all pictures, and "
         "by one for each class against the class's mean place. Orange: the same with places permuted within classes "
-        "(mean and 95 %): what the class alone tells.",
+        "(mean and 95 %): what the class alone tells."
+        + (" Crosses: read from the same network before the first step." if "untrained" in measured.network else ""),
         _place_panel(table),
         table,
     )
@@ -239,12 +259,35 @@ def _read(measured: xr.Dataset) -> pd.DataFrame:
         within_left, within_total = (measured[f"within_{one}"].values[..., at] for one in ("left", "total"))
         parts["within classes"] = (within_left.sum(0), within_total.sum(0))
         parts |= {str(k): (within_left[row], within_total[row]) for row, k in enumerate(measured.true.values)}
+        before = _read_before(measured, at, list(parts))
         for what, (left, total) in parts.items():
             values = explained(left, total)
             null = values[1:]
             low, high = np.quantile(null, (0.025, 0.975))
-            rows.append({"read": what, "along": axis, "r2": values[0], "null": null.mean(), "low": low, "high": high})
+            rows.append(
+                {
+                    "read": what,
+                    "along": axis,
+                    "r2": values[0],
+                    "null": null.mean(),
+                    "low": low,
+                    "high": high,
+                    "untrained": before[what],
+                }
+            )
     return pd.DataFrame(rows)
+
+
+def _read_before(measured: xr.Dataset, at: int, parts: list[str]) -> dict[str, float]:
+    """Return R² in the untrained network of one coordinate by what is read; NaN where there is no such network."""
+    if "untrained_place_left" not in measured:
+        return dict.fromkeys(parts, float("nan"))
+    sums = [
+        np.concatenate([measured[f"untrained_place_{one}"].values[:, at], [within.sum()], within])
+        for one in ("left", "total")
+        for within in (measured[f"untrained_within_{one}"].values[:, 0, at],)
+    ]
+    return dict(zip(parts, explained(*sums).tolist(), strict=True))
 
 
 def _place_panel(table: pd.DataFrame) -> Panel:
@@ -258,11 +301,15 @@ def _place_panel(table: pd.DataFrame) -> Panel:
         where = positions[known] + offset
         label = "places permuted\nwithin classes" if axis == "x" else ""
         marks += [Dots(where, r2, color, size=5, label=words), Spans(where, low, high, AGAINST, 2)]
+        before = part["untrained"].to_numpy()[known]
+        if np.isfinite(before).any():
+            untrained = "the same, untrained" if axis == "x" else ""
+            marks.append(Dots(where, before, color, "x", 4.5, label=untrained))
         marks.append(Dots(where, null, AGAINST, "_", 8, label=label))
     every = -(-(len(names) - 2) // 15)
     kept = [index for index in range(len(names)) if index < 2 or (index - 2) % every == 0]
     shown = {"all": "all\npictures", "within classes": "within\nclasses"}
-    numbers = table[["r2", "null", "low"]].to_numpy()
+    numbers = table[["r2", "null", "low", "untrained"]].to_numpy()
     found = np.isfinite(numbers).any()
     return Panel(
         marks,

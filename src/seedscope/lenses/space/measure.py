@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.ridge import explained, readout
 from seedscope.lenses import Replica
+from seedscope.lenses.space.dimensions import METRICS, PARTS, dimensions
 from seedscope.lenses.space.spectrum import shares
 from seedscope.lenses.units import Units
 
@@ -55,9 +56,17 @@ def measure(replica: Replica, features: str) -> xr.Dataset:
         },
     )
     measured = measured.merge(_through_training(replica, features, rng))
+    networks = {"trained": values, **_untrained(replica, features)}
+    measured = measured.assign_coords(network=list(networks), part=list(PARTS))
+    measured["dimension"] = (("network", "part"), [dimensions(one, label) for one in networks.values()])
+    measured["live_units"] = ("network", [int((one != 0).any(0).sum()) for one in networks.values()])
     if len(known) == 2:
         place = np.stack([replica.probe[name].values for name in known], 1).astype(np.float64)
         measured = measured.merge(_place(values[:, live], place, label, rng))
+        measured = measured.merge(_place_before(networks, place, label))
+        read = [_readings(measured), *([_readings(measured, "untrained_")] if "untrained" in networks else [])]
+        measured = measured.assign_coords(reading=list(read[0]))
+        measured["r2"] = (("network", "reading"), [[float(values[0]) for values in one.values()] for one in read])
     return measured
 
 
@@ -69,13 +78,32 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
         "effective_dimension": float(participation_ratio(variance)),
         "variance_of_3_components": float(shares(variance)[:_AXES].sum()) if variance.sum() > 0 else float("nan"),
     }
+    before = "untrained" in measured.network
     for name in ("class_separation", "nearest_centroid_accuracy"):
         summary[name] = float(measured[name].values[-1])
+        if before:
+            summary |= _beside_untrained(name, summary[name], float(measured[name].values[0]))
+    for part, name in METRICS.items():
+        of_networks = measured.dimension.sel(part=part).values
+        if part != "all":
+            summary[name] = float(of_networks[0])
+        if before:
+            summary |= _beside_untrained(name, summary[name], float(of_networks[1]))
+    summary["live_units"] = float(measured.live_units[0])
+    if before:
+        summary["live_units_null_untrained"] = float(measured.live_units[1])
     if "place_left" in measured:
         for name, values in _readings(measured).items():
             summary[name] = float(values[0])
             summary[f"{name}_null_permuted"] = float(values[1:].mean())
+            if before:
+                untrained = float(measured.r2.sel(network="untrained", reading=name))
+                summary |= _beside_untrained(name, summary[name], untrained)
     return summary
+
+
+def _beside_untrained(name: str, trained: float, untrained: float) -> dict[str, float]:
+    return {f"{name}_null_untrained": untrained, f"{name}_gain_untrained": trained - untrained}
 
 
 def _is_trained(replica: Replica, features: str) -> bool:
@@ -85,9 +113,6 @@ def _is_trained(replica: Replica, features: str) -> bool:
 
 def _at_frames(replica: Replica, features: str) -> tuple[xr.Dataset, Iterator[np.ndarray]]:
     """Return which steps, epochs and samples they are, and frame by frame the layer's values (sample, unit)."""
-    import torch
-
-    from seedscope.activations.capture import activations
     from seedscope.data import balanced
 
     if not _is_trained(replica, features):
@@ -102,31 +127,44 @@ def _at_frames(replica: Replica, features: str) -> tuple[xr.Dataset, Iterator[np
     about_frames = followed.coords.to_dataset()
     if replica.activations[features].ndim == 2:
         return about_frames, (values.astype(np.float64) for values in followed.values)
-    image = torch.from_numpy(replica.probe.image.sel(sample=followed.sample.values).values)
-    batches = [image[start : start + 256] for start in range(0, len(image), 256)]
+    return about_frames, (
+        _answers(replica, features, frame, followed.sample.values) for frame in range(followed.sizes["frame"])
+    )
 
-    def maps() -> Iterator[np.ndarray]:
-        for frame in range(followed.sizes["frame"]):
-            with replica.network(frame) as model:
-                outputs = [of[features].flatten(1).numpy() for of in activations(model, [features], batches)]
-            yield np.concatenate(outputs).astype(np.float64)
 
-    return about_frames, maps()
+def _answers(replica: Replica, features: str, frame: int, samples: np.ndarray) -> np.ndarray:
+    """Return what a layer answered to these probe pictures at a frame, (sample, unit)."""
+    import torch
+
+    from seedscope.activations.capture import activations
+
+    batches = torch.split(torch.from_numpy(replica.probe.image.sel(sample=samples).values), 256)
+    with replica.network(frame) as model:
+        outputs = [of[features].flatten(1).numpy() for of in activations(model, [features], batches)]
+    return np.concatenate(outputs).astype(np.float64)
+
+
+def _untrained(replica: Replica, features: str) -> dict[str, np.ndarray]:
+    """Return what the layer answered to all probe pictures before the first step, if training changed it."""
+    if replica.frames is None or not _is_trained(replica, features):
+        return {}
+    return {"untrained": _answers(replica, features, 0, replica.probe.sample.values)}
 
 
 def _through_training(replica: Replica, features: str, rng: np.random.Generator) -> xr.Dataset:
-    """Return separation, nearest-centroid accuracy and effective dimension at each frame, and with shuffled labels."""
+    """Return separation, nearest-centroid accuracy and effective dimensions at each frame, and with shuffled labels."""
     about, frames = _at_frames(replica, features)
     label = replica.probe.label.sel(sample=about.sample.values).values
     shuffled = [rng.permutation(label) for _ in range(_PERMUTATIONS)]
     names = {"class_separation": class_separation, "nearest_centroid_accuracy": nearest_centroid_accuracy}
-    found: dict[str, list[float]] = {name: [] for name in (*names, "effective_dimension")}
+    found: dict[str, list[float]] = {name: [] for name in (*names, *METRICS.values())}
     null: dict[str, list[list[float]]] = {f"{name}_null_shuffled": [] for name in names}
     for values in frames:
         for name, measure in names.items():
             found[name].append(measure(values, label))
             null[f"{name}_null_shuffled"].append([measure(values, one) for one in shuffled])
-        found["effective_dimension"].append(float(participation_ratio(principal_components(values, 0)[2])))
+        for name, dimension in zip(METRICS.values(), dimensions(values, label), strict=True):
+            found[name].append(dimension)
     return xr.Dataset(
         {
             **{name: ("frame", values) for name, values in found.items()},
@@ -153,8 +191,24 @@ def _place(values: np.ndarray, place: np.ndarray, label: np.ndarray, rng: np.ran
     )
 
 
-def _readings(measured: xr.Dataset) -> dict[str, np.ndarray]:
+def _place_before(networks: Mapping[str, np.ndarray], place: np.ndarray, label: np.ndarray) -> xr.Dataset:
+    """Return the sums of squares behind R² of the place in the untrained network; nothing where there is none."""
+    if "untrained" not in networks:
+        return xr.Dataset()
+    values = networks["untrained"]
+    left, total, within = readout(values[:, (values != 0).any(0)], place, label)
+    return xr.Dataset(
+        {
+            "untrained_place_left": (("one", "along"), left[None]),
+            "untrained_place_total": (("one", "along"), total[None]),
+            "untrained_within_left": (("true", "one", "along"), within[:, :1]),
+            "untrained_within_total": (("true", "one", "along"), within[:, 1:]),
+        }
+    )
+
+
+def _readings(measured: xr.Dataset, network: str = "") -> dict[str, np.ndarray]:
     """Return R² of the place over both coordinates, and within classes: first as it is, then of each permutation."""
-    left, total = (measured[f"place_{part}"].values.sum(1) for part in ("left", "total"))
-    within_left, within_total = (measured[f"within_{part}"].values.sum((0, 2)) for part in ("left", "total"))
+    left, total = (measured[f"{network}place_{part}"].values.sum(1) for part in ("left", "total"))
+    within_left, within_total = (measured[f"{network}within_{part}"].values.sum((0, 2)) for part in ("left", "total"))
     return {"place_r2": explained(left, total), "place_r2_within_class": explained(within_left, within_total)}

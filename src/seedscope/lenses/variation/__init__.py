@@ -12,6 +12,11 @@ noise do not explain each by itself; where they determine the picture, as in ``s
 proper. A component may come out negative where there is none; it is kept so. Shares are those of the sums over classes
 and units, so units that vary more weigh more. The null shuffles the pictures of each class over the cells.
 
+What the shares are is the design's doing as much as the network's: less noise, or a wider range of places, and place
+has more. They are shares *at this data set's setting*. Where the data set crosses the pictures again at other settings
+(designs ``crossed_…``, such as other noise or places nearer to the middle of their cell), the shares are given as a
+curve, and with them the level at which place and noise have the same.
+
 **How much change is borne.** As one thing (``design``) changes level by level in the same pictures: accuracy, the
 margin (true logit minus the strongest other; of one logit z, ±z), and who votes, each against the base level:
 
@@ -22,11 +27,13 @@ margin (true logit minus the strongest other; of one logit z, ±z), and who vote
 
 Random sets of t of L live units share t²/L. The null of the class is the overlap of the base level with the probe
 pictures: what other pictures alone change. That of the picture pairs it with the next picture of its class at the
-base level: what pictures of a class share anyway. Live is who votes for some probe picture; units that only wake up
-under change do not enter the sets, and their share of Σ |centred votes| is told.
+base level: what pictures of a class share anyway. That in turn is held against pictures of *other* classes, asked who
+votes for the class of the first, the mean over all of them: a unit that votes for a class does so in any picture. Live
+is who votes for some probe picture; units that only wake up under change do not enter the sets, and their share of
+Σ |centred votes| is told.
 
-It reads ``replica.variations``: ``design`` (``crossed``, or any other name), ``level``, ``base``, ``place`` and
-``noise_draw``, as :meth:`seedscope.data.squares.Squares.variations` describes them.
+It reads ``replica.variations``: ``design`` (``crossed``, ``crossed_…``, or any other name), ``level``, ``base``,
+``place`` and ``noise_draw``, as :meth:`seedscope.data.squares.Squares.variations` describes them.
 """
 
 from __future__ import annotations
@@ -70,6 +77,8 @@ class Variation:
         "overlap_null_chance",
         "picture_overlap",
         "picture_overlap_null_another_picture",
+        "picture_overlap_null_other_class",
+        "setting_share",
         "rank_correlation",
     )
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.figures import AGAINST, NEUTRAL, Axis, Facts, Grid, Line, Mark, Panel, Rule, Sheet, class_names
+from seedscope.figures import AGAINST, MARK, NEUTRAL, Axis, Facts, Grid, Line, Mark, Panel, Rule, Sheet, class_names
 from seedscope.figures.over import curves_over_seeds, over_seeds
 from seedscope.formulas.intervals import mean_interval
 from seedscope.formulas.variance import shares
 from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.variation.designs import SOURCES
-from seedscope.lenses.variation.panels import SOURCE_COLOURS, curve_grid
+from seedscope.lenses.variation.panels import SOURCE_COLOURS, curve_grid, settings_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,8 @@ def compare(measured: xr.Dataset, top: int) -> Comparison:
     sheets, tables = [], {}
     if "component" in measured:
         sheets.append(_shares(measured))
+    if "setting_share" in measured:
+        sheets.append(settings_sheet(measured, "vote_variance_by_setting_across_seeds"))
     if "accuracy" in measured:
         tables["robustness"] = pd.DataFrame([row for name in _CURVES for row in _curve(measured, name)])
         sheets.append(_robustness(measured, top))
@@ -63,7 +65,8 @@ def _robustness(measured: xr.Dataset, top: int) -> Sheet:
         f"top {top} voters of each class and of each picture are those of the same seed's base level (dotted vertical "
         "line), and Spearman's correlation of all live units' mean votes with it. Grey: each seed; blue: mean with its "
         "95 % t interval over seeds, which may reach beyond what is possible where seeds are few; dashed: chance; "
-        "orange dots: what two different pictures of a class share, mean over seeds.",
+        "orange dots: what two different pictures of a class share, green dots: what pictures of two classes share, "
+        "asked for the class of the first, means over seeds.",
         curve_grid(measured, _CURVES, top, marks, "no value"),
     )
 
@@ -75,8 +78,11 @@ def _null(name: str, part: xr.Dataset, n_classes: int, chance: float | None) -> 
     if name == "overlap":
         return [] if chance is None else [Rule(chance, "black", "--", 0.9)]
     if name == "picture_overlap":
-        shared = part["picture_overlap_null_another_picture"].values.mean(0)
-        return [Line(part["level"].values, shared, AGAINST, ":", 1.3)]
+        nulls = {"another_picture": AGAINST, "other_class": MARK}
+        return [
+            Line(part["level"].values, part[f"picture_overlap_null_{which}"].values.mean(0), color, ":", 1.3)
+            for which, color in nulls.items()
+        ]
     return [Rule(0, "black", width=0.6)]
 
 
@@ -88,7 +94,8 @@ def _shares(measured: xr.Dataset) -> Sheet:
         Facts.of(measured),
         "What makes votes vary, over seeds",
         "The shares of place, noise and their interaction in the variance of the votes and of the margin within a "
-        "class: a dot per seed, the mean and its 95 % t interval over seeds.",
+        "class, at this data set's noise and range of places: a dot per seed, the mean and its 95 % t interval over "
+        "seeds.",
         Grid(
             [_sources(votes, "votes of all live units"), _sources(margin, "margin of the true class")],
             2,

@@ -36,7 +36,7 @@ from seedscope.figures import (
 )
 from seedscope.formulas.variance import shares
 from seedscope.lenses.variation.designs import SOURCES, designs_of
-from seedscope.lenses.variation.panels import SOURCE_COLOURS, curve_grid
+from seedscope.lenses.variation.panels import SOURCE_COLOURS, curve_grid, settings_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,8 @@ def draw(measured: xr.Dataset, top: int) -> Iterator[Sheet]:
     measured = measured.load()
     if "component" in measured:
         yield _variance(measured)
+        if "setting_share" in measured:
+            yield settings_sheet(measured, "vote_variance_by_setting")
         yield _same_class(measured)
     if "accuracy" in measured:
         yield _robustness(measured, top)
@@ -69,7 +71,8 @@ def _variance(measured: xr.Dataset) -> Sheet:
         f"The variance of each unit's centred votes for the pictures' own class over {sizes} of each class, split by "
         "a two-way analysis of variance into unbiased components (negative estimates are drawn as 0; the table keeps "
         "them). Interaction: what place and noise do not explain each by itself. Shuffled: the same pictures "
-        "assigned to places and noise at random.",
+        "assigned to places and noise at random. All this is so at this data set's setting: how much place has over "
+        "noise depends on how strong the noise is and how far the places of a class lie apart.",
         Beside([_units(measured), _classes(measured, varies)]),
         _variance_table(measured),
         note=", ".join(f"{name} {share:.0%}" for name, share in pooled) if varies else "no vote varies",
@@ -241,9 +244,10 @@ def _robustness(measured: xr.Dataset, top: int) -> Sheet:
         "Accuracy (95 % Wilson interval over pictures), margin of the true class (mean with its 95 % interval, median) "
         f"and how many of the top {top} voters, of each class and of each picture, are those of the base level "
         "(dotted vertical line), as one thing changes in the same pictures; pictures that changed class have no "
-        f"overlap of their own. Base level and probe pictures, which are others, share {told} of a class's. Units "
-        f"dead on all probe pictures cast at most {float(measured['woken_share'].max()):.1%} of all |votes| at any "
-        "level.",
+        "overlap of their own. Dotted: a picture with the next of its class at the base level, and with those of other "
+        f"classes, asked for the class of the first. Base level and probe pictures, which are others, share {told} of "
+        f"a class's. Units dead on all probe pictures cast at most {float(measured['woken_share'].max()):.1%} of all "
+        "|votes| at any level.",
         curve_grid(measured, ("accuracy", "margin", "overlap"), top, marks, "no live unit"),
         table.set_index(["design", "level", "base"]).reset_index(),
     )
@@ -252,11 +256,13 @@ def _robustness(measured: xr.Dataset, top: int) -> Sheet:
 def _overlaps(part: xr.Dataset, chance: float) -> list[Mark]:
     """Show how many top voters of a class and of a picture are those of the base level."""
     level, null = part["level"].values, part["picture_overlap_null_another_picture"].values
+    stranger = part["picture_overlap_null_other_class"].values
     known = np.isfinite(part["picture_overlap"].values)
     return [
         Line(level, part["overlap"].values, FOR, shape="o", width=1.2, label="of a class"),
         *_with_interval(part.isel(condition=known), "picture_overlap", AGAINST, "of a picture", shape="s"),
         Line(level[known], null[known], AGAINST, ":", 1.3, label="of two pictures of a class"),
+        Line(level[known], stranger[known], MARK, ":", 1.3, label="of pictures of two classes"),
         Rule(chance, "black", "--", 0.9, label="chance, live units"),
     ]
 

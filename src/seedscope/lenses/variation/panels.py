@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.figures import NEUTRAL, PALETTE, Axis, Grid, Key, Mark, Panel, Rule
-from seedscope.lenses.variation.designs import SOURCES, designs_of
+from seedscope.figures import NEUTRAL, PALETTE, Axis, Facts, Grid, Key, Line, Mark, Panel, Rule, Sheet, Spans
+from seedscope.formulas.intervals import mean_interval
+from seedscope.lenses.variation.designs import SOURCES, designs_of, settings_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 SOURCE_COLOURS = dict(zip(SOURCES, (PALETTE[0], PALETTE[4], "#BBBBBB"), strict=True))
@@ -40,6 +42,69 @@ def curve_grid(measured: xr.Dataset, names: Sequence[str], top: int, marks: Mark
             panel = replace(panel, marks=[rule, *shown], empty="" if shown else empty, title="" if row else design)
             panels.append(replace(panel, key=Key("right")) if column == len(designs) - 1 else panel)
     return Grid(panels, len(designs), share_x="column", share_y="row")
+
+
+def settings_sheet(measured: xr.Dataset, name: str) -> Sheet:
+    """Show the shares of the sources at each setting at which pictures were crossed, of a seed or of several."""
+    several = "seed" in measured["setting_share"].dims
+    of_seeds = measured if several else measured.expand_dims("seed")
+    panels = [_setting(design, part) for design, part in settings_of(of_seeds)]
+    shown = "each seed thin, mean with its 95 % t interval over seeds" if several else "this seed"
+    return Sheet(
+        name,
+        Facts.of(measured),
+        "What makes votes vary, by the setting of the pictures",
+        "The shares of place, noise and their interaction in the variance of the votes within a class, as the network "
+        "sees the crossed pictures made again at other settings, with the same places and noise fields: "
+        f"{shown}. Dotted: the data set's own setting, with which the network was trained. How much place has over "
+        "noise is a matter of the setting.",
+        replace(Grid(panels, len(panels), share_y=True, gap=0.3), key=Key("right")),
+        _settings_table(of_seeds, several),
+    )
+
+
+def _setting(design: str, part: xr.Dataset) -> Panel:
+    level, base = part["setting_level"].values, part["setting_base"].values.astype(bool)
+    marks: list[Mark] = [Rule(0, NEUTRAL, width=0.6)]
+    marks += [Rule(float(level[at]), NEUTRAL, ":", 0.9, across=False) for at in np.flatnonzero(base)]
+    values = part["setting_share"].transpose("seed", "source", "setting").values
+    for index, source in enumerate(SOURCES):
+        color, of_source = SOURCE_COLOURS[source], values[:, index]
+        if len(values) > 1:
+            marks += [Line(level, of_seed, color, width=0.6, opacity=0.5) for of_seed in of_source]
+        intervals = [mean_interval(column) for column in of_source.T]
+        numbers = np.array([one.numbers for one in intervals])
+        marks.append(Line(level, numbers[:, 0], color, shape="o", label=source))
+        known = np.isfinite(numbers[:, 1])
+        marks.append(Spans(level[known], numbers[known, 1], numbers[known, 2], color, 1.4))
+    room = 0.05 * (float(np.ptp(level)) or 1.0)
+    words = str(part["setting_level"].attrs.get(design, design))
+    return Panel(
+        marks,
+        x=Axis(words, level if len(level) < 8 else None, low=level.min() - room, high=level.max() + room),
+        y=Axis("share of the variance"),
+        width=3.6,
+        height=2.7,
+        empty="" if np.isfinite(values).any() else "nothing varies",
+    )
+
+
+def _settings_table(measured: xr.Dataset, several: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    values = measured["setting_share"].transpose("seed", "source", "setting").values
+    rows = [
+        {
+            "design": str(measured["setting_design"].values[at]),
+            "level": float(measured["setting_level"].values[at]),
+            "base": bool(measured["setting_base"].values[at]),
+            "source": source,
+            **(mean_interval(values[:, index, at]).as_dict() if several else {"share": float(values[0, index, at])}),
+        }
+        for at in range(measured.sizes["setting"])
+        for index, source in enumerate(SOURCES)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _panel(measured: xr.Dataset, name: str, design: str, part: xr.Dataset, top: int) -> Panel:

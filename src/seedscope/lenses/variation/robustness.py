@@ -13,9 +13,10 @@ from seedscope.formulas.correlation import spearman
 from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.intervals import mean_interval, wilson_interval
 from seedscope.formulas.nulls import another_of_its_class
-from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
+from seedscope.formulas.overlap import membership, top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.votes import Votes, centred_dominance
+from seedscope.lenses.variation.designs import is_crossed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +63,7 @@ def _designs(varied: xr.Dataset) -> dict[str, list[_Condition]]:
     level, base = varied.level.values, varied.base.values.astype(bool)
     place, noise = varied.place.values, varied.noise_draw.values
     found: dict[str, list[_Condition]] = {}
-    for design in dict.fromkeys(of_sample[of_sample != "crossed"].tolist()):
+    for design in dict.fromkeys(of_sample[~is_crossed(of_sample)].tolist()):
         for one in np.unique(level[of_sample == design]):
             where = np.flatnonzero((of_sample == design) & (level == one))
             where = where[np.lexsort((noise[where], place[where]))]
@@ -101,7 +102,7 @@ class _Asked:
         low, high = wilson_interval(right[where].sum(), np.array(len(where)))
         of_base = self._mean_votes(base)
         overlap, correlation = self._agreement(self._mean_votes(where), of_base)
-        same, other = self._picture_overlap(where, base)
+        same, other, stranger = self._picture_overlap(where, base)
         size = np.abs(self.votes.activation[where] * self._weight[self.label[where]])
         total = size.sum()
         row = {
@@ -117,6 +118,7 @@ class _Asked:
             "woken_share": size[:, ~self.live].sum() / total if total > 0 else 0.0,
             **_with_interval("picture_overlap", same),
             "picture_overlap_null_another_picture": other.mean() if len(other) else float("nan"),
+            "picture_overlap_null_other_class": stranger.mean() if len(stranger) else float("nan"),
             **_with_interval("margin", margin[where]),
             **_with_interval("margin_change", margin[where] - margin[base]),
         }
@@ -149,14 +151,16 @@ class _Asked:
         known = ranks[~np.isnan(ranks)]
         return float(shared.mean()), float(known.mean()) if len(known) else float("nan")
 
-    def _picture_overlap(self, where: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many top voters each picture shares with itself at the base level, and with the next of its class.
+    def _picture_overlap(self, where: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return how many top voters each picture shares with itself at the base level, and with others there.
 
-        Only pictures with the label of their base level count; the second also needs another one of the class.
+        The others are the next picture of its class, and, in the mean, all pictures of other classes: who votes for
+        the class of the one in the other. Only pictures with the label of their base level count; what needs another
+        one of the class, or of another class, those that have it.
         """
         kept = np.flatnonzero(self.label[where] == self.label[base])
         if not len(kept) or not self.live.any():
-            return np.zeros(0), np.zeros(0)
+            return np.zeros(0), np.zeros(0), np.zeros(0)
         own = self.label[base][kept]
         weight = self._weight[own]
         here, there = (
@@ -164,7 +168,16 @@ class _Asked:
         )
         following = another_of_its_class(own)
         others = following >= 0
-        return top_overlap(here, there), top_overlap(here[others], there[following[others]])
+        strangers = [self._with_strangers(here[own == k], base[kept][own != k], k) for k in np.unique(own)]
+        return top_overlap(here, there), top_overlap(here[others], there[following[others]]), np.concatenate(strangers)
+
+    def _with_strangers(self, here: np.ndarray, strangers: np.ndarray, k: int) -> np.ndarray:
+        """Return how many voters for class ``k`` each set of ``here`` shares with pictures of other classes, (set)."""
+        if not len(strangers):
+            return np.zeros(0)
+        units = len(self.live)
+        asked = top_units(self.votes.activation[strangers] * self._weight[k], self.live, self.top)
+        return membership(here, units).astype(np.float64) @ membership(asked, units).mean(0)
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:

@@ -12,7 +12,7 @@ from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.variance import shares, sums_of_squares, variance_components
 from seedscope.formulas.votes import Votes
-from seedscope.lenses.variation.designs import SOURCES
+from seedscope.lenses.variation.designs import CROSSED, SOURCES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +26,7 @@ def sources(varied: xr.Dataset, votes: Votes, logit: np.ndarray, live: np.ndarra
     """Return variance by source, (source, class, unit), with its null, and strips of pictures to look at."""
     import xarray as xr
 
-    cells = _cells(varied)
+    cells = _cells(varied, _pictures(varied, CROSSED))
     margin = true_margin(logit, varied.label.values)
     sizes = np.array([cells[k].shape if k in cells else (0, 0) for k in range(n_classes)])
     class_shown = list(cells)[len(cells) // 2]
@@ -41,6 +41,54 @@ def sources(varied: xr.Dataset, votes: Votes, logit: np.ndarray, live: np.ndarra
         coords={"source": list(SOURCES)},
         attrs={"class_shown": class_shown},
     )
+
+
+def settings(varied: xr.Dataset, votes: Votes, live: np.ndarray) -> xr.Dataset | None:
+    """Return the shares of the sources, (source, setting), where the crossed pictures were made at other settings too.
+
+    The base setting of each design is that of the crossed pictures themselves. ``None`` where there are no others.
+    """
+    import xarray as xr
+
+    own = dict.fromkeys(name for name in varied["design"].values.astype(str).tolist() if name.startswith(f"{CROSSED}_"))
+    rows: list[tuple[str, float, bool, np.ndarray]] = []
+    for design in own:
+        level = varied["level"].values[_pictures(varied, design)]
+        points = [(float(one), False, _pictures(varied, design, one)) for one in np.unique(level)]
+        base = varied["level"].attrs.get(f"{design}_base")
+        if base is not None:
+            points.append((float(base), True, _pictures(varied, CROSSED)))
+        for one, is_base, where in sorted(points, key=lambda point: point[0]):
+            rows.append((design, one, is_base, _shares(_cells(varied, where), votes, live)))
+    if not rows:
+        return None
+    designs, levels, bases, values = zip(*rows, strict=True)
+    measured = xr.Dataset(
+        {"setting_share": (("source", "setting"), np.stack(values, 1))},
+        coords={
+            "setting_design": ("setting", list(designs)),
+            "setting_level": ("setting", list(levels)),
+            "setting_base": ("setting", list(bases)),
+        },
+    )
+    measured["setting_level"].attrs = {name: str(varied["level"].attrs.get(name, name)) for name in own}
+    return measured
+
+
+def _shares(cells: Mapping[int, np.ndarray], votes: Votes, live: np.ndarray) -> np.ndarray:
+    """Return the shares of the sources in the variance of the votes, over classes and units, (source)."""
+    weight = votes.class_weight(centred=True)
+    parts = np.zeros(3)
+    for k, cell in cells.items():
+        vote = votes.activation[cell][..., live] * weight[k, live]
+        parts += variance_components(sums_of_squares(vote), *cell.shape).sum(1)
+    return shares(parts)
+
+
+def _pictures(varied: xr.Dataset, design: str, level: float | None = None) -> np.ndarray:
+    """Return the positions of the pictures of a design, at one of its levels or at all."""
+    found = varied["design"].values.astype(str) == design
+    return np.flatnonzero(found if level is None else found & (varied["level"].values == level))
 
 
 def _of_votes(cells: Mapping[int, np.ndarray], votes: Votes, live: np.ndarray, n_classes: int) -> dict[str, Any]:
@@ -98,9 +146,8 @@ def _strips(
     }
 
 
-def _cells(varied: xr.Dataset) -> dict[int, np.ndarray]:
-    """Return the positions of the crossed pictures by class, (place, noise field)."""
-    crossed = np.flatnonzero(varied["design"].values.astype(str) == "crossed")
+def _cells(varied: xr.Dataset, crossed: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the positions of crossed pictures by class, (place, noise field)."""
     label, place, noise = (varied[name].values[crossed] for name in ("label", "place", "noise_draw"))
     cells = {}
     for k in np.unique(label):
