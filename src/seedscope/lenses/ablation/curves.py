@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NULL_OF = {
     "class": "random",
+    "mean_subtracted": "random",
     "other_class": "random",
     "overall": "random_overall",
     "weight_size": "random_overall",

@@ -52,18 +52,23 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
     ]
     lost = np.stack(losses).reshape(len(REFERENCES), len(LOST), 2, n_classes, units)
     chosen = [_Chosen(votes, label, half == side, n_classes) for side in (0, 1)]
-    effect = ranked(lost[0, LOST.index("log_probability")][::-1][..., live])  # of the half not chosen on
-    predicted = [np.stack([one.predictors()[name][:, live] for one in chosen]) for name in PREDICTORS]
+    effect = [ranked(one[LOST.index("log_probability"), ::-1][..., live]) for one in lost]  # on the half not chosen on
+    found = [one.predictors() for one in chosen]
+    predicted = [np.stack([one[name][:, live] for one in found]) for name in PREDICTORS]
     curves = _removals(votes, label, half, chosen)
     steps = removal_steps(units)
+    by_reference = ("reference", "predictor")
     return xr.Dataset(
         {
             "lost": (("reference", "measure", "half", "true", "unit"), lost.astype(np.float32)),
             "dominance": (("half", "true", "unit"), np.stack([one.centred for one in chosen])),
             "live": ("unit", live),
-            "rho": (("predictor", "true"), [_over_halves((one * effect).sum(-1)) for one in predicted]),
-            "rho_null_shuffled": (("predictor", "shuffle"), [_shuffled(one, effect) for one in predicted]),
-            "removal": (("order", "kept", "removed"), np.stack([curves[name].mean(0) for name in NULL_OF])),
+            "rho": (by_reference + ("true",), [[_agreement(one, of) for one in predicted] for of in effect]),
+            "rho_null_shuffled": (
+                by_reference + ("shuffle",),
+                [[_shuffled(one, of) for one in predicted] for of in effect],
+            ),
+            "removal": (("order", "kept", "removed"), np.stack([_known_mean(curves[name]) for name in NULL_OF])),
             "removal_null_random": (("draw", "kept", "removed"), curves["random"]),
             "removal_null_random_overall": (("draw", "kept", "removed"), curves["random_overall"]),
         },
@@ -98,8 +103,8 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
             lost = measured.lost.sel(reference=kind, measure=what).values[::-1].astype(np.float64)
             first = np.take_along_axis(lost, np.nan_to_num(dominance, nan=-np.inf).argmax(-1)[..., None], -1)
             summary[f"first_{what}_lost_{kind}"] = _mean(first) if live.any() else float("nan")
-    for name in PREDICTORS:
-        summary[f"rho_{name}"] = _mean(measured.rho.sel(predictor=name).values)
+        for name in PREDICTORS:
+            summary[f"rho_{name}_{kind}"] = _mean(measured.rho.sel(reference=kind, predictor=name).values)
     for name in NULL_OF:
         for what, value in read_curves(measured.removal.sel(order=name).values, measured).items():
             summary[f"{what}_{name}"] = float(value)
@@ -149,14 +154,13 @@ class _Chosen:
         }
         return {
             "class": of_class[None],
-            "other_class": of_class[self.others] if len(self.others) else of_class[:0][None],
+            "mean_subtracted": descending(np.nan_to_num(self.mean_subtracted), self.live)[None],
+            "other_class": of_class[self.others],
             **{name: np.tile(descending(values, self.live), (1, n_classes, 1)) for name, values in alike.items()},
         }
 
 
-def _removals(
-    votes: Votes, label: np.ndarray, half: np.ndarray, chosen: list[_Chosen]
-) -> dict[str, np.ndarray]:
+def _removals(votes: Votes, label: np.ndarray, half: np.ndarray, chosen: list[_Chosen]) -> dict[str, np.ndarray]:
     """Return what is left after each step of each order, (draw, kept, removed), over both halves."""
     steps, n_classes = removal_steps(votes.activation.shape[1]), len(votes.weight)
     gone = votes.activation - reference(votes.activation, "mean")
@@ -174,18 +178,27 @@ def _removals(
     return found
 
 
+def _agreement(predictor: np.ndarray, effect: np.ndarray) -> np.ndarray:
+    """Return Spearman's ρ of each class, the mean over halves, of ranks (half, class, live); NaN of nothing live."""
+    if not effect.shape[-1]:
+        return np.full(effect.shape[1], np.nan)
+    return _known_mean((predictor * effect).sum(-1))
+
+
 def _shuffled(predictor: np.ndarray, effect: np.ndarray) -> np.ndarray:
     """Return the mean over halves and classes with units shuffled, (shuffle)."""
     rng = np.random.default_rng(0)
-    return _over_halves(np.stack([shuffled_agreement(*one, rng, _SHUFFLES) for one in zip(predictor, effect, strict=True)]))
+    return _known_mean(
+        np.stack([shuffled_agreement(*one, rng, _SHUFFLES) for one in zip(predictor, effect, strict=True)])
+    )
 
 
-def _over_halves(values: np.ndarray) -> np.ndarray:
-    """Return the mean over halves of what is known, (half, …) → (…)."""
+def _known_mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean along the first axis of what is known; NaN where nothing is."""
     known = np.isfinite(values)
     total, count = np.where(known, values, 0).sum(0), known.sum(0)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def _mean(values: np.ndarray) -> float:
-    return float(_over_halves(values.ravel()))
+    return float(_known_mean(values.ravel()))
