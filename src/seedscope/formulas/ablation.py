@@ -85,7 +85,7 @@ def judged(logit: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray
         decided[logit[..., k, :] > largest] = k
         np.maximum(largest, logit[..., k, :], out=largest)
     total = np.exp(logit - largest[..., None, :]).sum(-2)
-    return _of_true(logit, label) - largest - np.log(total), decided
+    return of_true(logit, label) - largest - np.log(total), decided
 
 
 def single_losses(votes: Votes, gone: np.ndarray, label: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
@@ -239,10 +239,11 @@ def _margin(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return the true class's logit minus the strongest other's, (…, class, sample) → (…, sample)."""
     others = logit.copy()
     np.put_along_axis(others, _rows(label, logit), -np.inf, -2)
-    return _of_true(logit, label) - others.max(-2)
+    return of_true(logit, label) - others.max(-2)
 
 
-def _of_true(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
+def of_true(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the values (…, class, sample) of each sample's true class, (…, sample)."""
     return np.asarray(np.take_along_axis(logit, _rows(label, logit), -2)[..., 0, :])
 
 

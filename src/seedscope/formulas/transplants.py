@@ -2,23 +2,29 @@
 
     fitted       a'[s, i, p] = ā[i, p] + c_i (b[s, j, p] − b̄[j, p])         unit i of a, its partner j of b, place p
                  c_i = Σ_s,p (a − ā)(b − b̄) / Σ_s,p (b − b̄)²                 least squares; ā, b̄ means over samples
-    rotation     a'[s, ·, p] = ā[·, p] + c (b[s, ·, p] − b̄[·, p]) Q          Q (semi-)orthogonal, c one scale: orthogonal
-                                                                           Procrustes (Schönemann 1966)
-    linear map   a'[s, ·, p] = ā[·, p] + (b[s, ·, p] − b̄[·, p]) M            M by ridge regression: stitching (Lenc and
-                                                                           Vedaldi 2015; Bansal, Nakkiran and Barak 2021)
+    rotation     a'[s, ·, p] = ā[·, p] + c (b[s, ·, p] − b̄[·, p]) Q          Q (semi-)orthogonal, c one scale
+    linear map   a'[s, ·, p] = ā[·, p] + (b[s, ·, p] − b̄[·, p]) M            M by ridge regression
     unmapped     a'[s, i, p] = b[s, j, p]                                  under a matching that is not looked for
     class mean   a'[s, i, p] = mean of a[·, i, p] over the class of s       no other network at all
+
+Sources: orthogonal Procrustes, Schönemann (1966); stitching, Lenc and Vedaldi (2015), Bansal, Nakkiran and Barak (2021).
 
 All of it is fitted on some samples and used on others. A dense layer has one place; of a feature map a channel is the
 unit, with one scale for all places and an offset of its own at each, so that a partner that says nothing leaves the
 unit at its means. a' may leave the range of a ReLU. A unit without a partner stands at its means.
 
-    recovered = (L_transplanted − L_ablated) / (L_intact − L_ablated)      L: Σ over samples of log p of the true class
+    recovered  = (L_transplanted − L_ablated) / (L_intact − L_ablated)     L: Σ over samples of log p of the true class
+    restored   = 1 − D_transplanted / D_ablated                            D: Σ over samples of KL(p intact ‖ p changed)
+    flips kept from happening: the same of the number of decisions that are not network a's own
 
 ablated: units at their means over the fitted samples. Of units one by one numerators and denominators are added up over
-units before they are divided: a mean of ratios would be that of units that hardly matter. 1 restores all that the units
-hold, 0 nothing; below 0 it is worse than their means. Of flips: the share of the flips by ablation that do not happen.
-The head is linear, so all of it is a sum of votes and no network has to run.
+units before they are divided: a mean of ratios would be that of units that hardly matter. 1 gives back all that the
+units hold, 0 nothing; below 0 it is worse than their means.
+
+L asks whether the answer is *right*, D whether it is network a's *own*. What knows the class of a picture can make L
+larger than it ever was, a unit at its class's mean for one: there it knows the answer. D cannot be fooled so: it is 0
+for network a's own probabilities and for nothing else. The head is linear, so all of it is a sum of votes and no
+network has to run.
 """
 
 from __future__ import annotations
@@ -27,9 +33,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedscope.formulas.ablation import judged
+from seedscope.formulas.ablation import judged, of_true
 from seedscope.formulas.matching import Matching, matched
 from seedscope.formulas.ridge import ridge_prediction
+
+SINGLY = ("log_probability", "divergence", "flips")
+"""What replacing a unit alone costs: log p of the true class, divergence from the host's answer, flipped decisions."""
+TOGETHER = ("log_probability", "divergence", "agreement", "accuracy")
+"""What replacing all units leaves: log p, minus the divergence, decisions that are the host's own, right decisions."""
 
 _CHUNK = 500_000  # numbers looked at at a time
 
@@ -51,30 +62,38 @@ class Host:
     label: np.ndarray
 
     def singly(self, stand_in: np.ndarray) -> np.ndarray:
-        """Return what replacing each unit alone costs: Σ over samples of lost log p, and of flips, (2, unit).
+        """Return what replacing each unit alone costs, Σ over samples, (measure of ``SINGLY``, unit).
 
         Args:
             stand_in: (sample, unit, place), what takes the units' place.
         """
         before, decided = judged(self.logit, self.label)
-        cost = np.empty((2, self.activation.shape[1]))
+        probability = softmax(self.logit)
+        cost = np.empty((len(SINGLY), self.activation.shape[1]))
         size = max(1, _CHUNK // max(1, self.logit.size))
         for start in range(0, cost.shape[1], size):
             part = slice(start, start + size)
-            change = (stand_in[:, part] - self.activation[:, part]).transpose(1, 2, 0)  # (unit, place, sample)
-            after, now = judged(self.logit + self.weight[:, part].transpose(1, 0, 2) @ change, self.label)
-            cost[0, part], cost[1, part] = (before - after).sum(-1), (now != decided).sum(-1)
+            put = (stand_in[:, part] - self.activation[:, part]).transpose(1, 2, 0)  # (unit, place, sample)
+            change = self.weight[:, part].transpose(1, 0, 2) @ put  # (unit, class, sample)
+            after, now = judged(self.logit + change, self.label)
+            lost = before - after
+            cost[0, part] = lost.sum(-1)
+            cost[1, part] = (of_true(change, self.label) + lost - (probability * change).sum(-2)).sum(-1)
+            cost[2, part] = (now != decided).sum(-1)
         return cost
 
     def together(self, stand_in: np.ndarray) -> np.ndarray:
-        """Return Σ over samples of log p, of right decisions and of those that are network a's own, (3).
+        """Return what replacing all units at once leaves, Σ over samples, (measure of ``TOGETHER``).
 
         Args:
-            stand_in: (sample, unit, place), what takes all units' place at once.
+            stand_in: (sample, unit, place), what takes all units' place.
         """
-        change = (stand_in - self.activation).reshape(len(stand_in), -1)
-        after, now = judged(self.logit + self.weight.reshape(len(self.weight), -1) @ change.T, self.label)
-        return np.array([after.sum(), (now == self.label).sum(), (now == judged(self.logit, self.label)[1]).sum()])
+        before, decided = judged(self.logit, self.label)
+        put = (stand_in - self.activation).reshape(len(stand_in), -1)
+        change = self.weight.reshape(len(self.weight), -1) @ put.T
+        after, now = judged(self.logit + change, self.label)
+        away = of_true(change, self.label) + before - after - (softmax(self.logit) * change).sum(0)
+        return np.array([after.sum(), -away.sum(), (now == decided).sum(), (now == self.label).sum()])
 
 
 @dataclass(frozen=True)
@@ -152,9 +171,30 @@ def recovered(transplanted: np.ndarray, ablated: np.ndarray, intact: np.ndarray)
     return np.divide(*given, out=np.full(given[0].shape, np.nan), where=given[1] > 1e-12)
 
 
+def mixed_means(draws: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+    """Return means over pairs of null draws (pair, draw), each of one draw of every pair, drawn anew, (time).
+
+    Draws of different pairs are independent, so every mixture is a draw of the mean: few draws of each pair give many.
+    They are spread by √(n / (n − 1)) around their mean, since n draws vary by that much less than what they are drawn
+    from. Of one pair there are no more than its own, as they are.
+    """
+    pairs, count = draws.shape
+    if pairs == 1 or count == 1:
+        return draws.mean(0)
+    centre = draws.mean(1, keepdims=True)
+    spread = centre + (draws - centre) * np.sqrt(count / (count - 1))
+    return spread[np.arange(pairs), rng.integers(count, size=(times, pairs))].mean(1)
+
+
 def live_in_both(activation: np.ndarray, half: np.ndarray) -> np.ndarray:
     """Return which units (sample, unit, place) are active at some place in both halves of the samples, (unit)."""
     return np.all([(activation[half == side] != 0).any((0, 2)) for side in (0, 1)], axis=0)
+
+
+def softmax(logit: np.ndarray) -> np.ndarray:
+    """Return the probability of each class, (class, sample)."""
+    size = np.exp(logit - logit.max(0))
+    return np.asarray(size / size.sum(0))
 
 
 def _rows(values: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ class Transplants:
         """Return what replicas are compared by: the factors of every vote, and the halves of the pictures.
 
         ``activation`` (sample, unit), ``weight`` (target, unit), ``bias`` (target), ``label`` and ``half`` (sample), of
-        at most 4096 probe pictures balanced over classes; ``taking_part`` (channel), units or channels that are active
+        at most 1024 probe pictures balanced over classes; ``taking_part`` (channel), units or channels that are active
         in both halves; and of these ``loss`` (way, channel): the log-probability that each costs, a mean over pictures,
         at its mean (``ablated``) and at the mean of the picture's class (``class_mean``).
         """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from seedscope.lenses.replica import Replica
 
-_PICTURES = 4096
+_PICTURES = 1024
 
 
 def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
@@ -33,7 +33,8 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
     label, units = replica.probe.label.values[chosen], Units.of(replica, features)
     half = halves(label)
     taking_part = live_in_both(units.folded(votes.activation), half)
-    layer = SeedLayer.of(votes, units, taking_part, label, half)
+    loss = np.full((2, len(taking_part)), np.nan)
+    loss[:, taking_part] = SeedLayer.of(votes, units, taking_part, label, half).losses()
     return xr.Dataset(
         {
             "activation": (("sample", "unit"), votes.activation.astype(np.float32)),
@@ -42,7 +43,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
             "label": ("sample", label),
             "half": ("sample", half),
             "taking_part": ("channel", taking_part),
-            "loss": (("way", "channel"), layer.losses()),
+            "loss": (("way", "channel"), loss),
         },
         coords={"sample": replica.probe.sample.values[chosen], "way": ["ablated", "class_mean"]},
         attrs={

@@ -57,12 +57,12 @@ class SeedLayer:
         return Fit(self.activation[own], other[own])
 
     def losses(self) -> np.ndarray:
-        """Return the mean log p that each unit costs at its mean, and at its class's, (2, unit); NaN if it has no part.
+        """Return the mean log p that each unit costs at its mean, and at its class's, (2, unit).
 
         Means are of one half, pictures of the other, both ways.
         """
         total = np.zeros((2, self.activation.shape[1]))
-        for side in (0, 1):
+        for side in (0, 1) if total.size else ():
             host, fit = self.host(side), self.fit(self.activation, 1 - side)
             ways = fit.means(len(host.label)), fit.class_means(self.label[self.half != side], host.label)
             total += [host.singly(way)[0] for way in ways]
