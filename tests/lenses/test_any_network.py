@@ -255,7 +255,7 @@ NO_LOGITS = "the network gives no logits, which this lens needs: it ends with 'c
 FLAT = ".layers: layer 'conv1' has no maps: its output is (4, 12), not (channel, y, x)"
 
 ON_MAPS = ("feature_maps", "sparsity", "tuning", "words", "heat_maps", "evolution")
-ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution")
+ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution", "ablation", "transplants")
 ON_CHAINS = ("learning_rule", "teacher", "templates")
 FOLLOWING = ("space", "evolution", "tuning", *ON_CHAINS)
 

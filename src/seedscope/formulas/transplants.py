@@ -30,6 +30,7 @@ network has to run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -107,9 +108,19 @@ class Fit:
         """Return the one-to-one matching of units by r over samples and places."""
         return matched(_rows(self.a), _rows(self.b))
 
+    @cached_property
+    def centre(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the means of both over samples, (unit, place) each."""
+        return self.a.mean(0), self.b.mean(0)
+
+    @cached_property
+    def centred(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return both without their means."""
+        return self.a - self.centre[0], self.b - self.centre[1]
+
     def means(self, samples: int) -> np.ndarray:
         """Return a's units at their means, (sample, unit, place)."""
-        return np.repeat(self.a.mean(0)[None], samples, axis=0)
+        return np.repeat(self.centre[0][None], samples, axis=0)
 
     def class_means(self, label: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Return a's units at the means of each sample's class: those of the fit's ``label``, for ``classes``.
@@ -124,27 +135,26 @@ class Fit:
     def by_partners(self, test: np.ndarray, matching: Matching) -> np.ndarray:
         """Return b's units on ``test`` (sample, unit, place), fitted to a's units one by one."""
         rows, columns = matching
-        own, other = self.a[:, rows], self.b[:, columns]
-        own, other = own - own.mean(0), other - other.mean(0)
-        size = np.einsum("sup,sup->u", other, other)
-        shared = np.einsum("sup,sup->u", own, other)
+        own, other = self.centred[0][:, rows], self.centred[1][:, columns]
+        size = (other**2).sum((0, 2))
+        shared = (own * other).sum((0, 2))
         scale = np.divide(shared, size, out=np.zeros_like(shared), where=size > 0)
         found = self.means(len(test))
-        found[:, rows] += scale[:, None] * (test[:, columns] - self.b[:, columns].mean(0))
+        found[:, rows] += scale[:, None] * (test[:, columns] - self.centre[1][columns])
         return found
 
     def by_rotation(self, test: np.ndarray) -> np.ndarray:
         """Return b's layer on ``test``, turned and scaled as a whole to lie as near as it can to a's."""
-        a, b = _rows(self.a - self.a.mean(0)), _rows(self.b - self.b.mean(0))
+        a, b = (_rows(one) for one in self.centred)
         left, size, right = np.linalg.svd(b.T @ a, full_matrices=False)
         extent = float((b**2).sum())
-        return self._placed(test, left @ right * (size.sum() / extent if extent > 0 else 0.0))
+        turn = left @ right * (size.sum() / extent if extent > 0 else 0.0)
+        return self.centre[0] + _unrowed(_rows(test - self.centre[1]) @ turn, len(test))
 
     def by_linear_map(self, test: np.ndarray) -> np.ndarray:
         """Return a's layer as a ridge regression reads it from b's on ``test``."""
-        a, b = _rows(self.a - self.a.mean(0)), _rows(self.b - self.b.mean(0))
-        read = ridge_prediction(b, a, _rows(test - self.b.mean(0)))
-        return self.a.mean(0) + _unrowed(read, len(test))
+        a, b = (_rows(one) for one in self.centred)
+        return self.centre[0] + _unrowed(ridge_prediction(b, a, _rows(test - self.centre[1])), len(test))
 
     def unmapped(self, test: np.ndarray, matching: Matching) -> np.ndarray:
         """Return b's units on ``test`` as they are."""
@@ -152,10 +162,6 @@ class Fit:
         found = self.means(len(test))
         found[:, rows] = test[:, columns]
         return found
-
-    def _placed(self, test: np.ndarray, turn: np.ndarray) -> np.ndarray:
-        moved = _rows(test - self.b.mean(0)) @ turn
-        return self.a.mean(0) + _unrowed(moved, len(test))
 
 
 def random_matching(a: int, b: int, rng: np.random.Generator) -> Matching:

@@ -1,7 +1,11 @@
 """What does a decision lose without a unit, and does a unit's dominance say how much it matters?
 
-    gone[s, i]    = a[s, i] − r[s, i]             r: the unit's mean over the probe pictures, 0, or another picture's value
+    gone[s, i]    = a[s, i] − r[s, i]               r: what stands in the unit's place
     logit'[s, k]  = logit[s, k] − Σ_{i removed} gone[s, i] · W[k, i]
+
+    mean      r: the unit's mean over the probe pictures (primary)
+    zero      r = 0
+    another   r: its value for another picture, all units for the same one
 
 Formulas: :mod:`seedscope.formulas.ablation`. What a single removal does to logits and margins is a difference of votes,
 by the linearity of the head, and so no evidence that votes matter. Evidence are lost log-probability, lost accuracy,
@@ -10,30 +14,35 @@ flipped decisions, and removals of units together.
 **Chosen on one half, scored on the other**, both ways, averaged; the halves of the probe pictures are balanced over
 classes. Only live units take part.
 
-    does dominance predict the effect?   Spearman's ρ over live units, for each class k: a predictor on one half against
-                                         the log-probability of k that single removals (mean) cost on the other
+    does dominance foretell the loss?   Spearman's ρ over live units, for each class k: a predictor on one half against
+                                        the log-probability of k that single removals cost on the other
 
         centred          the unit's dominance for k (:mod:`seedscope.formulas.votes`)
-        mean_subtracted  its version with the unit's mean taken off: of the loss this is the first-order term but for
-                         the softmax, so that it predicts is in part algebra; ``centred`` is not built for it
+        mean_subtracted  its version without what the unit votes for any picture
         other_class      controls: dominance for another class, for the same pictures
         weight_size      ‖W[:, i]‖, W centred over classes
         activation       the unit's mean activation
         null             units shuffled, one shuffle for all classes
 
-    removal curves                       log-probability, accuracy and flips when the first m units of an order are set
-                                         to their means at once
+What a removal takes away is a vote beyond the one that ``r`` gives. So but for the softmax ``centred`` is the first-order
+term of what zero costs and ``mean_subtracted`` of what the mean costs: that each foretells its own is in part algebra,
+and which of the two foretells what the other is made for is the question. A unit that is silent where others speak has
+no dominance, and yet its silence may decide.
+
+    removal curves                      log-probability, accuracy and flips when the first m units of an order are set
+                                        to their means at once
 
         class            by centred dominance for the class of each picture
-        other_class      by that for another class
+        mean_subtracted  by that version of it
+        other_class      by centred dominance for another class
         overall          by Σ over classes of |centred dominance|: the same units for every picture
         weight_size, activation          as above: the same units for every picture
-        random           live units drawn anew for each class: null of ``class`` and ``other_class``
+        random           live units drawn anew for each class: null of the first three
         random_overall   the same for every picture: null of the others
 
-``class`` and ``other_class`` choose by what a picture is, and a unit at its mean still votes: with the voters for its
-class at their means and those for others free to be silent a picture may be decided *better*. ``overall`` knows no
-picture's class. Other classes: the mean over all, or over the next ``_OTHERS`` where there are more.
+The first three choose by what a picture is, and a unit at its mean still votes: with the voters for its class at their
+means, and those for others free to be silent, a picture may be decided *better*. The others know no picture's class.
+Other classes: the mean over all, or over the next ``_OTHERS`` where there are more.
 """
 
 from __future__ import annotations
@@ -81,8 +90,8 @@ class Ablation:
         """Return single losses, what predicts them, and what is left when units are removed together.
 
         ``lost`` (reference, measure, half, true, unit) by :data:`seedscope.formulas.ablation.LOST`;
-        ``dominance`` (half, true, unit), centred; ``rho`` (predictor, true) and ``rho_null_shuffled``
-        (predictor, shuffle), a mean over classes; ``removal`` (order, kept, removed) by
+        ``dominance`` (half, true, unit), centred; ``rho`` (reference, predictor, true) and ``rho_null_shuffled``
+        (reference, predictor, shuffle), a mean over classes; ``removal`` (order, kept, removed) by
         :data:`seedscope.formulas.ablation.KEPT`, and ``removal_null_random`` and ``removal_null_random_overall``
         (draw, kept, removed).
         """

@@ -57,6 +57,7 @@ def _predictions(measured: xr.Dataset, gains: dict[str, np.ndarray]) -> dict[str
         metrics |= {f"rho_{name}_{kind}": _beside(rho[name], null[name]) for name in _PREDICTORS}
         for control in ("other_class", "weight_size", "activation"):
             gains[f"rho_centred_{kind}_gain_{control}"] = rho["centred"] - rho[control]
+        gains[f"rho_centred_{kind}_gain_mean_subtracted"] = rho["centred"] - rho["mean_subtracted"]
     return metrics
 
 
@@ -179,7 +180,7 @@ def _curve_sheet(measured: xr.Dataset, table: pd.DataFrame) -> Sheet:
                     steps, part["mean"].to_numpy(float), colour, "--" if name == null else "-", shape=shape, label=words
                 )
             )
-            found.append(Spans(steps, low, high, colour, width=1.0))
+            found.append(Spans(steps * _beside_each_other(len(found)), low, high, colour, width=1.0))
         return found
 
     return Sheet(
@@ -189,10 +190,16 @@ def _curve_sheet(measured: xr.Dataset, table: pd.DataFrame) -> Sheet:
         f"The first m {units.live} of an order are set to their means at once; orders are chosen on one half of the "
         "pictures and scored on the other. Above: by the class of each picture; below: the same units for every "
         "picture. Lines: means with 95 % t intervals over seeds; dashed: random orders; grey: where 95 % of their draws "
-        "lie, each a mean over seeds. Where all live units of a seed are removed, its curve stays.",
+        "lie, each a mean over seeds. Where all live units of a seed are removed, its curve stays. Of few seeds intervals "
+        "may reach beyond what there can be.",
         curve_grid(marks, reach, units.live),
         table,
     )
+
+
+def _beside_each_other(index: int) -> float:
+    """Return by what steps are multiplied so that intervals of several curves do not hide each other."""
+    return 1 + 0.02 * (index // 2 - 1)
 
 
 def _curve_table(measured: xr.Dataset) -> pd.DataFrame:

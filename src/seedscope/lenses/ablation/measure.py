@@ -90,22 +90,22 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
 
 
 def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return what single removals cost by each reference, how well it is predicted, and the removal curves.
+    """Return what single removals cost by each reference, whether dominance foretells it, and the removal curves.
 
-    ``largest_<measure>_lost_<reference>``: the mean over classes of what the unit with the largest dominance for the
-    class on one half costs on the other.
+    ``first_<measure>_lost_<reference>``: the mean over classes of what the unit with the largest dominance for the class
+    on one half costs on the other.
     """
     live = measured.live.values
     summary = {"live_units": float(live.sum())}
-    dominance = np.where(live, measured.dominance.values, -np.inf)
+    first = np.where(live & np.isfinite(measured.dominance.values), measured.dominance.values, -np.inf).argmax(-1)
     for kind in REFERENCES:
-        for what in ("log_probability", "accuracy", "flips"):
+        for what in ("log_probability", "flips"):
             lost = measured.lost.sel(reference=kind, measure=what).values[::-1].astype(np.float64)
-            first = np.take_along_axis(lost, np.nan_to_num(dominance, nan=-np.inf).argmax(-1)[..., None], -1)
-            summary[f"first_{what}_lost_{kind}"] = _mean(first) if live.any() else float("nan")
-        for name in PREDICTORS:
+            cost = np.take_along_axis(lost, first[..., None], -1)
+            summary[f"first_{what}_lost_{kind}"] = _mean(cost) if live.any() else float("nan")
+        for name in ("centred", "mean_subtracted"):
             summary[f"rho_{name}_{kind}"] = _mean(measured.rho.sel(reference=kind, predictor=name).values)
-    for name in NULL_OF:
+    for name in ("class", "mean_subtracted", "overall"):
         for what, value in read_curves(measured.removal.sel(order=name).values, measured).items():
             summary[f"{what}_{name}"] = float(value)
     return summary
@@ -116,11 +116,14 @@ class _Chosen:
 
     def __init__(self, votes: Votes, label: np.ndarray, own: np.ndarray, n_classes: int) -> None:
         part = Votes(votes.activation[own], votes.weight, votes.bias)
-        versions = dominance(part, label[own], n_classes)
+        units = votes.activation.shape[1]
+        versions = np.full((len(VERSIONS), n_classes, units), np.nan)
+        self.activation = np.zeros(units)
+        if own.any():
+            versions, self.activation = dominance(part, label[own], n_classes), np.abs(part.activation).mean(0)
         self.centred, self.mean_subtracted = (versions[VERSIONS.index(name)] for name in ("centred", "mean_subtracted"))
         self.live = votes.live
         self.weight_size = np.linalg.norm(votes.class_weight(centred=True), axis=0)
-        self.activation = np.abs(part.activation).mean(0)
         seen = np.flatnonzero(np.isfinite(self.centred).all(1))
         self.others = np.full((min(_OTHERS, max(0, len(seen) - 1)), n_classes), -1)
         for shift in range(len(self.others)):

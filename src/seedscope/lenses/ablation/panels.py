@@ -26,7 +26,7 @@ ROWS = {
 """The orders that a row of panels shows, by their null."""
 
 _KEPT = {"log_probability": "log p of the true class", "accuracy": "accuracy", "flips": "share of flipped decisions"}
-_CHOSEN = {"random": "chosen by the picture's class", "random_overall": "the same units for every picture"}
+_CHOSEN = {"random": "removed first, by the picture's class", "random_overall": "removed first, of every picture"}
 
 
 def curve_grid(marks: Callable[[str, str], Sequence[Mark]], reach: int, words: str) -> Grid:
@@ -41,13 +41,13 @@ def curve_grid(marks: Callable[[str, str], Sequence[Mark]], reach: int, words: s
     panels = [
         Panel(
             marks(null, kept) if reach else [],
-            f"{name}" + (f", {_CHOSEN[null]}" if kept == "accuracy" else ""),
+            name,
             x,
             Axis(high=None, low=None),
             width=3.0,
             height=2.3,
             empty="" if reach else "nothing is ever active",
-            key=Key("right", "removed first") if kept == "flips" else None,
+            key=Key("right", _CHOSEN[null]) if kept == "flips" else None,
         )
         for null in ROWS
         for kept, name in _KEPT.items()

@@ -1,12 +1,15 @@
 """Does a unit of another seed do the work of its like? A causal test of whether seeds share units.
 
+    restored  = 1 − D_transplanted / D_ablated                              D: KL divergence from the seed's own answer
+    kept      = 1 − flips_transplanted / flips_ablated                      flips: decisions that are no longer its own
     recovered = (L_transplanted − L_ablated) / (L_intact − L_ablated)       L: log-probability of the true class
 
-Unit i of seed a is replaced by its partner in seed b, scaled and shifted; formulas: :mod:`seedscope.formulas.transplants`.
-Partners are matched one to one by signed Pearson r (:mod:`seedscope.formulas.matching`). Matching and fitting on one
-half of the probe pictures, balanced over classes; scoring on the other; both ways and in both directions, sums added up.
-*Ablated* is a unit at its mean. Units are those that are active in both halves; of a feature map they are channels,
-whole maps with all their places. Units without a partner stand at their means.
+Unit i of seed a is replaced by its partner in seed b, scaled and shifted; formulas and sources:
+:mod:`seedscope.formulas.transplants`. Partners are matched one to one by signed Pearson r
+(:mod:`seedscope.formulas.matching`). Matching and fitting on one half of the probe pictures, balanced over classes;
+scoring on the other; both ways and in both directions, sums added up. *Ablated* is a unit at its mean. Units are those
+that are active in both halves; of a feature map they are channels, whole maps with all their places. Units without a
+partner stand at their means.
 
     singly     one unit at a time, added up over units
     together   all units at once: seed a's head on seed b's layer through a scaled permutation
@@ -16,7 +19,9 @@ whole maps with all their places. Units without a partner stand at their means.
                          matching too: what is left is what the class alone says
     null, class_mean     no partner at all: each unit at its mean over the picture's class
 
-At an accuracy of 0.99 "the decision survives" says nothing: a partner must give back more than the class does.
+At an accuracy of 0.99 "the decision survives" says nothing: a partner must give back more than the class does. And L does
+not ask for that: where a unit is told the class of a picture, it gives the true class more than the seed's own unit,
+which sees only the picture, ever did. So ``restored`` is what is read first.
 
 **How much freedom does the whole layer need?** Seed a's head on seed b's layer through
 
@@ -26,7 +31,7 @@ At an accuracy of 0.99 "the decision survives" says nothing: a partner must give
     unmapped      drawn partners, neither scaled nor shifted: null of all three
 
 each beside the same with b's pictures shuffled within class. Accuracy, agreement with seed a's own decisions (1 minus
-the share that flips), and recovered log-probability.
+the share that flips), and the two shares.
 
 Where the features are the picture itself every seed has the same units, and there is nothing to transplant.
 """

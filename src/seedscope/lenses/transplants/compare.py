@@ -18,7 +18,7 @@ from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.pairs import balanced_pairs
 from seedscope.formulas.transplants import mixed_means
 from seedscope.lenses.comparison import Comparison, Pairs
-from seedscope.lenses.transplants.operations import DRAWN, FIXED, MAPS, transplant
+from seedscope.lenses.transplants.operations import DRAWN, FIXED, MAPS, draws_of, transplant
 from seedscope.lenses.transplants.seeds import SeedLayer
 from seedscope.lenses.transplants.shown import layer_sheet, unit_sheet
 
@@ -66,6 +66,8 @@ class _Found:
     @classmethod
     def of(cls, measured: xr.Dataset) -> _Found:
         """Transplant between the seeds."""
+        from threadpoolctl import threadpool_limits
+
         seeds = measured.sizes["seed"]
         names = measured.seed.values.tolist()
         if measured.attrs["unit_kind"] == "pixel":
@@ -75,7 +77,9 @@ class _Found:
         pairs = [(there[a], there[b]) for a, b in balanced_pairs(len(there), _PAIRS)]
         if not pairs:
             return cls(seeds, names, (), {}, "one seed has no other" if seeds == 1 else "nothing is ever active")
-        done = [transplant(layers[a], layers[b], np.random.default_rng([a, b])) for a, b in pairs]
+        draws = draws_of(len(pairs))
+        with threadpool_limits(limits=1, user_api="blas"):  # matrices are small, and threads may sum in another order
+            done = [transplant(layers[a], layers[b], np.random.default_rng([a, b]), draws) for a, b in pairs]
         read = {way: [one.read(way) for one in done] for way in (*FIXED, *DRAWN)}
         values = {
             way: {what: np.stack([one[what] for one in by_pair]) for what in by_pair[0]}
@@ -90,10 +94,6 @@ class _Found:
     def interval(self, values: np.ndarray) -> dict[str, Any]:
         """Return the mean over pairs (pair) with its jackknife interval over seeds."""
         return _interval(values, self.pairs, self.seeds).as_dict()
-
-    def null(self, way: str, what: str) -> np.ndarray:
-        """Return draws of the mean over pairs."""
-        return mixed_means(self.values[way][what], np.random.default_rng(0), _MIXTURES)
 
 
 def _unit_metrics(found: _Found) -> dict[str, dict[str, Any]]:
@@ -133,7 +133,7 @@ def _beside(found: _Found, way: str, what: str, null: str) -> dict[str, Any]:
     metric = {**_plain(found, way, what), "null": None, "p": None}
     if metric["mean"] is None:
         return metric
-    return {**metric, "null": float(found.mean(null, what).mean()), "p": _p(found, way, what, null)}
+    return {**metric, "null": _plain(found, null, what)["mean"], "p": _p(found, way, what, null)}
 
 
 def _gain(found: _Found, what: str, way: str, less: str) -> dict[str, Any]:
@@ -145,31 +145,42 @@ def _gain(found: _Found, what: str, way: str, less: str) -> dict[str, Any]:
 
 
 def _p(found: _Found, way: str, what: str, null: str) -> float:
-    return permutation_p(float(found.mean(way, what).mean()), found.null(null, what))
+    """Return the share of draws of the mean over pairs that give as much; pairs without a value do not count."""
+    own, draws = found.mean(way, what), found.values[null][what]
+    known = np.isfinite(own) & np.isfinite(draws).all(1)
+    drawn = mixed_means(draws[known], np.random.default_rng(0), _MIXTURES)
+    return permutation_p(float(own[known].mean()), drawn)
 
 
 def _interval(values: np.ndarray, pairs: Sequence[tuple[int, int]], seeds: int) -> Interval:
     """Return the mean over pairs with the jackknife interval that leaves out one seed with all its pairs.
 
-    The formula of :func:`~seedscope.formulas.intervals.pair_interval`, of those pairs that there are.
+    The formula of :func:`~seedscope.formulas.intervals.pair_interval`, of those pairs that there are and have a value.
     """
     from scipy.stats import t
 
-    if not np.isfinite(values).all():
+    known = np.isfinite(values)
+    if not known.any():
         return Interval(None, None, None, seeds)
-    if len(pairs) == seeds * (seeds - 1) // 2:
-        matrix = np.zeros((seeds, seeds))
-        for (a, b), value in zip(pairs, values, strict=True):
-            matrix[a, b] = matrix[b, a] = value
-        return pair_interval(matrix)
+    if known.all() and len(pairs) == seeds * (seeds - 1) // 2:
+        return pair_interval(_matrix(values, pairs, seeds))
+    values, pairs = values[known], [pair for pair, there in zip(pairs, known, strict=True) if there]
     member = np.array([[at in pair for pair in pairs] for at in range(seeds)])
-    member = member[member.any(1)]  # a seed without a live unit has no pair
-    without = np.array([values[~own].mean() if not own.all() else np.nan for own in member])
+    member = member[member.any(1)]
     n, mean = len(member), float(values.mean())
-    if not np.isfinite(without).all():
+    if member.all(1).any():  # without that seed no pair is left
         return Interval(mean, None, None, n)
+    without = np.array([values[~own].mean() for own in member])
     half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def _matrix(values: np.ndarray, pairs: Sequence[tuple[int, int]], seeds: int) -> np.ndarray:
+    """Return the numbers of all pairs, (seed, seed)."""
+    matrix = np.zeros((seeds, seeds))
+    for (a, b), value in zip(pairs, values, strict=True):
+        matrix[a, b] = matrix[b, a] = value
+    return matrix
 
 
 def _table(found: _Found) -> pd.DataFrame:
@@ -187,11 +198,10 @@ def _table(found: _Found) -> pd.DataFrame:
 
 
 def _all_pairs(found: _Found) -> dict[str, Pairs]:
-    """Return the numbers of all pairs of seeds, where all were transplanted between."""
+    """Return the numbers of all pairs of seeds, where all were transplanted between and have one."""
     if not found.pairs or len(found.pairs) < found.seeds * (found.seeds - 1) // 2:
         return {}
-    value, null = (np.zeros((found.seeds, found.seeds)) for _ in range(2))
-    for at, (a, b) in enumerate(found.pairs):
-        for matrix, way in ((value, "permutation"), (null, "permutation_within_class")):
-            matrix[a, b] = matrix[b, a] = found.mean(way, "restored_singly")[at]
-    return {"restored_singly": Pairs(value, null, 1.0)} if np.isfinite(value).all() else {}
+    own, null = (found.mean(way, "restored_singly") for way in ("permutation", "permutation_within_class"))
+    if not np.isfinite(own + null).all():
+        return {}
+    return {"restored_singly": Pairs(*(_matrix(one, found.pairs, found.seeds) for one in (own, null)), 1.0)}

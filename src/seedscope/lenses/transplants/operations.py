@@ -11,7 +11,7 @@ from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.transplants import SINGLY, Fit, Host, random_matching, recovered
 from seedscope.lenses.transplants.seeds import SeedLayer
 
-_DRAWS, _LINEAR_DRAWS = 10, 4  # of each half, direction and pair: all pairs together have many
+_DRAWS, _FEWEST = 60, 6  # of all pairs together, and of each pair, half and direction
 MAPS = ("permutation", "rotation", "linear_map")
 FIXED = ("intact", "ablated", "class_mean", *MAPS)
 DRAWN = ("random", "unmapped", *(f"{name}_within_class" for name in MAPS))
@@ -47,17 +47,27 @@ class Transplanted:
         return {**shares, "agreement": own[:, -2] / self.scored, "accuracy": own[:, -1] / self.scored}
 
 
-def transplant(a: SeedLayer, b: SeedLayer, rng: np.random.Generator) -> Transplanted:
-    """Replace the units of each seed by those of the other; both have units that take part."""
+def draws_of(pairs: int) -> int:
+    """Return how often nulls are drawn for each of so many pairs: few pairs need many, many pairs together have many."""
+    return max(_FEWEST, -(-_DRAWS // pairs))
+
+
+def transplant(a: SeedLayer, b: SeedLayer, rng: np.random.Generator, draws: int) -> Transplanted:
+    """Replace the units of each seed by those of the other; both have units that take part.
+
+    Nulls are drawn ``draws`` times; of linear maps, which take longest, half as often.
+    """
     total: dict[str, np.ndarray] = {}
     for host, donor in ((a, b), (b, a)):
         for side in (0, 1):
-            for way, sums in _one_way(host, donor, side, rng).items():
+            for way, sums in _one_way(host, donor, side, rng, draws).items():
                 total[way] = total.get(way, 0.0) + sums
     return Transplanted(total, 2 * len(a.label))
 
 
-def _one_way(host: SeedLayer, donor: SeedLayer, side: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _one_way(
+    host: SeedLayer, donor: SeedLayer, side: int, rng: np.random.Generator, draws: int
+) -> dict[str, np.ndarray]:
     """Replace the host's units by the donor's, fitted on ``side`` and scored on the other half."""
     scored, fit = host.host(1 - side), host.fit(donor.activation, side)
     test = donor.activation[host.half != side]
@@ -70,13 +80,13 @@ def _one_way(host: SeedLayer, donor: SeedLayer, side: int, rng: np.random.Genera
         **{name: [] for name in DRAWN},
     }
     group = 2 * host.label + host.half
-    for draw in range(_DRAWS):
+    for draw in range(draws):
         anyone = random_matching(own, other, rng)
         found["random"].append(_sums(scored, fit.by_partners(test, anyone), "random"))
         found["unmapped"].append(_sums(scored, fit.unmapped(test, anyone), "unmapped"))
         shuffled = donor.activation[shuffled_within(group, rng)]
         part, moved = host.fit(shuffled, side), shuffled[host.half != side]
-        for name in MAPS if draw < _LINEAR_DRAWS else MAPS[:-1]:
+        for name in MAPS if draw % 2 == 0 else MAPS[:-1]:
             way = f"{name}_within_class"
             found[way].append(_sums(scored, _mapped(part, moved, name), way))
     return {way: np.stack(sums) for way, sums in found.items()}

@@ -56,7 +56,7 @@ _LAYER_PANELS = {
     "restored_together": "the seed's own\nprobabilities",
     "recovered_together": "log p of\nthe true class",
 }
-_LOWEST = -1.2  # of what is shown of recovered shares
+_LOWEST = -0.5  # of what is shown of shares
 
 
 def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
