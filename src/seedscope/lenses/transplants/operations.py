@@ -15,6 +15,7 @@ _DRAWS, _FEWEST = 60, 6  # of all pairs together, and of each pair, half and dir
 MAPS = ("permutation", "rotation", "linear_map")
 FIXED = ("intact", "ablated", "class_mean", *MAPS)
 DRAWN = ("random", "unmapped", *(f"{name}_within_class" for name in MAPS))
+_CLEAR = 0.1
 _SHARES = ("recovered", "restored", "kept")  # of log p, of the divergence, of decisions
 _ONE_BY_ONE = (
     "ablated",
@@ -39,9 +40,18 @@ class Transplanted:
     scored: int
 
     def read(self, way: str) -> dict[str, np.ndarray]:
-        """Return what is read from a way, each (draw): NaN where nothing was to be lost."""
+        """Return what is read from a way, each (draw): NaN where nothing was to be lost.
+
+        Nor has ``recovered`` a value where ablation costs less log p of the true class than a tenth of the divergence
+        that it makes. A calibrated network would lose as much as that; so much less is a small difference of gains and
+        losses, and shares of it say nothing.
+        """
         own, ablated, intact = self.sums[way], self.sums["ablated"], self.sums["intact"]
         gained = recovered(own, ablated, intact)
+        lost = intact - ablated
+        for log_p, divergence in ((0, 1), (len(SINGLY), len(SINGLY) + 1)):
+            unclear = lost[0, log_p] < _CLEAR * lost[0, divergence]
+            gained[:, log_p] = np.where(unclear, np.nan, gained[:, log_p])
         names = [f"{name}_singly" for name in _SHARES] + [f"{name}_together" for name in _SHARES]
         shares = dict(zip(names, gained.T[: len(names)], strict=True))
         return {**shares, "agreement": own[:, -2] / self.scored, "accuracy": own[:, -1] / self.scored}
