@@ -31,9 +31,9 @@ def seeing(samples=150):
     return rng.normal(0, 1, (samples, INNER)) + 1.5 * np.eye(CLASSES, INNER)[label], label
 
 
-def trained(replica_of, seed=0, units=8, order=None, scale=1.0, turned=False, pictures=None):
-    """Return a network of ReLU units with a head fitted by least squares; of one seed with its units as they are told."""
-    seen, label = seeing() if pictures is None else pictures
+def trained(replica_of, seed=0, units=8, order=None, scale=1.0, turned=False):
+    """Return a network of ReLU units with a head fitted by least squares, its units in an order, scaled or turned."""
+    seen, label = seeing()
     rng = np.random.default_rng(seed)
     activation = np.clip(seen @ rng.normal(0, 1, (INNER, units)) + 0.5, 0, None)
     wanted = 4 * np.eye(CLASSES)[label]
@@ -109,7 +109,7 @@ def test_a_class_mean_is_told_the_answer_and_does_not_give_back_the_networks_own
     assert metrics["restored_together_null_class_mean"]["mean"] < 0.9
 
 
-def test_an_unrelated_seed_does_no_better_than_its_nulls(replica_of):
+def test_an_unrelated_seed_does_no_better_than_its_nulls():
     """Units that know the class alone, beside noise of their own: nothing but the class is shared."""
 
     def unrelated(rng):

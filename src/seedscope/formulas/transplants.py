@@ -7,7 +7,7 @@
     unmapped     a'[s, i, p] = b[s, j, p]                                  under a matching that is not looked for
     class mean   a'[s, i, p] = mean of a[·, i, p] over the class of s       no other network at all
 
-Sources: orthogonal Procrustes, Schönemann (1966); stitching, Lenc and Vedaldi (2015), Bansal, Nakkiran and Barak (2021).
+Sources: orthogonal Procrustes, Schönemann (1966); stitching, Lenc and Vedaldi (2015), Bansal et al. (2021).
 
 All of it is fitted on some samples and used on others. A dense layer has one place; of a feature map a channel is the
 unit, with one scale for all places and an offset of its own at each, so that a partner that says nothing leaves the

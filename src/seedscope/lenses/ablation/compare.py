@@ -1,7 +1,7 @@
 """Predictions and removal curves of all seeds together, beside their controls and nulls.
 
-A number of each seed is a mean over seeds with its interval. ``null`` is what the draws of all seeds give on average, and
-``p`` the share of draws, each a mean over the same seeds, that do as well. ``…_gain_…`` is a difference within each
+A number of each seed is a mean over seeds with its interval. ``null`` is what the draws of all seeds give on average,
+and ``p`` the share of draws, each a mean over the same seeds, that do as well. ``…_gain_…`` is a difference within each
 seed, with the p of 0 by its t interval; ``p_holm`` corrects these for all gains of the lens.
 """
 
@@ -135,8 +135,8 @@ def _prediction_sheet(measured: xr.Dataset) -> Sheet:
         Facts.of(measured),
         "What says how much a unit matters?",
         "Spearman's ρ over live units between a predictor on one half of the pictures and the log-probability of a "
-        "class that its pictures in the other half lose when a unit alone is set to its mean, to zero, or to what it is "
-        "for another picture; mean over classes and both ways. A dot per seed, the mean and its 95 % t interval over "
+        "class that its pictures in the other half lose when a unit alone is set to its mean, to zero, or to what it "
+        "is for another picture; mean over classes and both ways. A dot per seed, the mean and its 95 % t interval over "
         "seeds; grey: 95 % of what shuffled units give.",
         Grid([_prediction_panel(*_rho(measured, kind), words) for kind, words in _REFERENCES.items()], 3, share_y=True),
     )
@@ -189,9 +189,9 @@ def _curve_sheet(measured: xr.Dataset, table: pd.DataFrame) -> Sheet:
         f"What is left without the first 1, 2, … {units.live}?",
         f"The first m {units.live} of an order are set to their means at once; orders are chosen on one half of the "
         "pictures and scored on the other. Above: by the class of each picture; below: the same units for every "
-        "picture. Lines: means with 95 % t intervals over seeds; dashed: random orders; grey: where 95 % of their draws "
-        "lie, each a mean over seeds. Where all live units of a seed are removed, its curve stays. Of few seeds intervals "
-        "may reach beyond what there can be.",
+        "picture. Lines: means with 95 % t intervals over seeds; dashed: random orders; grey: where 95 % of their "
+        "draws lie, each a mean over seeds. Where all live units of a seed are removed, its curve stays. Of few seeds "
+        "intervals may reach beyond what there can be.",
         curve_grid(marks, reach, units.live),
         table,
     )

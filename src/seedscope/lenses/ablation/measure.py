@@ -63,9 +63,9 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
             "lost": (("reference", "measure", "half", "true", "unit"), lost.astype(np.float32)),
             "dominance": (("half", "true", "unit"), np.stack([one.centred for one in chosen])),
             "live": ("unit", live),
-            "rho": (by_reference + ("true",), [[_agreement(one, of) for one in predicted] for of in effect]),
+            "rho": ((*by_reference, "true"), [[_agreement(one, of) for one in predicted] for of in effect]),
             "rho_null_shuffled": (
-                by_reference + ("shuffle",),
+                (*by_reference, "shuffle"),
                 [[_shuffled(one, of) for one in predicted] for of in effect],
             ),
             "removal": (("order", "kept", "removed"), np.stack([_known_mean(curves[name]) for name in NULL_OF])),
@@ -92,8 +92,8 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
 def summarize(measured: xr.Dataset) -> dict[str, float]:
     """Return what single removals cost by each reference, whether dominance foretells it, and the removal curves.
 
-    ``first_<measure>_lost_<reference>``: the mean over classes of what the unit with the largest dominance for the class
-    on one half costs on the other.
+    ``first_<measure>_lost_<reference>``: the mean over classes of what the unit with the largest dominance for the
+    class on one half costs on the other.
     """
     live = measured.live.values
     summary = {"live_units": float(live.sum())}

@@ -19,8 +19,8 @@ partner stand at their means.
                          matching too: what is left is what the class alone says
     null, class_mean     no partner at all: each unit at its mean over the picture's class
 
-At an accuracy of 0.99 "the decision survives" says nothing: a partner must give back more than the class does. And L does
-not ask for that: where a unit is told the class of a picture, it gives the true class more than the seed's own unit,
+At an accuracy of 0.99 "the decision survives" says nothing: a partner must give back more than the class does. And L
+does not ask for that: a unit that is told the class of a picture gives the true class more than the seed's own unit,
 which sees only the picture, ever did. So ``restored`` is what is read first.
 
 **How much freedom does the whole layer need?** Seed a's head on seed b's layer through

@@ -15,15 +15,10 @@ _DRAWS, _FEWEST = 60, 6  # of all pairs together, and of each pair, half and dir
 MAPS = ("permutation", "rotation", "linear_map")
 FIXED = ("intact", "ablated", "class_mean", *MAPS)
 DRAWN = ("random", "unmapped", *(f"{name}_within_class" for name in MAPS))
-_CLEAR = 0.1
+_CLEAR = 0.1  # of the divergence, what must be lost of log p
 _SHARES = ("recovered", "restored", "kept")  # of log p, of the divergence, of decisions
-_ONE_BY_ONE = (
-    "ablated",
-    "class_mean",
-    "permutation",
-    "random",
-    "permutation_within_class",
-)  # of these unit by unit too
+_ONE_BY_ONE = ("ablated", "class_mean", "permutation", "random", "permutation_within_class")
+"""Ways of which units are also replaced one by one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Transplanted:
 
 
 def draws_of(pairs: int) -> int:
-    """Return how often nulls are drawn for each of so many pairs: few pairs need many, many pairs together have many."""
+    """Return how often nulls are drawn for each of so many pairs: many pairs together have many draws."""
     return max(_FEWEST, -(-_DRAWS // pairs))
 
 
