@@ -173,8 +173,8 @@ def random_matching(a: int, b: int, rng: np.random.Generator) -> Matching:
 def recovered(transplanted: np.ndarray, ablated: np.ndarray, intact: np.ndarray) -> np.ndarray:
     """Return which share of what ablation takes a transplant gives back; NaN where ablation takes nothing."""
     lost = np.asarray(intact - ablated, dtype=np.float64)
-    given = np.broadcast_arrays(np.asarray(transplanted - ablated, dtype=np.float64), lost)
-    return np.divide(*given, out=np.full(given[0].shape, np.nan), where=given[1] > 1e-12)
+    given, lost = np.broadcast_arrays(np.asarray(transplanted - ablated, dtype=np.float64), lost)
+    return np.divide(given, lost, out=np.full(given.shape, np.nan), where=lost > 1e-12)
 
 
 def mixed_means(draws: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:

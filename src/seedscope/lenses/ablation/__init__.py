@@ -25,9 +25,9 @@ classes. Only live units take part.
         null             units shuffled, one shuffle for all classes
 
 What a removal takes away is a vote beyond the one that ``r`` gives. So, but for the softmax, ``centred`` is the
-first-order term of what zero costs and ``mean_subtracted`` of what the mean costs. That each foretells its own is in part algebra;
-whether one foretells what the other is made for is the question. A unit that is silent for a class has no dominance for
-it, and yet its silence may decide.
+first-order term of what zero costs and ``mean_subtracted`` of what the mean costs. That each foretells its own is in
+part algebra; whether one foretells what the other is made for is the question. A unit that is silent for a class has no
+dominance for it, and yet its silence may decide.
 
     removal curves                      log-probability, accuracy and flips when the first m units of an order are set
                                         to their means at once

@@ -51,7 +51,7 @@ def compare(measured: xr.Dataset) -> Comparison:
 
 def _predictions(measured: xr.Dataset, gains: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Return how well each predictor foretells what a removal costs; adds what dominance has beyond the controls."""
-    metrics = {}
+    metrics: dict[str, dict[str, Any]] = {}
     for kind in _REFERENCES:
         rho, null = _rho(measured, kind)
         metrics |= {f"rho_{name}_{kind}": _beside(rho[name], null[name]) for name in _PREDICTORS}
@@ -136,8 +136,8 @@ def _prediction_sheet(measured: xr.Dataset) -> Sheet:
         "What says how much a unit matters?",
         "Spearman's ρ over live units between a predictor on one half of the pictures and the log-probability of a "
         "class that its pictures in the other half lose when a unit alone is set to its mean, to zero, or to what it "
-        "is for another picture; mean over classes and both ways. A dot per seed, the mean and its 95 % t interval over "
-        "seeds; grey: 95 % of what shuffled units give.",
+        "is for another picture; mean over classes and both ways. A dot per seed, the mean and its 95 % t interval "
+        "over seeds; grey: 95 % of what shuffled units give.",
         Grid([_prediction_panel(*_rho(measured, kind), words) for kind, words in _REFERENCES.items()], 3, share_y=True),
     )
 
@@ -165,21 +165,16 @@ def _curve_sheet(measured: xr.Dataset, table: pd.DataFrame) -> Sheet:
     """Show the removal curves over seeds, with random orders."""
     units, reach = Units.measured(measured), int(measured.live.sum("unit").max())
     steps = np.minimum(measured.removed.values, reach)
-    intervals = table.set_index(["order", "kept"])
 
     def marks(null: str, kept: str) -> Sequence[Mark]:
         draws = measured[f"removal_null_{null}"].sel(kept=kept).mean("seed").values
         found: list[Mark] = [Band(steps, *spread(draws), RANDOM[1])]
         for name in (null, *ROWS[null]):
             words, colour = ORDERS.get(name, RANDOM)
-            part = intervals.loc[(name, kept)]
-            low, high = (part[end].to_numpy(float) for end in ("low", "high"))
-            shape = "" if name == null else "o"
-            found.append(
-                Line(
-                    steps, part["mean"].to_numpy(float), colour, "--" if name == null else "-", shape=shape, label=words
-                )
-            )
+            part = table[(table["order"] == name) & (table["kept"] == kept)]
+            mean, low, high = (part[column].to_numpy(float) for column in ("mean", "low", "high"))
+            style, shape = ("--", "") if name == null else ("-", "o")
+            found.append(Line(steps, mean, colour, style, shape=shape, label=words))
             found.append(Spans(steps * _beside_each_other(len(found)), low, high, colour, width=1.0))
         return found
 

@@ -139,8 +139,8 @@ def _curves(measured: xr.Dataset) -> Sheet:
         f"What is left without the first 1, 2, … of {live} {units.live}?",
         f"The first m {units.live} of an order are set to their means at once: log-probability, accuracy and share of "
         "flipped decisions. Orders are chosen on one half of the pictures and scored on the other, both ways. Above: "
-        "by the class of each picture; below: the same units for every picture. Dashed: random orders, with what 95 % of "
-        "them give.",
+        "by the class of each picture; below: the same units for every picture. Dashed: random orders, with what 95 % "
+        "of them give.",
         curve_grid(marks, live, units.live),
         _curve_table(measured),
     )

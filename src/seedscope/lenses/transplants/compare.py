@@ -1,8 +1,8 @@
 """Transplants between all seeds, or a balanced sample of pairs, beside their nulls.
 
 Each number is a mean over pairs with a jackknife interval whose unit is the seed. ``null`` is what the draws of the
-null give on average and ``p`` the share of draws, each a mean over the same pairs, that give as much; of a gain ``p`` is
-that of the null it is a gain over. Where pairs are independent the jackknife is too wide, so p is the test. Class means
+null give on average and ``p`` the share of draws, each a mean over the same pairs, that give as much; of a gain ``p``
+is that of the null it is a gain over. Where pairs are independent the jackknife is too wide, so p is the test. Class means
 are not drawn: their gain has an interval alone.
 """
 
@@ -205,4 +205,5 @@ def _all_pairs(found: _Found) -> dict[str, Pairs]:
     own, null = (found.mean(way, "restored_singly") for way in ("permutation", "permutation_within_class"))
     if not np.isfinite(own + null).all():
         return {}
-    return {"restored_singly": Pairs(*(_matrix(one, found.pairs, found.seeds) for one in (own, null)), 1.0)}
+    value, chance = (_matrix(one, found.pairs, found.seeds) for one in (own, null))
+    return {"restored_singly": Pairs(value, chance, 1.0)}

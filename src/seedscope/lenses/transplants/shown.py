@@ -96,8 +96,8 @@ def layer_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
         f"How much freedom does a head need to read another seed's {layer}?",
         f"A seed's head on the whole layer {layer} of another seed, mapped by a free linear map, a rotation with one "
         "scale, a permutation with a scale for each unit, or unmapped in a random order; maps are fitted on one half "
-        "of the pictures and scored on the other. Blue: a dot for each pair of seeds, bars: means; orange: with the other "
-        "seed's pictures shuffled within class, which leaves what the class says."
+        "of the pictures and scored on the other. Blue: a dot for each pair of seeds, bars: means; orange: with the "
+        "other seed's pictures shuffled within class, which leaves what the class says."
         + _below(values, _LAYER_WAYS, _LAYER_PANELS),
         Grid(panels, len(panels), share_y=False, gap=0.25),
     )
