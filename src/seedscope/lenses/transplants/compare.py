@@ -2,8 +2,8 @@
 
 Each number is a mean over pairs with a jackknife interval whose unit is the seed. ``null`` is what the draws of the
 null give on average and ``p`` the share of draws, each a mean over the same pairs, that give as much; of a gain ``p``
-is that of the null it is a gain over. Where pairs are independent the jackknife is too wide, so p is the test. Class means
-are not drawn: their gain has an interval alone.
+is that of the null it is a gain over. Where pairs are independent the jackknife is too wide, so p is the test. Class
+means are not drawn: their gain has an interval alone.
 """
 
 from __future__ import annotations

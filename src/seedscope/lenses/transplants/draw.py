@@ -32,8 +32,9 @@ def draw(measured: xr.Dataset) -> Iterator[Sheet]:
         Facts.of(measured),
         f"What does a {what} of {units.layer} hold, and is it more than the class?",
         f"The log-probability of the true class that is lost when one {what} stands at its mean (bars), and what is "
-        "lost still when it stands at the mean of the picture's class (dots): means of one half of the pictures, scored "
-        "on the other. A transplant that gives back no more than lies between a bar and its dot has brought the class.",
+        "lost still when it stands at the mean of the picture's class (dots): means of one half of the pictures, "
+        "scored on the other. A transplant that gives back no more than lies between a bar and its dot has brought "
+        "the class.",
         Panel(
             [
                 Bars(at, ablated[order], "#b9d3e6", label="at its mean"),
