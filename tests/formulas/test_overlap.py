@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from seedscope.formulas.overlap import (
+    busiest_share,
+    busiest_share_by_chance,
     chance_of_channels,
     chance_of_classes,
     membership,
@@ -131,3 +133,12 @@ def test_two_rankings_share_what_sets_do_and_by_chance_what_drawing_gives():
     assert top_overlap(np.array([1, -1, -1]), np.array([-1, 1, -1])) == 1  # what is missing is not shared
     assert top_overlap_by_chance(5, 3) == 3
     assert np.isnan(top_overlap_by_chance(5, 0))
+
+
+def test_the_busiest_unit_is_counted_by_hand_and_by_chance_as_often_as_in_all_draws():
+    assert busiest_share(np.array([[0, 1], [2, 1], [1, -1], [3, 4]])) == 3 / 4
+    assert np.isnan(busiest_share(np.full((3, 2), -1)))
+    # Two classes, one of three units each: the same one in a third of the cases.
+    assert busiest_share_by_chance(2, 1, 3) == pytest.approx((1 / 3) * 1 + (2 / 3) * 0.5, abs=0.02)
+    assert busiest_share_by_chance(4, 5, 3) == 1  # all there are
+    assert np.isnan(busiest_share_by_chance(4, 5, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seedscope.formulas.stability import nogueira, stability_from
+from seedscope.formulas.stability import matched_stability, nogueira, stability_from
 
 
 def test_two_sets_of_two_that_share_one() -> None:
@@ -30,3 +30,18 @@ def test_a_unit_without_a_partner_is_a_feature_of_its_own() -> None:
     assert stability_from(chosen, [np.arange(3), np.array([0, 1])], 0) < 1
     assert np.isnan(nogueira(np.zeros((3, 4), dtype=bool)))
     assert np.isnan(nogueira(np.ones((1, 4), dtype=bool)))
+
+
+def test_permuted_copies_are_perfectly_stable_once_matched_and_by_number_they_are_not() -> None:
+    rng = np.random.default_rng(1)
+    sets = np.zeros((4, 2, 9), dtype=bool)  # class, place, unit
+    for k in range(4):
+        sets[k].flat[rng.choice(18, 3, replace=False)] = True
+    order = [rng.permutation(9) for _ in range(3)]
+    dominant = [sets[..., one] for one in order]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    back = [np.argsort(one) for one in order]
+    matched = {(a, b): (np.arange(9), back[b][order[a]]) for a, b in pairs}
+    assert matched_stability(dominant, matched) == pytest.approx(1)
+    by_number = {pair: (np.arange(9), np.arange(9)) for pair in pairs}
+    assert matched_stability(dominant, by_number) < 0.4

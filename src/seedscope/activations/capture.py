@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -182,6 +183,26 @@ def followed_by_relu(model: nn.Module, layers: Collection[str], example: torch.T
     with evaluating(model), hooked(model, layers, watch.mark), watch:
         model(example.clone())  # a clone: a network may change its input in place
     return frozenset(watch.rectified)
+
+
+def before_relu(model: nn.Module, layer: str, batches: Iterable[torch.Tensor]) -> list[torch.Tensor] | None:
+    """Return what a layer gives to the ReLU that follows it, batch by batch; ``None`` where none does.
+
+    With the pooling between the two, where the network pools first: the ReLU of it is what :func:`activations` returns.
+    """
+    batches = iter(batches)
+    first = next(batches)
+    if layer not in followed_by_relu(model, [layer], first[:1]):
+        return None
+    found: list[torch.Tensor] = []
+
+    def keep(_name: str, output: torch.Tensor) -> None:
+        found.append(output.clone())  # an in-place ReLU would change it
+
+    with evaluating(model), hooked(model, [layer], keep):
+        for batch in chain([first], batches):
+            model(batch.clone())  # a network may change its input in place
+    return found
 
 
 @contextmanager

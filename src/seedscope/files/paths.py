@@ -79,6 +79,11 @@ class Artifacts:
         return self.root / "reports" / "metrics" / f"{self.experiment}.across_seeds.json"
 
     @property
+    def findings(self) -> Path:
+        """Return which claims hold: ``{"<claim>": {"claim", "verdict", "lens", "conditions"}}``."""
+        return self.root / "reports" / "metrics" / f"{self.experiment}.findings.json"
+
+    @property
     def learning(self) -> Path:
         """Return the learning curve over seeds: the table behind ``dvc plots show``."""
         return self.root / "reports" / "metrics" / f"{self.experiment}.learning.csv"

@@ -55,20 +55,21 @@ def pair_interval(pairs: np.ndarray) -> Interval:
     """Return the mean over pairs of seeds, with the jackknife interval whose unit is the seed.
 
     Args:
-        pairs: (seed, seed), symmetric; the diagonal is not looked at.
+        pairs: (seed, seed), symmetric; NaN of a pair that was not looked at. The diagonal is not either.
     """
     from scipy.stats import t
 
     n = len(pairs)
-    if n < 2:
+    known = np.isfinite(pairs) & ~np.eye(n, dtype=bool)
+    if n < 2 or not known.any():
         return Interval(None, None, None, n)
     upper = np.triu_indices(n, 1)
-    mean = float(pairs[upper].mean())
-    if n < 3:  # leaving out one of two seeds leaves no pair
+    mean = float(pairs[upper][known[upper]].mean())
+    values = np.where(known, pairs, 0.0)
+    left = known.sum() - 2 * known.sum(1)
+    if n < 3 or not left.all():  # leaving out one of two seeds leaves no pair
         return Interval(mean, None, None, n)
-    off_diagonal = np.where(np.eye(n, dtype=bool), 0.0, pairs)
-    total = off_diagonal.sum()
-    without = (total - 2 * off_diagonal.sum(1)) / ((n - 1) * (n - 2))
+    without = (values.sum() - 2 * values.sum(1)) / left
     half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     return Interval(mean, mean - half, mean + half, n)
 

@@ -29,6 +29,28 @@ def top_overlap_by_chance(size: int, live: int) -> float:
     return min(size, live) ** 2 / live if live else float("nan")
 
 
+def busiest_share(top: np.ndarray) -> float:
+    """Return in what share of the classes the unit stands at the top that does so for most, of (class, rank); −1: none.
+
+    NaN where no class has a set.
+    """
+    if not (top >= 0).any():
+        return float("nan")
+    return float(np.bincount(top[top >= 0]).max() / len(top))
+
+
+def busiest_share_by_chance(classes: int, size: int, live: int, times: int = 2000) -> float:
+    """Return the mean of :func:`busiest_share` where each class draws its ``size`` of ``live`` units anew."""
+    size = min(size, live)
+    if not classes or not size:
+        return float("nan")
+    rng = np.random.default_rng(0)
+    drawn = np.argsort(rng.random((times, classes, live)), axis=-1)[..., :size].reshape(times, -1)
+    counts = np.zeros((times, live))
+    np.add.at(counts, (np.arange(times)[:, None], drawn), 1)
+    return float(counts.max(1).mean() / classes)
+
+
 def membership(top: np.ndarray, units: int) -> np.ndarray:
     """Return which units are in the sets: (…, rank) of unit numbers, −1 for none → (…, unit) of bool."""
     member = np.zeros((*top.shape[:-1], units + 1), dtype=bool)

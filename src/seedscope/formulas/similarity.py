@@ -44,27 +44,28 @@ def similarity_under(
     return float(np.sum((a @ mapping) * b)) / size if size > 0 else float("nan")
 
 
-def unbiased_hsic(a: np.ndarray, b: np.ndarray) -> float:
-    """Return HSIC of two layers (sample, unit), linear and unbiased; NaN of fewer than four samples.
-
-    Song et al. (2012), eq. 5, on Gram matrices K = A Aᵀ and L = B Bᵀ without their diagonals; no matrix of
-    samples × samples is made, since tr K L = ‖Aᵀ B‖² and K 1 = A (Aᵀ 1).
-    """
-    n = len(a)
+def unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    """Return HSIC of two Gram matrices (sample, sample), unbiased (Song et al. 2012, eq. 5); NaN of less than four."""
+    n = len(k)
     if n < 4:
         return float("nan")
-    own_a, own_b = np.einsum("su,su->s", a, a), np.einsum("su,su->s", b, b)
-    rows_a, rows_b = a @ a.sum(0) - own_a, b @ b.sum(0) - own_b
-    trace = np.sum((a.T @ b) ** 2) - own_a @ own_b
-    sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))
-    return float((trace + sums - 2 / (n - 2) * (rows_a @ rows_b)) / (n * (n - 3)))
+    k, m = (gram - np.diag(np.diag(gram)) for gram in (k, m))
+    sums = k.sum() * m.sum() / ((n - 1) * (n - 2))
+    rows = 2 / (n - 2) * (k.sum(0) @ m.sum(0))
+    return float(((k * m).sum() + sums - rows) / (n * (n - 3)))
 
 
-def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the unbiased linear CKA of two layers (sample, unit); NaN where one does not vary."""
-    a, b = (layer - layer[:1] for layer in (a, b))  # so that a constant is 0, not rounding
-    a, b = a - a.mean(0), b - b.mean(0)  # changes nothing but rounding
-    own = [unbiased_hsic(layer, layer) for layer in (a, b)]
-    if not all(size > 0 for size in own):
+def gram(values: np.ndarray) -> np.ndarray:
+    """Return the linear Gram matrix (sample, sample) of a layer (sample, …), units centred; 0 where nothing varies."""
+    moved = values.reshape(len(values), -1).astype(np.float64)
+    moved = moved - moved[:1]  # so that a constant is 0, not rounding
+    moved = moved - moved.mean(0)  # changes nothing in HSIC but rounding
+    return moved @ moved.T
+
+
+def cka(k: np.ndarray, m: np.ndarray) -> float:
+    """Return the unbiased CKA of two Gram matrices (sample, sample); NaN where one layer does not vary."""
+    own = unbiased_hsic(k, k), unbiased_hsic(m, m)
+    if not (own[0] > 0 and own[1] > 0):
         return float("nan")
-    return unbiased_hsic(a, b) / float(np.sqrt(own[0] * own[1]))
+    return unbiased_hsic(k, m) / float(np.sqrt(own[0] * own[1]))

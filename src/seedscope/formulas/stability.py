@@ -14,7 +14,7 @@ nobody else has. What is said is the mean over all references.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -48,3 +48,38 @@ def stability_from(chosen: Sequence[np.ndarray], partner: Sequence[np.ndarray], 
         start = own + sum(strangers[:seed])
         table[seed, start : start + strangers[seed]] = True
     return nogueira(table)
+
+
+def matched_stability(
+    dominant: Sequence[np.ndarray], matching: Mapping[tuple[int, int], tuple[np.ndarray, np.ndarray]]
+) -> float:
+    """Return Φ of the seeds' dominant sets under a matching of their units, mean over classes and references.
+
+    Args:
+        dominant: of each seed (class, place, unit) of booleans; a unit keeps its place under the matching.
+        matching: of every pair (a, b), a < b, units of a and their partners in b.
+    """
+    found = []
+    for reference, own in enumerate(dominant):
+        classes, places, units = own.shape
+        partner = [_partners(seed, reference, dominant[seed].shape[2], matching) for seed in range(len(dominant))]
+        flat = [np.where(to < 0, -1, np.arange(places)[:, None] * units + to).ravel() for to in partner]
+        found += [
+            stability_from([sets[k].ravel() for sets in dominant], flat, reference)
+            for k in range(classes)
+            if any(sets[k].any() for sets in dominant)
+        ]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _partners(
+    seed: int, reference: int, units: int, matching: Mapping[tuple[int, int], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Return which unit of the reference each unit of a seed is matched to, −1 for none."""
+    if seed == reference:
+        return np.arange(units)
+    to = np.full(units, -1)
+    rows, columns = matching[min(seed, reference), max(seed, reference)]
+    own, other = (rows, columns) if seed < reference else (columns, rows)
+    to[own] = other
+    return to

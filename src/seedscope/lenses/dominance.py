@@ -43,6 +43,7 @@ from seedscope.figures import (
 from seedscope.formulas.classes import class_means
 from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
 from seedscope.lenses import Network, Replica, require_dense_head
+from seedscope.lenses.claims import Claim, below
 from seedscope.lenses.comparison import Headline
 from seedscope.lenses.units import Units
 from seedscope.lenses.votes import votes_of
@@ -112,6 +113,8 @@ class Dominance:
         for gauge in ("raw", "centred"):
             for name in ("gini", "participation_ratio", "units_for_80_percent"):
                 summary[f"{name}_{gauge}"] = float(measured[name].sel(gauge=gauge).mean())
+            units = summary[f"units_for_80_percent_{gauge}"]
+            summary[f"share_for_80_percent_{gauge}"] = units / live if (live := summary["live_units"]) else float("nan")
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
@@ -120,6 +123,22 @@ class Dominance:
         yield _cumulative(measured)
         yield _work(measured)
         yield _activity(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return that few units decide: fewer than where votes are the pieces of a stick that is broken at random.
+
+        Of exponentially distributed votes a share x of the units holds x (1 − ln x): 80 % of them 0.4385.
+        """
+        words = "share of the live units that hold 80 % of a class's votes; of votes at random 0.44"
+        return (
+            Claim(
+                "few_units_decide",
+                "Few units decide",
+                tuple(
+                    below(f"share_for_80_percent_{gauge}", 0.4385, f"{words}, {gauge}") for gauge in ("raw", "centred")
+                ),
+            ),
+        )
 
     def headlines(self) -> tuple[Headline, ...]:
         """Return how many units are dead, and how concentrated the votes of the others are."""

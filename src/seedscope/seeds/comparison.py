@@ -17,6 +17,8 @@ from seedscope.files.writing import write_json, write_text
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses import ComparingLens, Lens
 from seedscope.lenses.comparison import Comparison
+from seedscope.seeds.findings import findings_of, findings_table
+from seedscope.seeds.findings_sheet import findings_sheet
 from seedscope.seeds.headlines import Metrics, followed
 from seedscope.seeds.seeds_needed import seeds_needed
 from seedscope.seeds.sheets import learning_sheet, numbers_sheet
@@ -36,6 +38,7 @@ def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mappin
         save_all([], at.across_seeds, {"nothing_to_compare.txt": _NOTHING})
         write_text(at.learning, "epoch,probe_accuracy\n")
         write_json(at.across_metrics, {})
+        write_json(at.findings, {})
         return
     by_seed = _metrics_by_seed(at, seeds)
     comparisons = compare_lenses(at, seeds, lenses)
@@ -51,10 +54,15 @@ def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mappin
         sheets += [(lens, sheet) for sheet in comparison.sheets]
         tables |= comparison.tables
     metrics = over_replicas(by_seed, comparisons)
+    findings = findings_of(lenses, metrics)
+    if findings:
+        sheets.append(("findings", findings_sheet(about, findings)))
+        tables["findings"] = findings_table(findings)
     texts = {f"{name}.csv": as_csv(table) for name, table in {**tables, "summary": summary(metrics)}.items()}
     save_all(sheets, at.across_seeds, texts)
     write_text(at.learning, as_csv(_mean_curve(curves)))
     write_json(at.across_metrics, metrics)
+    write_json(at.findings, findings)
 
 
 def compare_lenses(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> dict[str, Comparison]:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
+from seedscope.formulas.votes import VERSIONS
+from seedscope.lenses.claims import Claim, above, below
 from seedscope.lenses.comparison import Headline
 from seedscope.lenses.lens import for_drawing
 from seedscope.lenses.network import Network, require_dense_head
@@ -83,6 +85,35 @@ class Contribution:
         from seedscope.lenses.contribution.compare import compare
 
         return compare(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return what this lens claims; of dominant units a claim holds only if it does in all four versions."""
+        classes = "share of the classes in whose top set the busiest unit stands"
+        return (
+            Claim(
+                "one_unit_everywhere",
+                "One unit is strong for every class",
+                tuple(
+                    above(f"busiest_unit_share_{version}", 0.9, f"{classes}, {version} votes") for version in VERSIONS
+                ),
+            ),
+            Claim(
+                "up_and_down",
+                "Units push the winner up and down",
+                tuple(
+                    below(f"positive_share_{gauge}", 0.95, f"positive share of all votes for the true class, {gauge}")
+                    for gauge in ("raw", "centred")
+                ),
+            ),
+            Claim(
+                "the_sum_wins",
+                "The winner is the sum of the votes, not the largest single one",
+                tuple(
+                    above(f"largest_vote_loses_{gauge}", 0.1, f"pictures whose largest single vote loses, {gauge}")
+                    for gauge in ("raw", "centred")
+                ),
+            ),
+        )
 
     def headlines(self) -> tuple[Headline, ...]:
         """Return how many of their dominant units two seeds share."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class
-from seedscope.formulas.overlap import top_overlap, top_overlap_by_chance
+from seedscope.formulas.overlap import busiest_share, busiest_share_by_chance, top_overlap, top_overlap_by_chance
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.votes import VERSIONS, dominance, largest_vote_class, positive_share
 from seedscope.lenses.units import Units
@@ -79,6 +79,7 @@ def measure(replica: Replica, features: str, head: str, top: int) -> xr.Dataset:
 def summarize(measured: xr.Dataset) -> dict[str, float]:
     """Return completeness, how votes are shared out, and whether the versions of dominance agree.
 
+    ``busiest_unit_share`` is the share of the classes in whose top set the unit stands that does so for most.
     Pictures that no unit votes on and classes without pictures do not count. Two random sets of t of L live units
     share t²/L by chance.
     """
@@ -96,7 +97,9 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
         if version != "centred":
             both = top_overlap(reference, measured.top.sel(version=version).values[seen])
             summary[f"top{top}_shared_with_{version}"] = float(both.mean()) if len(both) else float("nan")
+        summary[f"busiest_unit_share_{version}"] = busiest_share(measured.top.sel(version=version).values[seen])
     summary[f"top{top}_shared_null_chance"] = top_overlap_by_chance(top, live)
+    summary["busiest_unit_share_null_chance"] = busiest_share_by_chance(int(seen.sum()), top, live)
     return summary
 
 

@@ -1,0 +1,99 @@
+"""Do two seeds hold the same space, and is it held by the same units? Similarities on pictures that chose nothing.
+
+    procrustes    the best rotation of one half of the pictures, scored on the other      no unit needs a like
+    permutation   the best one-to-one matching of units, scored by the same number          units, one to one
+    ridge_r2      one layer read from the other by ridge regression, mean of both ways
+    soft_r, partial_r  Σ T r of soft matching, and of the best half of all mass (:mod:`seedscope.formulas.matching`)
+
+each fitted on one half and scored on the other, both ways round, and averaged. Procrustes − permutation is what units
+lack of the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seedscope.formulas.alignment import Layer
+from seedscope.formulas.matching import correlations, one_to_one, partial_matching, soft_matching
+from seedscope.formulas.nulls import shuffled_within
+from seedscope.formulas.ridge import explained, ridge_prediction
+from seedscope.formulas.rotation import random_rotation
+from seedscope.formulas.similarity import permutation_similarity, procrustes
+
+OF_UNITS = ("permutation", "soft_r", "partial_r")
+OF_SPACE = ("procrustes", "ridge_r2")  # no rotation changes them
+SHARE = 0.5  # of all mass that partial matching moves
+
+Similarities = dict[str, float]
+Moved = Callable[[Layer, np.random.Generator], Layer]
+"""Puts another layer in the place of one: a null."""
+
+
+def similarities(a: Layer, b: Layer, *, of_units: bool = False) -> Similarities:
+    """Return every similarity of two layers of live units, by name; NaN where one has no live unit.
+
+    With ``of_units`` those only that ask for units, and so change under a rotation.
+    """
+    names = OF_UNITS if of_units else (*OF_UNITS, *OF_SPACE)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for fit in (0, 1):
+        on, off = ((a.of_half(half), b.of_half(half)) for half in (fit, 1 - fit))
+        if not all(part.shape[1] for part in on):
+            return dict.fromkeys(names, float("nan"))
+        chosen, scored = correlations(*on), correlations(*off)
+        found["permutation"].append(permutation_similarity(one_to_one(chosen), on, off))
+        found["soft_r"].append(float((soft_matching(chosen) * scored).sum()))
+        found["partial_r"].append(float((partial_matching(chosen, SHARE) * scored).sum()) / SHARE)
+        if not of_units:
+            found["procrustes"].append(procrustes(on, off))
+            found["ridge_r2"].append((_read(on, off) + _read(on[::-1], off[::-1])) / 2)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def similarities_by_null(
+    layers: Sequence[Layer],
+    pairs: Sequence[tuple[int, int]],
+    null: Moved,
+    draws: int,
+    number: int,
+    *,
+    of_units: bool = False,
+) -> dict[tuple[int, int], dict[str, np.ndarray]]:
+    """Return each similarity (draw) with a null in the place of the second layer of each pair.
+
+    Draw t of a seed is the same in all of its pairs; ``number`` tells the generators of one null from another's.
+    """
+    found: dict[tuple[int, int], list[Similarities]] = {pair: [] for pair in pairs}
+    for time in range(draws):
+        for second in sorted({b for _, b in pairs}):
+            moved = null(layers[second], np.random.default_rng([number, second, time]))
+            for pair in pairs:
+                if pair[1] == second:
+                    found[pair].append(similarities(layers[pair[0]], moved, of_units=of_units))
+    return {
+        pair: {name: np.array([one[name] for one in values]) for name in (values[0] if values else ())}
+        for pair, values in found.items()
+    }
+
+
+def shuffled_pictures(group: np.ndarray) -> Moved:
+    """Return the null that orders the pictures anew within each group (sample) of each half."""
+
+    def null(layer: Layer, rng: np.random.Generator) -> Layer:
+        return replace(layer, values=layer.values[shuffled_within(2 * group + layer.half, rng)])
+
+    return null
+
+
+def turned(layer: Layer, rng: np.random.Generator) -> Layer:
+    """Return the layer along other axes: the same space, other units."""
+    return replace(layer, values=layer.values @ random_rotation(layer.values.shape[2], rng))
+
+
+def _read(fit: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return R² of the second layer read from the first, over all its units together."""
+    left = ((test[1] - ridge_prediction(fit[0], fit[1], test[0])) ** 2).sum()
+    return float(explained(left, ((test[1] - fit[1].mean(0)) ** 2).sum()))

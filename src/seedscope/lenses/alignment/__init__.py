@@ -1,0 +1,152 @@
+"""Do two seeds decide alike? The units of one are matched to their likes in the other, with nulls that bite.
+
+    matched_r        Pearson's r of units matched one to one on other pictures    :mod:`seedscope.formulas.alignment`
+    soft_r, …        the same for unequal numbers, and for the best half          :mod:`seedscope.formulas.matching`
+    procrustes, …    the same space, whatever its axes                            :mod:`seedscope.formulas.shared_space`
+    cka              … by layer and through training                              :mod:`seedscope.formulas.similarity`
+    universal        units that every seed has                                    :mod:`seedscope.formulas.universal`
+
+A unit's number means nothing in another seed; whether its like is there is asked here. Only live units are matched, on
+one half of the probe pictures, and scored on the other, both ways round. The halves are balanced over classes and,
+where the place of the object is known, over the four parts of a class's places.
+
+Every number stands beside its nulls, each of which does all of it again. The two rotations decide what may be said:
+where matched units do no better than units of the other seed's *rotated* space, the seeds share a space and not units.
+``untrained`` are the networks as they were at step 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
+
+from seedscope.files.errors import SettingError
+from seedscope.lenses.claims import Claim, above, below, gain
+from seedscope.lenses.network import Network, require_dense_head, require_training
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from seedscope.figures import Sheet
+    from seedscope.lenses.comparison import Comparison
+    from seedscope.lenses.replica import Replica
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The lens.
+
+    Attributes:
+        features: the layer whose units are matched.
+        head: the dense layer that weighs them into logits.
+        top: how many units of a class count as dominant.
+        draws: how often each null is drawn.
+    """
+
+    features: str
+    head: str
+    top: Annotated[int, Ge(1)] = 5
+    draws: Annotated[int, Ge(19)] = 200
+
+    def check(self, network: Network) -> None:
+        """Refuse a network without a dense head on these features, and features that no seed numbers."""
+        require_training(network)
+        require_dense_head(network, self.features, self.head)
+        if network.weights[f"{self.head}.weight"][1] < self.top:
+            raise SettingError("top", f"{self.top} is out of range: {self.features!r} has fewer units")
+        first = next(iter(network.weights))
+        if first == f"{self.head}.weight":
+            raise SettingError(
+                "features",
+                f"{self.features!r} is the picture itself, whose places are the same in every seed: there is nothing "
+                "to match; take the lens out of the experiment",
+            )
+
+    def measure(self, replica: Replica) -> xr.DataTree:
+        """Return what the layer answers to every probe picture, before and after training, and to whom it gives votes.
+
+        ``half``, ``label`` and where places are known ``part`` (sample). In ``trained``, of the units that live in both
+        halves, ``answer`` (sample, place, channel), ``before`` the same ahead of its ReLU where it has one, and
+        ``weight`` (true, place, channel), centred over classes; in ``untrained`` ``answer`` at step 0; in ``layers`` a
+        group for each with ``followed`` (frame, picture, unit), channels averaged over space.
+        """
+        from seedscope.lenses.alignment.measure import measure
+
+        return measure(replica, self.features, self.head)
+
+    def summarize(self, measured: xr.DataTree) -> dict[str, float]:
+        """Return how many units can be matched: those that live in both halves, and how many did at step 0."""
+        return {
+            "units": float(measured["trained"].sizes["channel"]),
+            "units_null_untrained": float(measured["untrained"].sizes["channel"]),
+        }
+
+    def draw(self, _measured: xr.DataTree) -> Iterator[Sheet]:
+        """Yield nothing: one replica has no likes."""
+        yield from ()
+
+    def compare(self, measured: xr.DataTree) -> Comparison:
+        """Match the units of every pair of seeds and say how alike they are, beside the nulls."""
+        from seedscope.lenses.alignment.compare import compare
+
+        return compare(measured, self.features, self.top, self.draws)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return what this lens claims of the replicas; a gain of 0.05 in r or similarity would be worth saying."""
+        top = f"top{self.top}_shared"
+        shared = f"of the top {self.top} of a class, shared once matched, above"
+        return (
+            Claim(
+                "dominant_units_depend_on_the_seed",
+                "Which unit dominates depends on the seed",
+                (
+                    below(
+                        f"{top}_by_number", 1.0, f"of the top {self.top} of a class, units of one number in two seeds"
+                    ),
+                ),
+            ),
+            Claim(
+                "kinds_recur",
+                "The kind of unit that dominates does not depend on the seed",
+                (
+                    gain(f"{top}_matched_gain_shuffled", 0.25, f"{shared} pictures shuffled"),
+                    gain(f"{top}_matched_gain_rotated", 0.25, f"{shared} the other seed's space rotated"),
+                ),
+            ),
+            Claim(
+                "kinds_recur_beyond_class",
+                "… and this kind is more than a class that it answers to",
+                (gain(f"{top}_matched_gain_within_class", 0.25, f"{shared} pictures shuffled within classes"),),
+            ),
+            Claim(
+                "shared_space",
+                "Seeds share a space",
+                (
+                    gain("procrustes_gain_within_class", 0.05, "Procrustes similarity, above shuffled within classes"),
+                    gain("procrustes_gain_untrained", 0.05, "Procrustes similarity, above untrained networks"),
+                ),
+            ),
+            Claim(
+                "shared_units",
+                "Seeds share units",
+                (
+                    gain("matched_r_gain_within_class", 0.05, "r of matched units, above shuffled within classes"),
+                    gain(
+                        "matched_r_gain_within_place",
+                        0.05,
+                        "r of matched units, above shuffled within class and place",
+                        where_known=True,
+                    ),
+                    gain("matched_r_gain_rotated", 0.05, "r of matched units, above the other seed's space rotated"),
+                    gain("matched_r_gain_rectified", 0.05, "r of matched units, above rotated and rectified again"),
+                ),
+            ),
+            Claim(
+                "universal_units",
+                "There are units that every seed has",
+                (above("universal_share", 0.05, "share of the live units that are universal"),),
+            ),
+        )

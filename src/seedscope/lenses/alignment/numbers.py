@@ -1,0 +1,262 @@
+"""Match every pair of seeds, and do so again under every null.
+
+Up to ``MOST`` pairs of seeds all are looked at, beyond it a balanced sample (:mod:`seedscope.formulas.pairs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from seedscope.formulas.alignment import Aligned, Drawn, Layer, Null, align, aligned_as, aligned_by_null
+from seedscope.formulas.alignment import rectified as rectified_null
+from seedscope.formulas.alignment import rotated as rotated_null
+from seedscope.formulas.alignment import shuffled as shuffled_null
+from seedscope.formulas.nulls import shuffled_within
+from seedscope.formulas.pairs import balanced_pairs
+from seedscope.formulas.shared_space import shuffled_pictures, similarities, similarities_by_null, turned
+from seedscope.formulas.similarity import cka, gram
+from seedscope.formulas.stability import matched_stability
+from seedscope.formulas.universal import LEVEL, Universal, likes_of, universal_units
+
+MOST = 200  # pairs of seeds
+_SPACE_DRAWS = 19  # of what is costly and far from its nulls
+_NUMBER = {"shuffled": 1, "within_class": 2, "within_place": 3, "rotated": 4, "rectified": 5}
+_CKA = 6
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that the seeds' layers say of each other.
+
+    Attributes:
+        seeds: the seeds; pairs count them from 0.
+        pairs: those that were looked at.
+        value: by name, the number of each pair (pair).
+        null: by name and null, (draw, pair); untrained networks are one draw.
+        whole: by name, what only all seeds together have.
+        whole_null: by name and null, (draw).
+        universal: units that every seed has; ``None`` of one seed.
+        units: of each seed, its live units.
+        frames: by layer, CKA at each frame, (frame, pair).
+        step: of each frame, by layer.
+    """
+
+    seeds: list[int]
+    pairs: list[Pair]
+    value: dict[str, np.ndarray]
+    null: dict[str, dict[str, np.ndarray]]
+    whole: dict[str, float]
+    whole_null: dict[str, dict[str, np.ndarray]]
+    universal: Universal | None
+    units: list[int]
+    frames: dict[str, np.ndarray]
+    step: dict[str, np.ndarray]
+
+
+def names_matched(top: int) -> dict[str, str]:
+    """Return what the statistics of matched units are called among the metrics."""
+    return {"r": "matched_r", "top_shared": f"top{top}_shared_matched", "profile": "profile_matched"}
+
+
+def look(measured: xr.DataTree, top: int, draws: int) -> Found:
+    """Match and compare all pairs of seeds, and do so again under every null."""
+    seeds = [int(seed) for seed in measured.seed.values]
+    pairs = balanced_pairs(len(seeds), MOST)
+    layers = [_layer(measured, "trained", at, top) for at in range(len(seeds))]
+    before = [_layer(measured, "untrained", at, top) for at in range(len(seeds))]
+    nulls = _nulls(measured, layers)
+    observed = {(a, b): align(layers[a].prepared, layers[b].prepared) for a, b in pairs}
+    drawn = {name: aligned_by_null(layers, pairs, null, draws, _NUMBER[name]) for name, null in nulls.items()}
+    value, null = _unit_numbers(measured, layers, before, pairs, observed, drawn, top)
+    whole, whole_null = _whole_numbers(layers, observed, drawn, top)
+    space, space_null = _space_numbers(measured, layers, before, pairs)
+    alike, alike_null, frames, step = _through_training(measured, pairs, draws)
+    universal = _universal(observed, drawn, [layer.values.shape[2] for layer in layers])
+    return Found(
+        seeds,
+        pairs,
+        value | space | alike,
+        null | space_null | alike_null,
+        whole,
+        whole_null,
+        universal,
+        [layer.values.shape[2] for layer in layers],
+        frames,
+        step,
+    )
+
+
+def _layer(measured: xr.DataTree, which: str, at: int, top: int) -> Layer:
+    """Return the layer of live units of the seed at a position: others' units are NaN there, and left out."""
+    group = dataset(measured, which).isel(seed=at)
+    answer = group.answer.values.astype(np.float64)
+    own = np.isfinite(answer).all((0, 1))
+    more = {
+        "weight": group.weight.values[..., own] if "weight" in group else None,
+        "before": group.before.values[..., own].astype(np.float64) if "before" in group else None,
+    }
+    half, label = (_of_pictures(measured, name) for name in ("half", "label"))
+    return Layer(answer[..., own], half, label, top=top, **more)
+
+
+def dataset(measured: xr.DataTree, group: str) -> xr.Dataset:
+    """Return a group of what was measured, by itself."""
+    node: Any = measured[group]
+    return node.to_dataset(inherit=False)
+
+
+def _of_pictures(measured: xr.DataTree, name: str) -> np.ndarray:
+    """Return what is known of the probe pictures, which all seeds share."""
+    return np.asarray(measured.to_dataset()[name].values[0])
+
+
+def _channels(measured: xr.DataTree, at: int) -> np.ndarray:
+    """Return the numbers of the live units of the seed at a position."""
+    group = dataset(measured, "trained")
+    return np.asarray(group.channel.values[np.isfinite(group.answer.isel(seed=at).values).all((0, 1))])
+
+
+def _nulls(measured: xr.DataTree, layers: Sequence[Layer]) -> dict[str, Null]:
+    """Return the nulls that this layer has: where places are not known, or no ReLU follows, there is one less."""
+    label = _of_pictures(measured, "label")
+    nulls: dict[str, Null] = {"shuffled": shuffled_null(np.zeros_like(label)), "within_class": shuffled_null(label)}
+    if "part" in measured:
+        nulls["within_place"] = shuffled_null(_of_pictures(measured, "part"))
+    nulls["rotated"] = rotated_null
+    if all(layer.before is not None for layer in layers):
+        nulls["rectified"] = rectified_null
+    return nulls
+
+
+def _unit_numbers(
+    measured: xr.DataTree,
+    layers: Sequence[Layer],
+    before: Sequence[Layer],
+    pairs: Sequence[Pair],
+    observed: Mapping[Pair, Aligned],
+    drawn: Mapping[str, Mapping[Pair, Drawn]],
+    top: int,
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
+    """Return what matched units have in common, by number and matched, and under the nulls."""
+    names = names_matched(top)
+    same = {pair: _by_number(measured, layers, pair) for pair in pairs}
+    earlier = {(a, b): align(before[a].prepared, before[b].prepared) for a, b in pairs}
+    value, null = {}, {}
+    for key, name in names.items():
+        value[name] = np.array([observed[pair].statistic.get(key, np.nan) for pair in pairs])
+        value[name.removesuffix("_matched").replace("matched_r", "r") + "_by_number"] = np.array(
+            [same[pair].statistic.get(key, np.nan) for pair in pairs]
+        )
+        null[name] = {
+            which: np.stack([of[pair].statistic[key] for pair in pairs], axis=1)
+            for which, of in drawn.items()
+            if all(key in of[pair].statistic for pair in pairs)
+        }
+        if key == "r":
+            null[name]["untrained"] = np.array([[earlier[pair].statistic["r"] for pair in pairs]])
+    return value, null
+
+
+def _whole_numbers(
+    layers: Sequence[Layer],
+    observed: Mapping[Pair, Aligned],
+    drawn: Mapping[str, Mapping[Pair, Drawn]],
+    top: int,
+) -> tuple[dict[str, float], dict[str, dict[str, np.ndarray]]]:
+    """Return how stable the dominant sets are, matched; of a sample of pairs there is no such number."""
+    n = len(layers)
+    if n < 3 or len(observed) < n * (n - 1) // 2:
+        return {}, {}
+    name = f"top{top}_stability_matched"
+    null = {
+        which: np.array(
+            [
+                _stability(layers, {pair: drawn[which][pair].matching[time] for pair in observed})
+                for time in range(_SPACE_DRAWS)
+            ]
+        )
+        for which in ("shuffled", "within_class")
+    }
+    return {name: _stability(layers, {pair: of.matching for pair, of in observed.items()})}, {name: null}
+
+
+def _by_number(measured: xr.DataTree, layers: Sequence[Layer], pair: Pair) -> Aligned:
+    """Return what units of one number have in common that live in both seeds."""
+    own, other = (_channels(measured, at) for at in pair)
+    _, rows, columns = np.intersect1d(own, other, return_indices=True)
+    return aligned_as(layers[pair[0]].prepared, layers[pair[1]].prepared, (rows, columns))
+
+
+def _stability(layers: Sequence[Layer], matching: Mapping[Pair, Any]) -> float:
+    """Return the stability of the dominant sets, matched on one half and chosen on the other, mean of both ways."""
+    found = []
+    for fit in (0, 1):
+        sets = [layer.prepared.dominant[1 - fit] for layer in layers if layer.prepared.dominant is not None]
+        found.append(matched_stability(sets, {pair: of[fit] for pair, of in matching.items()}))
+    return float(np.mean(found))
+
+
+def _space_numbers(
+    measured: xr.DataTree, layers: Sequence[Layer], before: Sequence[Layer], pairs: Sequence[Pair]
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
+    """Return how much of the space two seeds share, whatever its axes, and under the nulls."""
+    own = [similarities(layers[a], layers[b]) for a, b in pairs]
+    earlier = [similarities(before[a], before[b]) for a, b in pairs]
+    within = shuffled_pictures(_of_pictures(measured, "label"))
+    drawn = {
+        "within_class": similarities_by_null(layers, pairs, within, _SPACE_DRAWS, _NUMBER["within_class"]),
+        "rotated": similarities_by_null(layers, pairs, turned, _SPACE_DRAWS, _NUMBER["rotated"], of_units=True),
+    }
+    value, null = {}, {}
+    for name in own[0] if own else ():
+        value[name] = np.array([of[name] for of in own])
+        null[name] = {
+            which: np.stack([of[pair][name] for pair in pairs], axis=1)
+            for which, of in drawn.items()
+            if name in of[pairs[0]]
+        }
+        null[name]["untrained"] = np.array([[of[name] for of in earlier]])
+    return value, null
+
+
+def _through_training(
+    measured: xr.DataTree, pairs: Sequence[Pair], draws: int
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return CKA of each layer at the end of training with its nulls, and at every frame."""
+    value, null, frames, step = {}, {}, {}, {}
+    for layer, group in measured["layers"].children.items() if "layers" in measured.children else ():
+        followed, label = group.followed.values, group.picture_label.values[0]
+        grams = []
+        for of_seed in followed:
+            there = of_seed[..., np.isfinite(of_seed).all((0, 1))]
+            grams.append([gram(at_frame) for at_frame in there])
+        frames[layer] = np.array([[cka(grams[a][f], grams[b][f]) for a, b in pairs] for f in range(len(grams[0]))])
+        step[layer] = group.step.values[0] if group.step.ndim > 1 else group.step.values
+        name = f"{layer}_cka"
+        value[name] = frames[layer][-1]
+        shuffles = []
+        for time in range(draws):
+            order = [shuffled_within(label, np.random.default_rng([_CKA, b, time])) for b in range(len(grams))]
+            shuffles.append([cka(grams[a][-1], grams[b][-1][np.ix_(order[b], order[b])]) for a, b in pairs])
+        null[name] = {"within_class": np.array(shuffles), "untrained": frames[layer][:1]}
+    return value, null, frames, step
+
+
+def _universal(
+    observed: Mapping[Pair, Aligned], drawn: Mapping[str, Mapping[Pair, Drawn]], units: list[int]
+) -> Universal | None:
+    """Return which units every seed has; the limit of a unit is the highest of its nulls, shuffled pictures apart."""
+    if len(units) < 2:
+        return None
+    likes: dict[Pair, np.ndarray] = {}
+    for (a, b), found in observed.items():
+        limits = [np.quantile(of[a, b].unit_r, LEVEL, axis=0) for which, of in drawn.items() if which != "shuffled"]
+        likes[a, b], likes[b, a] = likes_of(found, np.max(limits, axis=0), (units[a], units[b]))
+    return universal_units(likes, units)

@@ -1,0 +1,156 @@
+"""Likes across seeds: what one replica brings, planted copies, one seed, dead layers, and the nulls that there are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.lenses import Network
+from seedscope.lenses.alignment import Alignment
+from seedscope.lenses.alignment.measure import halves, parts_of_places
+from seedscope.seeds.together import stacked
+
+from .trained import network_of, trained_replica
+
+LENS = Alignment("fc1", "fc2", top=3, draws=39)
+
+
+def as_dumped(replica):
+    """Return the replica with what its network answers, as the dump would have it."""
+    images = torch.from_numpy(replica.probe.image.values)
+
+    def answers(frame=None):
+        with replica.network(frame) as network:
+            hidden = torch.relu(network.fc1(images.flatten(1)))
+            return hidden.numpy(), network(images).numpy()
+
+    hidden, logit = answers()
+    followed = np.stack([answers(frame)[0] for frame in range(replica.frames.sizes["frame"])])
+    sample = {"sample": replica.probe.sample.values}
+    return replace(
+        replica,
+        activations={
+            "fc1": xr.DataArray(hidden, dims=("sample", "unit"), coords=sample),
+            "logit": xr.DataArray(logit, dims=("sample", "target"), coords=sample),
+            "fc1_frames": xr.DataArray(followed, dims=("frame", "sample", "unit"), coords=sample),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def replica():
+    return as_dumped(trained_replica(hidden=(10,), probe=48))
+
+
+def test_it_brings_the_answers_before_and_after_the_relu_and_before_training(replica):
+    measured = LENS.measure(replica)
+    trained, untrained = measured["trained"], measured["untrained"]
+    units = trained.channel.values
+    np.testing.assert_array_equal(trained.answer.values[:, 0], replica.activations["fc1"].values[:, units])
+    np.testing.assert_array_equal(np.maximum(trained.before.values, 0), trained.answer.values)
+    assert (trained.before.values < 0).any()
+    first = replica.activations["fc1_frames"].values[0][:, untrained.channel.values]
+    np.testing.assert_allclose(untrained.answer.values[:, 0], first, atol=1e-6)
+    weight = replica.weights["fc2.weight"]
+    np.testing.assert_allclose(trained.weight.values[:, 0], (weight - weight.mean(0))[:, units], atol=1e-7)
+    half, label = measured.half.values, measured.label.values
+    for k in range(3):
+        assert (half[label == k] == 0).sum() == (label == k).sum() / 2
+
+
+def test_quarters_of_a_class_are_above_and_below_left_and_right_of_its_medians():
+    label = np.repeat([0, 1], 8)
+    y, x = np.tile([0, 0, 1, 1, 9, 9, 8, 8], 2) + 20 * label, np.tile([0, 5], 8)
+    probe = xr.Dataset({"square_y": ("sample", y), "square_x": ("sample", x)})
+    part = parts_of_places(probe, label)
+    assert len(np.unique(part)) == 8
+    for one in np.unique(part):
+        own = part == one
+        assert len(np.unique(label[own])) == 1
+        assert np.ptp(y[own]) <= 1
+        assert np.ptp(x[own]) == 0
+        assert np.bincount(halves(part)[own]).tolist() == [1, 1]
+    assert parts_of_places(xr.Dataset({"label": ("sample", label)}), label) is None
+
+
+def permuted(measured, seed):
+    """Return what another seed would have brought whose units are the same in another order, rescaled."""
+    rng = np.random.default_rng(seed)
+    trained = measured["trained"].to_dataset(inherit=False)
+    order, scale = rng.permutation(trained.sizes["channel"]), rng.uniform(0.5, 2, trained.sizes["channel"])
+    moved = trained.copy()
+    for name, factor in (("answer", scale), ("before", scale), ("weight", 1 / scale)):
+        moved[name] = (trained[name].dims, (trained[name].values * factor)[..., order].astype(trained[name].dtype))
+    result = measured.copy()
+    result["trained"] = xr.DataTree(moved)
+    return result
+
+
+def test_permuted_and_rescaled_copies_are_the_same_units_in_every_seed(replica):
+    measured = LENS.measure(replica)
+    found = LENS.compare(stacked({seed: permuted(measured, seed) for seed in range(4)}))
+    metrics, units = found.metrics, measured["trained"].sizes["channel"]
+    for name in ("matched_r", "soft_r", "partial_r", "top3_stability_matched", "profile_matched"):
+        assert metrics[name]["mean"] == pytest.approx(1, abs=1e-5)
+    assert metrics["top3_shared_matched"]["mean"] == pytest.approx(3)
+    assert metrics["r_by_number"]["mean"] < 0.6
+    assert metrics["universal_units"]["mean"] == metrics["cliques"]["mean"] == units
+    for null in ("shuffled", "within_class", "rotated", "rectified"):
+        assert metrics[f"matched_r_gain_{null}"]["p"] == 1 / 40
+        assert metrics[f"matched_r_gain_{null}"]["null"] < 0.95
+    assert metrics["matched_r_null_untrained"]["mean"] == pytest.approx(1, abs=1e-5)  # the very same network
+    assert metrics["fc1_cka"]["mean"] == pytest.approx(1)
+    json.dumps(metrics, allow_nan=False)
+    assert [sheet.name for sheet in found.sheets][-1] == "cka_through_training"
+    assert len(found.tables["alignment"]) == 6
+
+
+def test_equal_measurements_give_equal_numbers(replica):
+    measured = LENS.measure(replica)
+    twice = [LENS.compare(stacked({seed: permuted(measured, seed) for seed in range(2)})).metrics for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+def test_one_seed_has_no_pair_and_no_figure(replica):
+    found = LENS.compare(stacked({3: LENS.measure(replica)}))
+    assert found.metrics["matched_r"] == {"mean": None, "low": None, "high": None, "n": 1}
+    assert not found.sheets
+    json.dumps(found.metrics, allow_nan=False)
+
+
+def test_a_seed_in_which_nothing_lives_has_no_likes(replica):
+    measured = LENS.measure(replica)
+    dead = measured.copy()
+    for group in ("trained", "untrained"):
+        dead[group] = xr.DataTree(measured[group].to_dataset(inherit=False).isel(channel=[]))
+    found = LENS.compare(stacked({0: measured, 1: dead, 2: measured}))
+    assert found.metrics["universal_units"]["mean"] == 0
+    json.dumps(found.metrics, allow_nan=False)
+
+
+def test_a_layer_without_a_relu_has_no_rectified_rotation(replica):
+    measured = LENS.measure(replica)
+    without = measured.copy()
+    without["trained"] = xr.DataTree(measured["trained"].to_dataset(inherit=False).drop_vars("before"))
+    metrics = LENS.compare(stacked(dict.fromkeys(range(2), without))).metrics
+    assert "matched_r_gain_rotated" in metrics
+    assert "matched_r_gain_rectified" not in metrics
+    assert "matched_r_gain_within_place" not in metrics  # nor are places known
+
+
+def test_it_refuses_features_that_no_seed_numbers_and_networks_that_were_not_trained_here():
+    single = Network({"input": (16,), "fc1": (3,), "logit": (3,)}, {"fc1.weight": (3, 16)}, {"input": "probe"}, 3)
+    with pytest.raises(SettingError, match="the same in every seed"):
+        Alignment("input", "fc1").check(single)
+    hidden = replace(network_of([16, 8, 3]), dumped={"fc1": "probe"})
+    LENS.check(hidden)
+    with pytest.raises(SettingError, match="top: 9 is out of range"):
+        Alignment("fc1", "fc2", top=9).check(hidden)
+    with pytest.raises(SeedscopeError, match="not trained here"):
+        LENS.check(replace(hidden, trained=False))
