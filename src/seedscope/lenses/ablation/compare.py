@@ -112,6 +112,7 @@ def _beside(values: np.ndarray, draws: np.ndarray, sign: float = 1.0) -> dict[st
     if known.any():
         drawn = draws[known].mean(0)
         metric["null"] = float(drawn.mean())
+        metric["draws"] = len(drawn)
         metric["p"] = permutation_p(sign * values[known].mean(), sign * drawn)
     return metric
 

@@ -134,51 +134,38 @@ def _beside(found: _Found, way: str, what: str, null: str) -> dict[str, Any]:
     metric = {**_plain(found, way, what), "null": None, "p": None}
     if metric["mean"] is None:
         return metric
-    return {**metric, "null": _plain(found, null, what)["mean"], "p": _p(found, way, what, null)}
+    return {**metric, "null": _plain(found, null, what)["mean"], **_tested(found, way, what, null)}
 
 
 def _gain(found: _Found, what: str, way: str, less: str) -> dict[str, Any]:
     """Return how much more one way gives than another, pair by pair, with p where the other is drawn."""
     if not found.pairs:
         return {**Interval(None, None, None, found.seeds).as_dict(), "p": None}
-    gain = found.interval(found.mean(way, what) - found.mean(less, what))
-    return {**gain, "p": _p(found, way, what, less) if less in DRAWN and gain["mean"] is not None else None}
+    gain = {**found.interval(found.mean(way, what) - found.mean(less, what)), "p": None}
+    return {**gain, **_tested(found, way, what, less)} if less in DRAWN and gain["mean"] is not None else gain
 
 
-def _p(found: _Found, way: str, what: str, null: str) -> float:
+def _tested(found: _Found, way: str, what: str, null: str) -> dict[str, Any]:
     """Return the share of draws of the mean over pairs that give as much; pairs without a value do not count."""
     own, draws = found.mean(way, what), found.values[null][what]
     known = np.isfinite(own) & np.isfinite(draws).all(1)
     drawn = mixed_means(draws[known], np.random.default_rng(0), _MIXTURES)
-    return permutation_p(float(own[known].mean()), drawn)
+    return {"p": permutation_p(float(own[known].mean()), drawn), "draws": len(drawn)}
 
 
 def _interval(values: np.ndarray, pairs: Sequence[tuple[int, int]], seeds: int) -> Interval:
-    """Return the mean over pairs with the jackknife interval that leaves out one seed with all its pairs.
-
-    The formula of :func:`~seedscope.formulas.intervals.pair_interval`, of those pairs that there are and have a value.
-    """
-    from scipy.stats import t
-
+    """Return the mean over pairs that have a value (pair), with its jackknife interval over the seeds of these."""
     known = np.isfinite(values)
     if not known.any():
         return Interval(None, None, None, seeds)
-    if known.all() and len(pairs) == seeds * (seeds - 1) // 2:
-        return pair_interval(_matrix(values, pairs, seeds))
-    values, pairs = values[known], [pair for pair, there in zip(pairs, known, strict=True) if there]
-    member = np.array([[at in pair for pair in pairs] for at in range(seeds)])
-    member = member[member.any(1)]
-    n, mean = len(member), float(values.mean())
-    if member.all(1).any():  # without that seed no pair is left
-        return Interval(mean, None, None, n)
-    without = np.array([values[~own].mean() for own in member])
-    half = float(t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
-    return Interval(mean, mean - half, mean + half, n)
+    matrix = _matrix(values, pairs, seeds)
+    member = np.isfinite(matrix).any(1)
+    return pair_interval(matrix[np.ix_(member, member)])
 
 
 def _matrix(values: np.ndarray, pairs: Sequence[tuple[int, int]], seeds: int) -> np.ndarray:
-    """Return the numbers of all pairs, (seed, seed)."""
-    matrix = np.zeros((seeds, seeds))
+    """Return the numbers of pairs, (seed, seed); NaN of those that were not transplanted between."""
+    matrix = np.full((seeds, seeds), np.nan)
     for (a, b), value in zip(pairs, values, strict=True):
         matrix[a, b] = matrix[b, a] = value
     return matrix
