@@ -49,30 +49,36 @@ def of_seeds(look, *replicas):
     return {seed: look(LENS, replace(one, seed=seed), draw=None).measured for seed, one in enumerate(replicas)}
 
 
-def test_what_a_unit_holds_is_what_a_torch_network_loses_with_its_mean(look, replica_of):
+def test_an_answer_moves_as_that_of_a_torch_network_does_without_a_unit(look, replica_of):
     replica = trained(replica_of, units=5)
     seen = look(LENS, replica, rendered=True)
     activation = torch.tensor(replica.activations["fc1"].values).float().double()
     label, half = replica.probe.label.values, halves(replica.probe.label.values)
     np.testing.assert_array_equal(seen.measured.half, half)
-    weight = torch.tensor(replica.weights["fc2.weight"])
-    rows = np.arange(len(label))
-    bias = torch.tensor(BIAS)
-    before = torch.log_softmax(activation @ weight.T + bias, 1).numpy()[rows, label]
+    head = torch.nn.Linear(5, CLASSES).double()
+    head.load_state_dict({"weight": torch.tensor(replica.weights["fc2.weight"]), "bias": torch.tensor(BIAS)})
+    before = torch.log_softmax(head(activation), 1)
     for unit in range(5):
-        after = np.empty((2, len(label)))
+        moved = np.empty((2, len(label)))
         for side in (0, 1):
             fit, own = half != side, half == side
-            for way, mean in enumerate((np.zeros(len(label)), label)):
+            for way, group in enumerate((np.zeros(len(label)), label)):
                 changed = activation.clone()
-                for group in np.unique(mean):
-                    changed[mean == group, unit] = activation[fit & (mean == group), unit].mean()
-                after[way, own] = torch.log_softmax(changed @ weight.T + bias, 1).numpy()[rows, label][own]
-        np.testing.assert_allclose(seen.measured.loss[:, unit], (before - after).mean(1), atol=1e-9)
-    assert seen.summary["at_stake_singly"] == pytest.approx(float(seen.measured.loss[0].sum()))
+                for k in np.unique(group):
+                    changed[group == k, unit] = activation[fit & (group == k), unit].mean()
+                after = torch.log_softmax(head(changed), 1)
+                moved[way, own] = (
+                    torch.nn.functional.kl_div(after, before, reduction="none", log_target=True)
+                    .sum(1)
+                    .detach()
+                    .numpy()[own]
+                )
+        np.testing.assert_allclose(seen.measured.divergence[:, unit], moved.mean(1), atol=1e-9)
+    ablated, of_class = seen.measured.divergence.values
+    assert seen.summary == {"taking_part": 5, "divergence_singly": pytest.approx(ablated.sum())}
     bars, dots = (marks(seen.sheets["transplants_at_stake"], kind)[0] for kind in (Bars, Dots))
-    assert sorted(bars.height) == sorted(seen.measured.loss.values[0])
-    assert sorted(dots.y) == sorted(seen.measured.loss.values[1])
+    assert sorted(bars.height) == sorted(ablated)
+    assert sorted(dots.y) == sorted(of_class)
 
 
 def test_a_permuted_and_rescaled_copy_does_all_of_its_likes_work(look, compared, replica_of):
@@ -163,7 +169,7 @@ def test_of_a_feature_map_whole_channels_take_each_others_place(look, compared, 
     assert "a channel of fc1" in words(comparison.sheets[0])
     seen = look(LENS, mapped(replica_of, [0, 1, 2]), rendered=True)
     assert seen.summary["taking_part"] == 3
-    assert "What does a channel of fc1 hold" in seen.sheets["transplants_at_stake"].title
+    assert "without a channel of fc1" in seen.sheets["transplants_at_stake"].title
 
 
 def test_pixels_are_the_same_in_every_seed_and_nothing_is_transplanted(look, compared, replica_of):
@@ -202,7 +208,7 @@ def test_every_odd_case_is_measured_summarized_drawn_and_compared(look, compared
     assert set(seen.sheets) == {"transplants_at_stake"}
     nothing = case in ("all units dead", "one picture")
     assert (seen.summary["taking_part"] == 0) == nothing
-    assert np.isnan(seen.summary["at_stake_singly"]) == nothing
+    assert np.isnan(seen.summary["divergence_singly"]) == nothing
     comparison = compared(LENS, of_seeds(look, *replicas), rendered=rendered)
     metric = comparison.metrics["restored_together"]
     assert (metric["mean"] is None) == nothing

@@ -96,7 +96,7 @@ def _predicted(measured: xr.Dataset) -> Sheet:
         x, y = dominance[:, k].ravel(), lost[:, k].ravel()
         unseen = not np.isfinite(x + y).any()
         marks: list[Mark] = [Rule(0, "#cccccc"), Rule(0, "#cccccc", across=False), Dots(x, y, FOR, opacity=0.6)]
-        told = f", ρ = {rho[k]:.2f}" if np.isfinite(rho[k]) else ""
+        told = f", ρ = {round(rho[k], 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(rho[k]) else ""
         empty = "" if not unseen else "no probe picture" if live.any() else _NEVER
         panels.append(Panel(marks, f"class {name}{told}", width=2.3, height=1.7, empty=empty))
     return Sheet(

@@ -75,7 +75,7 @@ class Transplants:
 
         ``activation`` (sample, unit), ``weight`` (target, unit), ``bias`` (target), ``label`` and ``half`` (sample), of
         at most 1024 probe pictures balanced over classes; ``taking_part`` (channel), units or channels that are active
-        in both halves; and of these ``loss`` (way, channel): the log-probability that each costs, a mean over pictures,
+        in both halves; and of these ``divergence`` (way, channel): how far the answer moves, in nats a picture, with each
         at its mean (``ablated``) and at the mean of the picture's class (``class_mean``).
         """
         from seedscope.lenses.transplants.measure import measure
@@ -83,7 +83,7 @@ class Transplants:
         return measure(replica, self.features, self.head)
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return how many units take part, and what is at stake."""
+        """Return how many units take part, and how far answers move without them."""
         from seedscope.lenses.transplants.measure import summarize
 
         return summarize(measured)

@@ -22,19 +22,19 @@ def draw(measured: xr.Dataset) -> Iterator[Sheet]:
     units = Units.measured(measured)
     what = "channel" if units.kind == "map" else "picture" if units.kind == "pixel" else "unit"
     number = np.flatnonzero(measured.taking_part.values)
-    ablated, of_class = (measured.loss.sel(way=way).values[number] for way in ("ablated", "class_mean"))
+    ablated, of_class = (measured.divergence.sel(way=way).values[number] for way in ("ablated", "class_mean"))
     order = np.argsort(-ablated, kind="stable")
     at, few = np.arange(len(number)), len(number) <= _NAMED
-    below = f"{what} of {units.layer}, by what it holds"
+    below = f"{what} of {units.layer}, by how much it moves"
     x = named(number[order].tolist(), below, low=-1, high=max(1, len(number)))
     yield Sheet(
         "transplants_at_stake",
         Facts.of(measured),
-        f"What does a {what} of {units.layer} hold, and is it more than the class?",
-        f"The log-probability of the true class that is lost when one {what} stands at its mean (bars), and what is "
-        "lost still when it stands at the mean of the picture's class (dots): means of one half of the pictures, "
-        "scored on the other. A transplant that gives back no more than lies between a bar and its dot has brought "
-        "the class.",
+        f"What does an answer lose without a {what} of {units.layer}, and would its class be enough?",
+        "How far the answer moves (Kullback-Leibler divergence from the seed's own probabilities) when one "
+        f"{what} stands at its mean (bars) or at its mean over the picture's class (dots); means are those of one half of "
+        "the pictures, and the other is scored. A dot as high as its bar: the class gives nothing back; above it: told the "
+        "class, the network is surer than it was.",
         Panel(
             [
                 Bars(at, ablated[order], "#b9d3e6", label="at its mean"),
@@ -42,7 +42,7 @@ def draw(measured: xr.Dataset) -> Iterator[Sheet]:
                 Rule(0, NEUTRAL, width=0.6),
             ],
             x=x if few else Axis(below, whole=True, low=-1, high=len(number)),
-            y=Axis("log p lost, mean\nover pictures (nats)"),
+            y=Axis("divergence\n(nats a picture)", low=0),
             width=8.0,
             height=2.6,
             empty="" if len(number) else "nothing is active in both halves of the pictures",
@@ -55,4 +55,4 @@ def draw(measured: xr.Dataset) -> Iterator[Sheet]:
 def _table(number: np.ndarray, ablated: np.ndarray, of_class: np.ndarray, what: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({what: number, "lost_at_mean": ablated, "lost_at_class_mean": of_class})
+    return pd.DataFrame({what: number, "divergence_at_mean": ablated, "divergence_at_class_mean": of_class})

@@ -33,8 +33,8 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
     label, units = replica.probe.label.values[chosen], Units.of(replica, features)
     half = halves(label)
     taking_part = live_in_both(units.folded(votes.activation), half)
-    loss = np.full((2, len(taking_part)), np.nan)
-    loss[:, taking_part] = SeedLayer.of(votes, units, taking_part, label, half).losses()
+    divergence = np.full((2, len(taking_part)), np.nan)
+    divergence[:, taking_part] = SeedLayer.of(votes, units, taking_part, label, half).divergences()
     return xr.Dataset(
         {
             "activation": (("sample", "unit"), votes.activation.astype(np.float32)),
@@ -43,7 +43,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
             "label": ("sample", label),
             "half": ("sample", half),
             "taking_part": ("channel", taking_part),
-            "loss": (("way", "channel"), loss),
+            "divergence": (("way", "channel"), divergence),
         },
         coords={"sample": replica.probe.sample.values[chosen], "way": ["ablated", "class_mean"]},
         attrs={
@@ -56,6 +56,6 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
 
 
 def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return how many units (channels) take part, and the log-probability that they hold one by one, in all."""
-    loss = measured.loss.sel(way="ablated").values[measured.taking_part.values]
-    return {"taking_part": float(len(loss)), "at_stake_singly": float(loss.sum()) if len(loss) else float("nan")}
+    """Return how many units (channels) take part, and how far answers move in all with one at a time at its mean."""
+    moved = measured.divergence.sel(way="ablated").values[measured.taking_part.values]
+    return {"taking_part": float(len(moved)), "divergence_singly": float(moved.sum()) if len(moved) else float("nan")}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.formulas.transplants import Fit, Host
+from seedscope.formulas.transplants import SINGLY, Fit, Host
 from seedscope.formulas.votes import Votes
 from seedscope.lenses.units import Units
 from seedscope.lenses.votes import measured_votes
@@ -56,8 +56,8 @@ class SeedLayer:
         own = self.half == side
         return Fit(self.activation[own], other[own])
 
-    def losses(self) -> np.ndarray:
-        """Return the mean log p that each unit costs at its mean, and at its class's, (2, unit).
+    def divergences(self) -> np.ndarray:
+        """Return how far the answer moves, in nats a picture, with each unit at its mean, and at its class's, (2, unit).
 
         Means are of one half, pictures of the other, both ways.
         """
@@ -65,5 +65,5 @@ class SeedLayer:
         for side in (0, 1) if total.size else ():
             host, fit = self.host(side), self.fit(self.activation, 1 - side)
             ways = fit.means(len(host.label)), fit.class_means(self.label[self.half != side], host.label)
-            total += [host.singly(way)[0] for way in ways]
+            total += [host.singly(way)[SINGLY.index("divergence")] for way in ways]
         return total / len(self.label)
