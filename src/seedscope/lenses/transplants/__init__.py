@@ -75,8 +75,8 @@ class Transplants:
 
         ``activation`` (sample, unit), ``weight`` (target, unit), ``bias`` (target), ``label`` and ``half`` (sample), of
         at most 1024 probe pictures balanced over classes; ``taking_part`` (channel), units or channels that are active
-        in both halves; and of these ``divergence`` (way, channel): how far the answer moves, in nats a picture, with each
-        at its mean (``ablated``) and at the mean of the picture's class (``class_mean``).
+        in both halves; and of these ``divergence`` (way, channel): how far the answer moves, in nats a picture, with
+        each at its mean (``ablated``) and at the mean of the picture's class (``class_mean``).
         """
         from seedscope.lenses.transplants.measure import measure
 

@@ -32,9 +32,9 @@ def draw(measured: xr.Dataset) -> Iterator[Sheet]:
         Facts.of(measured),
         f"What does an answer lose without a {what} of {units.layer}, and would its class be enough?",
         "How far the answer moves (Kullback-Leibler divergence from the seed's own probabilities) when one "
-        f"{what} stands at its mean (bars) or at its mean over the picture's class (dots); means are those of one half of "
-        "the pictures, and the other is scored. A dot as high as its bar: the class gives nothing back; above it: told the "
-        "class, the network is surer than it was.",
+        f"{what} stands at its mean (bars) or at its mean over the picture's class (dots); means are those of one "
+        "half of the pictures, and the other is scored. A dot as high as its bar: the class gives nothing back; above "
+        "it: told the class, the network is surer than it was.",
         Panel(
             [
                 Bars(at, ablated[order], "#b9d3e6", label="at its mean"),

@@ -57,7 +57,7 @@ class SeedLayer:
         return Fit(self.activation[own], other[own])
 
     def divergences(self) -> np.ndarray:
-        """Return how far the answer moves, in nats a picture, with each unit at its mean, and at its class's, (2, unit).
+        """Return how far the answer moves, nats a picture, with each unit at its mean, and at its class's, (2, unit).
 
         Means are of one half, pictures of the other, both ways.
         """
