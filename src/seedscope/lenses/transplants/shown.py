@@ -56,7 +56,7 @@ _LAYER_PANELS = {
     "restored_together": "the seed's own\nprobabilities",
     "recovered_together": "log p of\nthe true class",
 }
-_LOWEST = -0.5  # of what is shown of shares
+_LOWEST_OF_UNITS, _LOWEST_OF_LAYERS = -1.2, -0.5  # of what is shown of shares
 
 
 def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
@@ -81,7 +81,7 @@ def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
         "which share of what is lost at the unit's mean is given back on the other half? 1: all, 0: nothing, below: "
         "worse than the mean. Beside it the whole procedure with the other seed's pictures shuffled within class, the "
         "mean of the picture's class in the unit's place, and any unit of the other seed. A dot for each pair of seeds "
-        "(nulls: means over draws), bars: means." + _below(values, _UNIT_WAYS, _UNIT_PANELS),
+        "(nulls: means over draws), bars: means." + _below(values, _UNIT_WAYS, _UNIT_PANELS, _LOWEST_OF_UNITS),
         Grid(panels, len(panels), share_y=False, gap=0.25),
     )
 
@@ -98,7 +98,7 @@ def layer_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
         "scale, a permutation with a scale for each unit, or unmapped in a random order; maps are fitted on one half "
         "of the pictures and scored on the other. Blue: a dot for each pair of seeds, bars: means; orange: with the "
         "other seed's pictures shuffled within class, which leaves what the class says."
-        + _below(values, _LAYER_WAYS, _LAYER_PANELS),
+        + _below(values, _LAYER_WAYS, _LAYER_PANELS, _LOWEST_OF_LAYERS),
         Grid(panels, len(panels), share_y=False, gap=0.25),
     )
 
@@ -109,8 +109,9 @@ def _freedom(values: Values, what: str, title: str, refused: str) -> Panel:
         null = f"{way}_within_class"
         beside = 0.17 if null in values else 0.0
         if null in values:
-            marks += _points(at + beside, values[null][what].mean(1), AGAINST)
-        marks += _points(at - beside, values[way][what].mean(1), NEUTRAL if way == "unmapped" else FOR)
+            marks += _points(at + beside, values[null][what].mean(1), AGAINST, _LOWEST_OF_LAYERS)
+        colour = NEUTRAL if way == "unmapped" else FOR
+        marks += _points(at - beside, values[way][what].mean(1), colour, _LOWEST_OF_LAYERS)
     return _panel(
         marks,
         title,
@@ -122,7 +123,11 @@ def _freedom(values: Values, what: str, title: str, refused: str) -> Panel:
 
 
 def _dots(ways: Mapping[str, tuple[np.ndarray, str]], title: str, label: str, refused: str) -> Panel:
-    marks = [mark for at, (values, colour) in enumerate(ways.values()) for mark in _points(at, values, colour)]
+    marks = [
+        mark
+        for at, (values, colour) in enumerate(ways.values())
+        for mark in _points(at, values, colour, _LOWEST_OF_UNITS)
+    ]
     return _panel(marks, title, list(ways) or [words for words, _ in _UNIT_WAYS.values()], label, refused, True)
 
 
@@ -139,24 +144,24 @@ def _panel(marks: list[Mark], title: str, names: list[str], label: str, refused:
     )
 
 
-def _points(at: float, values: np.ndarray, colour: str) -> list[Mark]:
-    """Show a number of each pair and their mean; what lies below the panel stands at its lower edge."""
+def _points(at: float, values: np.ndarray, colour: str, lowest: float) -> list[Mark]:
+    """Show a number of each pair and their mean; what lies below ``lowest`` stands there."""
     known = values[np.isfinite(values)]
     if not len(known):
         return []
     beside = 0.12 * np.linspace(-1, 1, len(known)) if len(known) > 1 else np.zeros(1)
-    shown = np.maximum(known, _LOWEST)
+    shown = np.maximum(known, lowest)
     marks: list[Mark] = [Dots(at + beside, shown, colour, size=3.5, opacity=0.8)]
-    if known.mean() >= _LOWEST:
+    if known.mean() >= lowest:
         marks.append(Line([at - 0.16, at + 0.16], [known.mean()] * 2, "black", width=1.6))
     return marks
 
 
-def _below(values: Values, ways: Mapping[str, object], panels: Mapping[str, str]) -> str:
+def _below(values: Values, ways: Mapping[str, object], panels: Mapping[str, str], lowest: float) -> str:
     """Return the sentence that dots at the lower edge need."""
     shown = [values[way][what].mean(1) for way in ways for what in panels if way in values]
-    low = any((one[np.isfinite(one)] < _LOWEST).any() for one in shown)
-    return f" Shares below {_LOWEST:g} are shown at {_LOWEST:g}.".replace("-", "−") if low else ""
+    low = any((one[np.isfinite(one)] < lowest).any() for one in shown)
+    return f" Shares below {lowest:g} are shown at {lowest:g}.".replace("-", "−") if low else ""
 
 
 def _one(units: Units) -> str:
