@@ -72,6 +72,18 @@ def miniature(tmp_path: Path) -> Artifacts:
             "contribution": {"top5_overlap": {**interval, "null": 0.4}},
         },
     )
+    condition = {"is": "share of units", **interval, "null": None, "p": 0.01, "draws": 99, "p_corrected": 0.02}
+    write_json(
+        at.findings,
+        {
+            "few_units_decide": {
+                "claim": "Few units decide",
+                "verdict": "does not hold",
+                "lens": "contribution",
+                "conditions": {"share": {**condition, "bound": "< 0.44", "worth": 0.44, "verdict": "does not hold"}},
+            }
+        },
+    )
     picture(at.across_seeds / "dominance_heatmap.png", 90, "Dominance by seed")
     write_text(
         at.across_seeds / "summary.csv",

@@ -384,13 +384,14 @@ def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -
         ("runs/configs/toy.json", "Missing for toy: its configuration, and so everything else"),
         ("reports/metrics/toy.seeds.json", "Missing for toy: the metrics by seed;"),
         ("reports/metrics/toy.across_seeds.json", "Missing for toy: the metrics across seeds;"),
+        ("reports/metrics/toy.findings.json", "Missing for toy: the findings;"),
         ("reports/figures/toy/across_seeds", "Missing for toy: the figures across seeds;"),
         ("reports/figures/toy/seeds/5", "Missing for toy: the figures of seed 5;"),
         ("reports/figures/toy/seeds/5/mistakes", "Missing for toy: the figures of mistakes for seed 5;"),
         ("reports/figures/toy/seeds", "Missing for toy: the figures of seeds 3, 5;"),
         (
             "reports",
-            "Missing for toy: the metrics by seed, the figures of seeds 3, 5, the metrics across seeds and",
+            "Missing for toy: the metrics by seed, the figures of seeds 3, 5, the metrics across seeds, the findings and",
         ),
     ],
 )
@@ -406,6 +407,17 @@ def test_what_is_missing_is_said_for_its_experiment_and_the_rest_is_shown(
         page = site[(miniature.root / "reports/site" / name).resolve()]
         assert page is not None
         assert said in page.text
+
+
+def test_findings_are_said_first_with_the_numbers_that_they_rest_on(miniature: Artifacts) -> None:
+    entrance = write_site(["toy"], miniature.root)
+    assert "does not hold Few units decide" in " ".join(parse(entrance).text.split())
+    text = " ".join(parse(entrance.parent / "toy/index.html").text.split())
+    assert "Few units decide does not hold share of units 0.940 [0.900, 0.980] (n = 2) < 0.44 0.0200" in text
+    assert text.index("Few units decide") < text.index("Figures across seeds")
+    miniature.findings.write_text('{"few": {"claim": "Few"}}')
+    with pytest.raises(SeedscopeError, match=r"toy\.findings\.json does not hold findings"):
+        write_site(["toy"], miniature.root)
 
 
 def test_an_experiment_that_never_ran_does_not_keep_the_others_from_the_site(miniature: Artifacts) -> None:

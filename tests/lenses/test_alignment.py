@@ -89,6 +89,10 @@ def permuted(measured, seed):
         moved[name] = (trained[name].dims, (trained[name].values * factor)[..., order].astype(trained[name].dtype))
     result = measured.copy()
     result["trained"] = xr.DataTree(moved)
+    into, out = (measured[f"chain/{layer}"].to_dataset() for layer in ("00", "01"))
+    into["weight"], into["bias"] = into.weight[order], into.bias[order]
+    out["weight"] = out.weight[:, order]
+    result["chain/00"], result["chain/01"] = xr.DataTree(into), xr.DataTree(out)
     return result
 
 
@@ -107,6 +111,9 @@ def test_permuted_and_rescaled_copies_are_the_same_units_in_every_seed(replica):
     assert metrics["matched_r_null_untrained"]["mean"] == pytest.approx(1, abs=1e-5)  # the very same network
     assert metrics["fc1_cka"]["mean"] == pytest.approx(1)
     json.dumps(metrics, allow_nan=False)
+    assert metrics["matched_by_weights_agreement_gain_random_partners"]["p"] == 1 / 40
+    assert metrics["matched_by_weights_agreement"]["mean"] == pytest.approx(1)
+    assert metrics["matched_by_weights_r"]["mean"] == pytest.approx(1, abs=1e-5)
     assert [sheet.name for sheet in found.sheets][-1] == "cka_through_training"
     assert len(found.tables["alignment"]) == 6
 

@@ -77,6 +77,27 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A number that a claim rests on, and whether it lies where it must."""
+
+    words: str
+    estimate: Estimate
+    bound: str
+    p: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim of the replicas, with its verdict."""
+
+    claim: str
+    verdict: str
+    lens: str
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table to show in full."""
 
@@ -98,6 +119,7 @@ class Collection:
     metrics: Mapping[ReplicaName, Mapping[str, Mapping[str, float | None]]]
     across: Shelf
     estimates: Mapping[str, Mapping[str, Estimate]]
+    findings: tuple[Finding, ...]
     summary: Table | None
     numbers: tuple[File, ...]
     missing: str
@@ -194,10 +216,11 @@ def collect(name: str, root: Path = Path()) -> Collection:
         metrics=metrics,
         across=across,
         estimates=_estimates(at.across_metrics),
+        findings=_findings(at.findings),
         summary=read_table(summary_file) if summary_file.exists() else None,
         numbers=tuple(
             File(path.name, path.relative_to(reports).as_posix())
-            for path in (at.seeds_metrics, at.across_metrics, at.learning)
+            for path in (at.seeds_metrics, at.across_metrics, at.findings, at.learning)
             if path.exists() and (path == at.seeds_metrics or seeds != (GIVEN,))  # the others hold nothing
         ),
         missing=_missing(at, seeds, lenses, shelves, across),
@@ -259,20 +282,41 @@ def read_table(path: Path) -> Table:
 def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
     if not path.exists():
         return {}
-    own = ("mean", "low", "high", "n")
     return {
-        lens: {
-            metric: Estimate(
-                values.get("mean"),
-                values.get("low"),
-                values.get("high"),
-                values.get("n", 0),
-                {key: value for key, value in values.items() if key not in own},
-            )
-            for metric, values in metrics.items()
-        }
+        lens: {metric: _estimate(values) for metric, values in metrics.items()}
         for lens, metrics in read_mapping(path).items()
     }
+
+
+def _estimate(values: Mapping[str, Any]) -> Estimate:
+    own = ("mean", "low", "high", "n")
+    return Estimate(
+        values.get("mean"),
+        values.get("low"),
+        values.get("high"),
+        values.get("n", 0),
+        {key: value for key, value in values.items() if key not in own},
+    )
+
+
+def _findings(path: Path) -> tuple[Finding, ...]:
+    if not path.exists():
+        return ()
+    try:
+        return tuple(
+            Finding(
+                said["claim"],
+                said["verdict"],
+                said["lens"],
+                tuple(
+                    Condition(one["is"], _estimate(one), one["bound"], one["p_corrected"], one["verdict"])
+                    for one in said["conditions"].values()
+                ),
+            )
+            for said in read_mapping(path).values()
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SeedscopeError(f"{path} does not hold findings: delete it and run `dvc repro`") from error
 
 
 def _missing(
@@ -299,6 +343,7 @@ def _missing(
         f"the figures of {_seeds(bare)}": bool(bare),
         **dict.fromkeys(partly, True),
         "the metrics across seeds": not at.across_metrics.exists(),
+        "the findings": not at.findings.exists(),
         # One replica has nothing to be compared with.
         "the figures across seeds": not across and len(seeds) > 1,
     }

@@ -368,6 +368,7 @@ def _environment() -> jinja2.Environment:
         "by_lens": by_lens,
         "by_metric": by_metric,
         "summary_estimate": summary_estimate,
+        "estimate": estimate,
         "component": component,
         "GIVEN": GIVEN,
     }
@@ -375,6 +376,7 @@ def _environment() -> jinja2.Environment:
         "label": wording.label,
         "heading": wording.title_of,
         "cell": cell,
+        "number": wording.number,
         "called": in_a_sentence,
     }
     return environment

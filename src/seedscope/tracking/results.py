@@ -32,6 +32,7 @@ TRAINING = "training"  # the folder of a run's artifacts for what determines it,
 # analysis may change while the replica stays, so they become tags. The silent ones say nothing of one result.
 _DETERMINING = ("data", "model", "weights", "train")
 _SILENT = ("experiment", "seeds", "engine", "store", "inputs", "code", "stages")
+_VERDICT = {"holds": 1.0, "undecided": 0.0, "does not hold": -1.0}  # a metric is a number
 _LONGEST_VALUE = 500  # what every MLflow server since 1.28 accepts
 
 
@@ -204,7 +205,9 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
     if len(replicas) < len(experiment.replicas):
         raise SeedscopeError("not every replica is there")
     at = experiment.at
-    metrics = read_mapping(at.across_metrics)
+    findings = read_mapping(at.findings)
+    verdicts = {key: {"verdict": _VERDICT[one["verdict"]]} for key, one in findings.items()}
+    metrics = read_mapping(at.across_metrics) | ({"findings": verdicts} if verdicts else {})
     figures = _figures(at.across_seeds)
     _require(at.learning)
     fingerprints = {replica.name: replica.fingerprint for replica in replicas}
@@ -217,7 +220,7 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
         metrics=metrics,
         curve=at.learning,
         lasting={f"{TRAINING}/{at.learning.name}": at.learning},
-        analysed={**figures, f"config/{at.config.name}": at.config},
+        analysed={**figures, at.findings.name: at.findings, f"config/{at.config.name}": at.config},
     )
 
 

@@ -5,6 +5,7 @@
     procrustes, …    the same space, whatever its axes                            :mod:`seedscope.formulas.shared_space`
     cka              … by layer and through training                              :mod:`seedscope.formulas.similarity`
     universal        units that every seed has                                    :mod:`seedscope.formulas.universal`
+    by_weights       a second opinion, without a picture                        :mod:`seedscope.formulas.weight_matching`
 
 A unit's number means nothing in another seed; whether its like is there is asked here. Only live units are matched, on
 one half of the probe pictures, and scored on the other, both ways round. The halves are balanced over classes and,
@@ -71,7 +72,8 @@ class Alignment:
         ``half``, ``label`` and where places are known ``part`` (sample). In ``trained``, of the units that live in both
         halves, ``answer`` (sample, place, channel), ``before`` the same ahead of its ReLU where it has one, and
         ``weight`` (true, place, channel), centred over classes; in ``untrained`` ``answer`` at step 0; in ``layers`` a
-        group for each with ``followed`` (frame, picture, unit), channels averaged over space.
+        group for each with ``followed`` (frame, picture, unit), channels averaged over space; in ``chain`` one for each
+        with ``weight`` (to, from, place) and ``bias``, where the network is a plain chain.
         """
         from seedscope.lenses.alignment.measure import measure
 

@@ -51,6 +51,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.DataTree:
             "trained": xr.Dataset(trained, {"channel": np.flatnonzero(live)}),
             "untrained": _untrained(replica, features, half),
             **_followed(replica),
+            **_chain(replica, head, live),
         }
     )
 
@@ -142,3 +143,17 @@ def _followed(replica: Replica) -> dict[str, xr.Dataset]:
 def _steps(replica: Replica) -> np.ndarray:
     assert replica.frames is not None
     return np.asarray(replica.frames.step.values)
+
+
+def _chain(replica: Replica, head: str, live: np.ndarray) -> dict[str, xr.Dataset]:
+    """Return the weights layer by layer, of the features those that live, where the network is a plain chain."""
+    from seedscope.formulas.weight_matching import chain_of, only
+
+    found = chain_of(replica.weights)
+    if found is None or len(found) < 2 or found[-1][0] != head or len(found[-2][1]) != len(live):
+        return {}
+    chain = only([(weight, bias) for _, weight, bias in found], len(found) - 2, np.flatnonzero(live))
+    return {
+        f"chain/{number:02d}": xr.Dataset({"weight": (("to", "from", "place"), weight), "bias": ("to", bias)})
+        for number, (weight, bias) in enumerate(chain)
+    }

@@ -22,6 +22,7 @@ from seedscope.formulas.shared_space import shuffled_pictures, similarities, sim
 from seedscope.formulas.similarity import cka, gram
 from seedscope.formulas.stability import matched_stability
 from seedscope.formulas.universal import LEVEL, Universal, likes_of, universal_units
+from seedscope.lenses.alignment.second_opinion import by_weights
 
 MOST = 200  # pairs of seeds
 _SPACE_DRAWS = 19  # of what is costly and far from its nulls
@@ -77,13 +78,14 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     value, null = _unit_numbers(measured, layers, before, pairs, observed, drawn, top)
     whole, whole_null = _whole_numbers(layers, observed, drawn, top)
     space, space_null = _space_numbers(measured, layers, before, pairs)
+    weighed, weighed_null = by_weights(measured, layers, pairs, observed, draws) if "chain" in measured else ({}, {})
     alike, alike_null, frames, step = _through_training(measured, pairs, draws)
     universal = _universal(observed, drawn, [layer.values.shape[2] for layer in layers])
     return Found(
         seeds,
         pairs,
-        value | space | alike,
-        null | space_null | alike_null,
+        value | space | weighed | alike,
+        null | space_null | weighed_null | alike_null,
         whole,
         whole_null,
         universal,
