@@ -82,7 +82,7 @@ def judged(logit: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     largest, decided = logit[..., 0, :].copy(), np.zeros((*logit.shape[:-2], logit.shape[-1]), dtype=np.int64)
     for k in range(1, logit.shape[-2]):
-        decided[logit[..., k, :] > largest] = k
+        np.copyto(decided, k, where=logit[..., k, :] > largest)
         np.maximum(largest, logit[..., k, :], out=largest)
     total = np.exp(logit - largest[..., None, :]).sum(-2)
     return of_true(logit, label) - largest - np.log(total), decided
