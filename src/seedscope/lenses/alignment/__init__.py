@@ -5,7 +5,7 @@
     procrustes, …    the same space, whatever its axes                            :mod:`seedscope.formulas.shared_space`
     cka              … by layer and through training                              :mod:`seedscope.formulas.similarity`
     universal        units that every seed has                                    :mod:`seedscope.formulas.universal`
-    by_weights       a second opinion, without a picture                        :mod:`seedscope.formulas.weight_matching`
+    by_weights       a second opinion, without a picture                       :mod:`seedscope.formulas.weight_matching`
 
 A unit's number means nothing in another seed; whether its like is there is asked here. Only live units are matched, on
 one half of the probe pictures, and scored on the other, both ways round. The halves are balanced over classes and,
