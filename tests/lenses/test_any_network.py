@@ -283,6 +283,7 @@ REFUSED = {
         "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
         "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
         "teacher": ".layers: 'fc1' alone has no hidden layer before it: nothing is taught",
+        "transplants": ".features: 'input' is the picture itself, which is the same in every seed",
     },
     "no dense head": {
         **each((*ON_VOTES, *ON_CHAINS, "places"), f": {NO_DENSE}"),

@@ -42,6 +42,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from seedscope.files.errors import SettingError
 from seedscope.lenses.network import Network, require_dense_head
 
 if TYPE_CHECKING:
@@ -67,8 +68,14 @@ class Transplants:
     compares: ClassVar[tuple[str, ...]] = ("activation", "weight", "bias", "label", "half", "taking_part")
 
     def check(self, network: Network) -> None:
-        """Refuse a network without a dense head on these features."""
+        """Refuse a network without a dense head on these features, and features that are the picture itself."""
         require_dense_head(network, self.features, self.head)
+        if self.features == "input":
+            raise SettingError(
+                "features",
+                "'input' is the picture itself, which is the same in every seed: there is nothing to transplant; take "
+                "the lens out of the experiment",
+            )
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return what replicas are compared by: the factors of every vote, and the halves of the pictures.
