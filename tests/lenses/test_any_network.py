@@ -255,7 +255,7 @@ NO_LOGITS = "the network gives no logits, which this lens needs: it ends with 'c
 FLAT = ".layers: layer 'conv1' has no maps: its output is (4, 12), not (channel, y, x)"
 
 ON_MAPS = ("feature_maps", "sparsity", "tuning", "words", "heat_maps", "evolution")
-ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution")
+ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution", "ablation", "transplants")
 ON_CHAINS = ("learning_rule", "teacher", "templates")
 FOLLOWING = ("space", "evolution", "tuning", *ON_CHAINS)
 
@@ -283,6 +283,7 @@ REFUSED = {
         "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
         "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
         "teacher": ".layers: 'fc1' alone has no hidden layer before it: nothing is taught",
+        "transplants": ".features: 'input' is the picture itself, which is the same in every seed",
     },
     "no dense head": {
         **each((*ON_VOTES, *ON_CHAINS, "places"), f": {NO_DENSE}"),
