@@ -391,7 +391,7 @@ def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -
         ("reports/figures/toy/seeds", "Missing for toy: the figures of seeds 3, 5;"),
         (
             "reports",
-            "Missing for toy: the metrics by seed, the figures of seeds 3, 5, the metrics across seeds, the findings and",
+            "Missing for toy: the metrics by seed, the figures of seeds 3, 5, the metrics across seeds, the findings",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_shuffled_pictures_leave_nothing_and_turned_axes_leave_the_space(layer: 
     layers, pairs = [layer, replace(layer, values=layer.values[..., ::-1])], [(0, 1)]
     lost = similarities_by_null(layers, pairs, shuffled_pictures(0 * layer.label), 20, 1)[0, 1]
     assert all(abs(values.mean()) < 0.1 for values in lost.values())
-    assert set(similarities_by_null(layers, pairs, turned, 1, 2, of_units=True)[0, 1]) == {*OF_UNITS}
+    assert set(similarities_by_null(layers, pairs, turned, 1, 2, OF_UNITS)[0, 1]) == {*OF_UNITS}
     kept = similarities_by_null(layers, pairs, turned, 20, 2)[0, 1]
     np.testing.assert_allclose(kept["procrustes"], 1)
     assert kept["permutation"].max() < 0.9

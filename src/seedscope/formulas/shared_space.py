@@ -11,7 +11,7 @@ lack of the space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from seedscope.formulas.rotation import random_rotation
 from seedscope.formulas.similarity import permutation_similarity, procrustes
 
 OF_UNITS = ("permutation", "soft_r", "partial_r")
-OF_SPACE = ("procrustes", "ridge_r2")  # no rotation changes them
+EVERY = ("procrustes", "ridge_r2", *OF_UNITS)  # the first two are changed by no rotation
 SHARE = 0.5  # of all mass that partial matching moves
 
 Similarities = dict[str, float]
@@ -32,24 +32,22 @@ Moved = Callable[[Layer, np.random.Generator], Layer]
 """Puts another layer in the place of one: a null."""
 
 
-def similarities(a: Layer, b: Layer, *, of_units: bool = False) -> Similarities:
-    """Return every similarity of two layers of live units, by name; NaN where one has no live unit.
-
-    With ``of_units`` those only that ask for units, and so change under a rotation.
-    """
-    names = OF_UNITS if of_units else (*OF_UNITS, *OF_SPACE)
+def similarities(a: Layer, b: Layer, names: Collection[str] = EVERY) -> Similarities:
+    """Return similarities of two layers of live units, by name; NaN where one has no live unit."""
     found: dict[str, list[float]] = {name: [] for name in names}
     for fit in (0, 1):
         on, off = ((a.of_half(half), b.of_half(half)) for half in (fit, 1 - fit))
         if not all(part.shape[1] for part in on):
             return dict.fromkeys(names, float("nan"))
-        chosen, scored = correlations(*on), correlations(*off)
-        found["permutation"].append(permutation_similarity(one_to_one(chosen), on, off))
-        found["soft_r"].append(float((soft_matching(chosen) * scored).sum()))
-        found["partial_r"].append(float((partial_matching(chosen, SHARE) * scored).sum()) / SHARE)
-        if not of_units:
+        if "procrustes" in names:
             found["procrustes"].append(procrustes(on, off))
+        if "ridge_r2" in names:
             found["ridge_r2"].append((_read(on, off) + _read(on[::-1], off[::-1])) / 2)
+        if set(names) & set(OF_UNITS):
+            chosen, scored = correlations(*on), correlations(*off)
+            found["permutation"].append(permutation_similarity(one_to_one(chosen), on, off))
+            found["soft_r"].append(float((soft_matching(chosen) * scored).sum()))
+            found["partial_r"].append(float((partial_matching(chosen, SHARE) * scored).sum()) / SHARE)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
@@ -59,8 +57,7 @@ def similarities_by_null(
     null: Moved,
     draws: int,
     number: int,
-    *,
-    of_units: bool = False,
+    names: Collection[str] = EVERY,
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
     """Return each similarity (draw) with a null in the place of the second layer of each pair.
 
@@ -72,7 +69,7 @@ def similarities_by_null(
             moved = null(layers[second], np.random.default_rng([number, second, time]))
             for pair in pairs:
                 if pair[1] == second:
-                    found[pair].append(similarities(layers[pair[0]], moved, of_units=of_units))
+                    found[pair].append(similarities(layers[pair[0]], moved, names))
     return {
         pair: {name: np.array([one[name] for one in values]) for name in (values[0] if values else ())}
         for pair, values in found.items()

@@ -20,6 +20,7 @@ from seedscope.lenses.alignment.numbers import Found, look, names_matched
 from seedscope.lenses.comparison import Comparison, Pairs
 
 Metrics = dict[str, dict[str, Any]]
+FEWEST = 19  # draws that a test needs
 
 
 def compare(measured: xr.DataTree, features: str, top: int, draws: int) -> Comparison:
@@ -47,7 +48,7 @@ def _metrics_of(name: str, found: Found) -> Metrics:
         level = null.mean(0)
         metrics[f"{name}_null_{which}"] = pair_interval(matrix(found, level)).as_dict() | {"draws": len(null)}
         gain = pair_interval(matrix(found, found.value[name] - level))
-        p = p_of_zero(gain) if which == "untrained" else permutation_p(observed, null.mean(1))
+        p = p_of_zero(gain) if which == "untrained" else _tested(observed, null.mean(1))
         more = {"null": _known(float(level.mean())), "p": None if p is None else _known(p)}
         metrics[f"{name}_gain_{which}"] = gain.as_dict() | more | {"draws": len(null)}
     return metrics
@@ -60,10 +61,15 @@ def _whole_metrics(found: Found) -> Metrics:
         single = {"mean": _known(value), "low": None, "high": None, "n": len(found.seeds)}
         metrics[name] = single
         for which, null in found.whole_null[name].items():
-            level, p = float(null.mean()), permutation_p(value, null)
+            level, p = float(null.mean()), _tested(value, null)
             metrics[f"{name}_null_{which}"] = {**single, "mean": _known(level), "draws": len(null)}
             metrics[f"{name}_gain_{which}"] = {**single, "mean": _known(value - level), "p": p, "draws": len(null)}
     return metrics
+
+
+def _tested(observed: float, drawn: np.ndarray) -> float | None:
+    """Return p; ``None`` of so few draws that it could not be small."""
+    return permutation_p(observed, drawn) if len(drawn) >= FEWEST else None
 
 
 def _known(number: float) -> float | None:

@@ -18,14 +18,21 @@ from seedscope.formulas.alignment import rotated as rotated_null
 from seedscope.formulas.alignment import shuffled as shuffled_null
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.pairs import balanced_pairs
-from seedscope.formulas.shared_space import shuffled_pictures, similarities, similarities_by_null, turned
+from seedscope.formulas.shared_space import (
+    EVERY,
+    OF_UNITS,
+    shuffled_pictures,
+    similarities,
+    similarities_by_null,
+    turned,
+)
 from seedscope.formulas.similarity import cka, gram
 from seedscope.formulas.stability import matched_stability
 from seedscope.formulas.universal import LEVEL, Universal, likes_of, universal_units
 from seedscope.lenses.alignment.second_opinion import by_weights
 
 MOST = 200  # pairs of seeds
-_SPACE_DRAWS = 19  # of what is costly and far from its nulls
+_FEW = 10  # draws of what is costly and of which the mean is said, without a test
 _NUMBER = {"shuffled": 1, "within_class": 2, "within_place": 3, "rotated": 4, "rectified": 5}
 _CKA = 6
 
@@ -77,7 +84,7 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     drawn = {name: aligned_by_null(layers, pairs, null, draws, _NUMBER[name]) for name, null in nulls.items()}
     value, null = _unit_numbers(measured, layers, before, pairs, observed, drawn, top)
     whole, whole_null = _whole_numbers(layers, observed, drawn, top)
-    space, space_null = _space_numbers(measured, layers, before, pairs)
+    space, space_null = _space_numbers(measured, layers, before, pairs, draws)
     weighed, weighed_null = by_weights(measured, layers, pairs, observed, draws) if "chain" in measured else ({}, {})
     alike, alike_null, frames, step = _through_training(measured, pairs, draws)
     universal = _universal(observed, drawn, [layer.values.shape[2] for layer in layers])
@@ -179,10 +186,7 @@ def _whole_numbers(
     name = f"top{top}_stability_matched"
     null = {
         which: np.array(
-            [
-                _stability(layers, {pair: drawn[which][pair].matching[time] for pair in observed})
-                for time in range(_SPACE_DRAWS)
-            ]
+            [_stability(layers, {pair: drawn[which][pair].matching[time] for pair in observed}) for time in range(_FEW)]
         )
         for which in ("shuffled", "within_class")
     }
@@ -206,23 +210,22 @@ def _stability(layers: Sequence[Layer], matching: Mapping[Pair, Any]) -> float:
 
 
 def _space_numbers(
-    measured: xr.DataTree, layers: Sequence[Layer], before: Sequence[Layer], pairs: Sequence[Pair]
+    measured: xr.DataTree, layers: Sequence[Layer], before: Sequence[Layer], pairs: Sequence[Pair], draws: int
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
     """Return how much of the space two seeds share, whatever its axes, and under the nulls."""
     own = [similarities(layers[a], layers[b]) for a, b in pairs]
     earlier = [similarities(before[a], before[b]) for a, b in pairs]
     within = shuffled_pictures(_of_pictures(measured, "label"))
-    drawn = {
-        "within_class": similarities_by_null(layers, pairs, within, _SPACE_DRAWS, _NUMBER["within_class"]),
-        "rotated": similarities_by_null(layers, pairs, turned, _SPACE_DRAWS, _NUMBER["rotated"], of_units=True),
-    }
+    drawn = [
+        ("within_class", similarities_by_null(layers, pairs, within, draws, _NUMBER["within_class"], ["procrustes"])),
+        ("within_class", similarities_by_null(layers, pairs, within, _FEW, _NUMBER["within_class"], EVERY[1:])),
+        ("rotated", similarities_by_null(layers, pairs, turned, _FEW, _NUMBER["rotated"], OF_UNITS)),
+    ]
     value, null = {}, {}
     for name in own[0] if own else ():
         value[name] = np.array([of[name] for of in own])
         null[name] = {
-            which: np.stack([of[pair][name] for pair in pairs], axis=1)
-            for which, of in drawn.items()
-            if name in of[pairs[0]]
+            which: np.stack([of[pair][name] for pair in pairs], axis=1) for which, of in drawn if name in of[pairs[0]]
         }
         null[name]["untrained"] = np.array([[of[name] for of in earlier]])
     return value, null

@@ -52,6 +52,7 @@ from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_dense_head, require_maps, require_training
+from seedscope.lenses.claims import Claim, above
 from seedscope.lenses.evolution.formation import AREAS
 
 if TYPE_CHECKING:
@@ -122,3 +123,37 @@ class Evolution:
         from seedscope.lenses.evolution.compare import compare
 
         return compare(measured, self.top)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return what step 0 is claimed to say; of dominant units in all four versions of dominance."""
+        tuning = "r over classes of a unit's centred head row at step 0 with its class means in the end"
+        area = "AUC with which the initial head tells the units that dominate in the end, of all that live"
+        head = f"top{self.top}_head_auc_at_start"
+        return (
+            Claim(
+                "initial_head_says_the_meaning",
+                "The initial head says what a unit will mean",
+                (
+                    above("tuning_from_initial_head", 0.3, f"{tuning}; against rows shuffled", tested=True),
+                    above(
+                        "tuning_from_initial_head_gain_initial_tuning",
+                        0.0,
+                        "… above r of the class means at step 0 with those in the end",
+                        worth=0.05,
+                    ),
+                ),
+            ),
+            Claim(
+                "initial_head_says_who_dominates",
+                "The initial head says which units will dominate",
+                (
+                    above(f"{head}_unconditioned", 0.6, area, tested=True),
+                    *(
+                        above(
+                            f"{head}_{version}", 0.6, f"… of those that live in the end, {version} votes", tested=True
+                        )
+                        for version in ("raw", "margin", "mean_subtracted")
+                    ),
+                ),
+            ),
+        )

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
+from seedscope.lenses.claims import Claim, below
 from seedscope.lenses.space.dimensions import METRICS
 
 if TYPE_CHECKING:
@@ -101,3 +102,13 @@ class Space:
         from seedscope.lenses.space.compare import compare
 
         return compare(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return that there are fewer dimensions than axes, and of which kind they are claimed to be."""
+        return (
+            Claim(
+                "axes_not_features",
+                "The units are axes, not features: there are fewer dimensions than live units",
+                (below("effective_dimension_share", 0.5, "effective dimension, as a share of the live units"),),
+            ),
+        )

@@ -89,7 +89,8 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
             summary[name] = float(of_networks[0])
         if before:
             summary |= _beside_untrained(name, summary[name], float(of_networks[1]))
-    summary["live_units"] = float(measured.live_units[0])
+    summary["live_units"] = live = float(measured.live_units[0])
+    summary["effective_dimension_share"] = summary["effective_dimension"] / live if live else float("nan")
     if before:
         summary["live_units_null_untrained"] = float(measured.live_units[1])
     if "place_left" in measured:
