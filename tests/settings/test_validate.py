@@ -84,7 +84,7 @@ def test_the_toy_experiment_is_right() -> None:
         ("train.learning_rate", 0, "train.learning_rate: input should be greater than 0, not 0"),
         ("train.learning_rate", float("inf"), "train.learning_rate: input should be a finite number, not inf"),
         ("train.learning_rate", float("nan"), "train.learning_rate: input should be a finite number, not nan"),
-        ("train.vary", ["weight"], "train.vary: input should be 'weights', 'order' or 'draw', not 'weight'"),
+        ("train.vary", ["weight"], "train.vary: input should be 'weights', 'order', 'draw' or 'head', not 'weight'"),
         ("train.device", "gpu", "train.device: input should be 'auto', 'cpu' or 'cuda', not 'gpu'"),
         ("train.threads", 0, "train.threads: input should be greater than or equal to 1, not 0"),
         ("model.hidden", 64, "model.hidden: input should be a list, not 64"),
