@@ -9,7 +9,6 @@ import pytest
 
 from seedscope.replicas.streams import Stream, Streams, known_streams
 
-
 APART: tuple[Stream, ...] = ("weights", "order", "draw")  # those that are independent of each other
 
 

@@ -90,22 +90,26 @@ class Shared:
             times: how many.
         """
         found = np.full((len(similarities), len(self.patterns)), np.nan)
+        known = np.isfinite(similarities)
+        filled = np.where(known, similarities, 0.0)
         none = self.same == 0
         for pattern in self.patterns[1:]:
             alike = self.same == pattern
-            drawn = np.empty((times, len(similarities)))
-            for time in range(times + 1):
-                order = self._permuted(pattern, rng) if time else np.arange(len(self.level))
-                left, right = order[self.left], order[self.right]
-                gain = np.nanmean(similarities[:, left[alike], right[alike]], 1) - np.nanmean(
-                    similarities[:, left[none], right[none]], 1
-                )
-                if time:
-                    drawn[time - 1] = gain
-                else:
-                    observed = gain
-            found[:, pattern] = [permutation_p(float(one), null) for one, null in zip(observed, drawn.T, strict=True)]
+            orders = [np.arange(len(self.level)), *(self._permuted(pattern, rng) for _ in range(times))]
+            gains = np.array([self._gain(filled, known, order, alike, none) for order in orders]).T
+            found[:, pattern] = [permutation_p(float(gain[0]), gain[1:]) for gain in gains]
         return found
+
+    def _gain(
+        self, filled: np.ndarray, known: np.ndarray, order: np.ndarray, alike: np.ndarray, none: np.ndarray
+    ) -> np.ndarray:
+        """Return θ of pairs that are alike less that of others, (similarity), with the cells in another order."""
+        place = order[self.left] * len(self.level) + order[self.right]
+        means = []
+        for those in (place[alike], place[none]):
+            total, count = (np.take(one.reshape(len(one), -1), those, 1).sum(1) for one in (filled, known))
+            means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
+        return np.asarray(means[0] - means[1])
 
     def _permuted(self, pattern: int, rng: np.random.Generator) -> np.ndarray:
         """Return which cell takes each cell's place when the levels of ``pattern`` are permuted within the others."""

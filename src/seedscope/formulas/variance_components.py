@@ -1,6 +1,6 @@
 """Which of several draws makes a number vary? Variance components of a balanced crossing, one value per cell.
 
-    y[cell] = μ + Σ_S e_S,      S: every non-empty set of factors; e_S is drawn anew for every combination of their levels
+    y[cell] = μ + Σ_S e_S,     S: every non-empty set of factors; e_S is drawn for every combination of their levels
     SS_S    = Σ_cells (Σ_{T ⊆ S} (−1)^{|S| − |T|} ȳ_T)²,       df_S = Π_{f ∈ S} (n_f − 1),       MS_S = SS_S / df_S
     E MS_S  = Σ_{T ⊇ S} σ²_T Π_{f ∉ T} n_f                     solved for σ²_T
     own     = σ²_{f} / Σ_T σ²_T                                what a factor moves by itself
@@ -8,9 +8,9 @@
 
 All factors are draws (random effects), so components come from expected mean squares (Searle, Casella and McCulloch
 1992, *Variance Components*, ch. 4). They are unbiased, and one may be negative where there is none; a share, and each
-end of its interval, is then clipped at 0, and at 1. Own and total shares are the first-order and the total index of
-Sobol (2001) and of Homma and Saltelli (1996). The interaction of all factors is not told from noise: training is
-deterministic and has none.
+end of its interval, is clipped at 0 and at 1, so that shares may add up to more than 1. Own and total shares are the
+first-order and the total index of Sobol (2001) and of Homma and Saltelli (1996). The interaction of all factors is not
+told from noise: training is deterministic and has none.
 
 A value may have coordinates (the tuning of every unit to every class): squares are then added up over them.
 
@@ -111,6 +111,9 @@ def mean_squares(values: np.ndarray, factors: int) -> MeanSquares:
     flat = flat[..., np.isfinite(flat).all(tuple(range(factors)))]
     flat = flat - flat[(0,) * factors]  # so that what does not vary is 0, not rounding
     sets = tuple(chosen for size in range(1, factors + 1) for chosen in combinations(range(factors), size))
+    freedom = np.array([np.prod([levels[factor] - 1 for factor in chosen]) for chosen in sets], dtype=np.float64)
+    if not flat.shape[-1]:
+        return MeanSquares(levels, sets, np.full(len(sets), np.nan), freedom, np.ones(len(sets)))
     effects: dict[tuple[int, ...], np.ndarray] = {(): flat.mean(tuple(range(factors)), keepdims=True)}
     found = []
     for chosen in sets:
@@ -121,16 +124,12 @@ def mean_squares(values: np.ndarray, factors: int) -> MeanSquares:
                 effect = effect - effects[part]
         effects[chosen] = effect
         rows = effect.reshape(-1, flat.shape[-1])
-        freedom = float(np.prod([levels[factor] - 1 for factor in chosen]))
         repeated = np.prod([levels[factor] for factor in others])
         gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
-        size_of = float((gram**2).sum())
-        coordinates = max(1.0, float(np.trace(gram)) ** 2 / size_of) if size_of > 0 else 1.0
-        found.append((repeated * (rows**2).sum() / freedom, freedom, coordinates))
-    value, freedoms, coordinate = np.array(found).T
-    if not flat.shape[-1]:
-        value = np.full(len(sets), np.nan)
-    return MeanSquares(levels, sets, value, freedoms, coordinate)
+        squared = float((gram**2).sum())
+        found.append((repeated * np.trace(gram), np.trace(gram) ** 2 / squared if squared > 0 else 1.0))
+    total, coordinates = np.array(found).T
+    return MeanSquares(levels, sets, total / freedom, freedom, coordinates)
 
 
 def components(squares: MeanSquares) -> np.ndarray:
