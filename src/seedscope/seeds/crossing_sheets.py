@@ -60,11 +60,11 @@ def _shares(name: str, found: Found) -> Sheet:
         "The share of the variance of each number that a stream moves by itself (blue), that two of them move together "
         "and that is left (grey), with 95 % intervals whose unit is the level of a stream; clipped at 0 and 1. Rings: "
         "what still varies when only this stream does, its interplay with the others included. A stream decides where "
-        "its own share lies above the dotted line, with its interval. The lower row counts units by number.",
+        "its own share lies above the dotted line, with its interval. The lower row is of every unit by its number.",
         Grid(
             [_share_panel(NUMBERS[number], of) for number, of in found.sources.items()], 3, key=Key("below", columns=3)
         ),
-        note=f"{_design(found)} levels, one replica in each cell",
+        note=f"levels: {_design(found)}, one replica in each cell",
     )
 
 
@@ -102,7 +102,7 @@ def _pairs(name: str, found: Found) -> Sheet:
         "streams named below and of no other, with its 95 % interval whose unit is the level. Dashed: pairs that share "
         "nothing. Orange: more alike than these (p < 0.05 after Holm, levels permuted).",
         Grid([_pair_panel(LIKENESS[one], pairs) for one, pairs in found.pairs.items()], 2),
-        note=f"{_design(found)} levels",
+        note=f"levels: {_design(found)}",
     )
 
 
