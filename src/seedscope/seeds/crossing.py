@@ -64,11 +64,11 @@ def _metrics(found: Found) -> dict[str, dict[str, dict[str, Any]]]:
             if one.total is not None:
                 own[f"{one.words} total"] = one.total.as_dict()
     for name, pairs in found.pairs.items():
-        for one in pairs:
-            metrics.setdefault(f"pairs, {name}", {})[f"sharing {one.words}"] = {
-                **one.mean.as_dict(),
-                "verdict": one.verdict,
-                **({} if one.gain is None else _held_against(one, pairs[0].mean)),
+        for pair in pairs:
+            metrics.setdefault(f"pairs, {name}", {})[f"sharing {pair.words}"] = {
+                **pair.mean.as_dict(),
+                "verdict": pair.verdict,
+                **({} if pair.gain is None else _held_against(pair, pairs[0].mean)),
             }
     if found.swap is not None:
         metrics["swap"] = {
