@@ -129,6 +129,6 @@ def test_a_crossing_of_streams_runs_like_a_sweep_and_is_shown_like_one(swept, tm
     assert "variance of who_is_alive" in json.loads((here / f"reports/metrics/{name}.sweep.json").read_text())
     assert "2 weights × 2 order × 2 head" in (here / f"reports/site/sweeps/{name}.html").read_text()
     before = outs(project)
-    shutil.rmtree(here / "runs/sweeps")
+    shutil.rmtree(here / "runs/sweeps" / name)
     assert "trained 0 of 8 replicas" in project.run("python", "-m", "pipeline.sweep", name)
     assert outs(project) == before
