@@ -885,6 +885,14 @@ def test_every_sweep_of_squares_composes(project: Project, name: str) -> None:
     assert len(project.composed(f"squares-{name}")["variants"]) >= 4
 
 
+@pytest.mark.parametrize(("name", "cells"), [("streams", 108), ("swap", 75)])
+def test_every_crossing_of_squares_composes(project: Project, name: str, cells: int) -> None:
+    project.set("sweeps", value=[f"squares-{name}"])
+    composed = project.composed(f"squares-{name}")
+    assert composed["seeds"] == list(range(cells))
+    assert composed["variants"][0]["settings"]["data"]["n_train"] == 1152  # whatever params.yaml says
+
+
 FILE = f"{EXPERIMENT}: sweep"
 
 
