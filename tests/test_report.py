@@ -607,6 +607,24 @@ def test_a_sweep_has_a_page_that_its_experiment_and_the_entrance_lead_to(swept: 
         assert any(link.endswith(f"sweeps/{SWEEP}.html") for link in above.links)
 
 
+def test_a_crossing_says_which_streams_it_crossed_and_what_it_found(swept: Artifacts) -> None:
+    at = SweepArtifacts(SWEEP, swept.root)
+    variants = [{"name": "cells", "value": {"weights": 3, "order": 2}, "settings": {}}]
+    about = {"experiment": "toy", "key": "streams", "base": None, "seeds": [*range(6)], "engine": {}}
+    write_text(at.config, json.dumps({**about, "variants": variants}))
+    entrance = write_site(["toy"], swept.root, [SWEEP]).resolve()
+    site = crawl(entrance)
+    page, above = site[entrance.parent / "sweeps" / f"{SWEEP}.html"], site[entrance]
+    assert page is not None
+    assert above is not None
+    assert "random streams crossed" in page.text
+    assert "every combination of levels of its random streams: 3 weights × 2 order." in page.text
+    assert "What it says" in page.text
+    assert "0.900 [0.800, 1.000] (n = 2)" in page.text
+    assert "toy with 3 weights × 2 order crossed" in above.text
+    assert not page.unbalanced
+
+
 def test_a_sweep_that_has_not_run_is_listed_with_what_is_missing(swept: Artifacts) -> None:
     shutil.rmtree(SweepArtifacts(SWEEP, swept.root).figures)
     entrance = write_site(["toy"], swept.root, [SWEEP, "toy-other"]).resolve()

@@ -26,7 +26,7 @@ def test_a_component_is_built_with_its_settings_and_the_spec_stays_as_it_was() -
 
 
 def test_a_function_is_a_component_too() -> None:
-    assert find("seedscope.replicas.streams.known_streams")() == ("weights", "order", "draw")
+    assert find("seedscope.replicas.streams.known_streams")() == ("weights", "order", "draw", "head")
 
 
 @pytest.mark.parametrize(

@@ -108,3 +108,27 @@ def test_a_variant_that_fails_is_named_with_its_condition(swept):
     said = project.run("dvc", "repro", "sweep@digits_tiny-rate", expect=255)
     assert "train.learning_rate = 1e+30, seed 0: the " in said
     assert "(2 of 4 seeds finished)" in said
+
+
+def test_a_crossing_of_streams_runs_like_a_sweep_and_is_shown_like_one(swept, tmp_path):
+    project, name = swept[0], "digits_tiny-streams"
+    small = {"data": {"n_train": 60, "n_probe": 40}, "model": {"hidden": [8]}, "train": {"epochs": 1}}
+    crossing = {"streams": {"weights": 2, "order": 2, "head": 2}, "set": small}
+    project.params(sweeps=[name], digits_tiny={**SWEPT, "sweep": {"streams": crossing}})
+    said = project.run("dvc", "repro", **recording(tmp_path))
+    assert f"{name}: trained 8 of 8 replicas" in said
+    assert list(uncovered(tmp_path, project.path)) == []
+    here = project.path
+    kept = {path.name for path in (here / "runs/sweeps" / name).rglob("*") if path.is_file()}
+    assert kept == {"cells.nc", "history.csv", "identity.json"}
+    figures = {path.name for path in (here / "reports/figures/sweeps" / name).iterdir()}
+    assert figures == {
+        *("shares_of_variance.png", "pairs_by_what_they_share.png", "swap_of_heads.png"),
+        *("summary.csv", "trends.csv", "cells.csv"),
+    }
+    assert "variance of who_is_alive" in json.loads((here / f"reports/metrics/{name}.sweep.json").read_text())
+    assert "2 weights × 2 order × 2 head" in (here / f"reports/site/sweeps/{name}.html").read_text()
+    before = outs(project)
+    shutil.rmtree(here / "runs/sweeps" / name)
+    assert "trained 0 of 8 replicas" in project.run("python", "-m", "pipeline.sweep", name)
+    assert outs(project) == before

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from seedscope.files.errors import SeedscopeError
-from seedscope.files.experiment import Experiment
+from seedscope.files.experiment import Experiment, Sweep
 from seedscope.settings import compose
 from seedscope.settings.compose import compose_all
 from tests.read_before import take_what_was_read
@@ -885,6 +885,14 @@ def test_every_sweep_of_squares_composes(project: Project, name: str) -> None:
     assert len(project.composed(f"squares-{name}")["variants"]) >= 4
 
 
+@pytest.mark.parametrize(("name", "cells"), [("streams", 108), ("swap", 75)])
+def test_every_crossing_of_squares_composes(project: Project, name: str, cells: int) -> None:
+    project.set("sweeps", value=[f"squares-{name}"])
+    composed = project.composed(f"squares-{name}")
+    assert composed["seeds"] == list(range(cells))
+    assert composed["variants"][0]["settings"]["data"]["n_train"] == 1152  # whatever params.yaml says
+
+
 FILE = f"{EXPERIMENT}: sweep"
 
 
@@ -955,6 +963,71 @@ def test_a_sweep_of_another_shape_is_refused_before_it_is_asked_for(project: Pro
     assert project.refusal() == (
         "params.yaml: squares.sweep.a b: a sweep cannot be called 'a b': a name has 1 to 64 letters and digits, with "
         "_, - and . only inside"
+    )
+
+
+def test_a_crossing_composes_one_small_experiment_whose_seeds_number_its_cells(project: Project) -> None:
+    block = {"streams": {"weights": 3, "order": 2}, "set": {"train": {"epochs": 1}, "model": {"hidden": [8]}}}
+    project.set("squares", "sweep", value={"streams": block})
+    project.set("sweeps", value=["squares-streams"])
+    base, crossing = project.composed(), project.composed("squares-streams")
+    assert (crossing["key"], crossing["base"], crossing["seeds"]) == ("streams", None, [0, 1, 2, 3, 4, 5])
+    (variant,) = crossing["variants"]
+    assert (variant["name"], variant["value"]) == ("weights-3-order-2", {"weights": 3, "order": 2})
+    settings = variant["settings"]
+    assert settings["train"] == {**base["train"], "epochs": 1, "vary": ["weights", "order"]}
+    assert settings["train"]["head"] == "fc2"
+    assert settings["model"] == {**base["model"], "hidden": [8]}
+    assert settings["data"] == base["data"]
+    assert settings["lenses"] == {}
+    loaded = Sweep.load("squares-streams", project.folder)
+    assert dict(loaded.levels) == {"weights": 3, "order": 2}
+    assert loaded.variants[0].name == "weights-3-order-2"
+
+
+def test_the_levels_and_the_settings_of_a_crossing_are_in_its_number(project: Project) -> None:
+    numbers = set()
+    for levels, epochs in ((3, 1), (4, 1), (3, 2)):
+        block = {"streams": {"weights": levels, "order": 2}, "set": {"train": {"epochs": epochs}}}
+        project.set("squares", "sweep", value={"x": block})
+        project.set("sweeps", value=["squares-x"])
+        numbers.add(project.composed("squares-x")["stages"]["sweep"])
+    assert len(numbers) == 3
+
+
+@pytest.mark.parametrize(
+    ("crossing", "sentence"),
+    [
+        ({"streams": {"weights": 3}}, "x.streams must be a block of two streams or more, each with its number of "),
+        ({"streams": ["weights", "order"]}, "x.streams must be a block of two streams or more"),
+        ({"streams": {"weights": 3, "ordr": 2}}, "x.streams: there is no stream 'ordr'; did you mean 'order'?"),
+        ({"streams": {"weights": 3, "order": 1}}, "x.streams.order must be a number of levels from 2 on, not 1"),
+        ({"streams": {"weights": 3, "order": True}}, "x.streams.order must be a number of levels from 2 on, not True"),
+        ({"streams": {"weights": 3, "order": 2}, "key": "data.noise"}, "x.key: a crossing of streams has no 'key'; "),
+        ({"streams": {"weights": 3, "order": 2}, "set": 3}, "x.set must be a block of settings, not 3"),
+        (
+            {"streams": {"weights": 3, "order": 2}, "set": {"seeds": [1]}},
+            "x.set: a crossing cannot change 'seeds'; there are: data, model, train, readout",
+        ),
+        (
+            {"streams": {"weights": 3, "order": 2}, "set": {"train": {"epochs": -1}}},
+            "x.set.train.epochs: input should be greater than or equal to 0, not -1 (sweep squares-x, streams = ",
+        ),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_a_crossing_is_named(project: Project, crossing: Any, sentence: str) -> None:
+    project.set("squares", "sweep", value={"x": crossing})
+    project.set("sweeps", value=["squares-x"])
+    assert project.refusal().startswith(f"params.yaml: squares.sweep.{sentence}")
+
+
+def test_a_head_that_the_network_does_not_have_cannot_be_crossed(project: Project) -> None:
+    block = {"streams": {"weights": 2, "head": 2}, "set": {"train": {"head": "fc9"}}}
+    project.set("squares", "sweep", value={"x": block})
+    project.set("sweeps", value=["squares-x"])
+    assert project.refusal().startswith(
+        "params.yaml: squares.sweep.x.set.train.head: the stream 'head' is asked for, and the network has no layer"
     )
 
 

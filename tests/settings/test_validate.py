@@ -84,7 +84,10 @@ def test_the_toy_experiment_is_right() -> None:
         ("train.learning_rate", 0, "train.learning_rate: input should be greater than 0, not 0"),
         ("train.learning_rate", float("inf"), "train.learning_rate: input should be a finite number, not inf"),
         ("train.learning_rate", float("nan"), "train.learning_rate: input should be a finite number, not nan"),
-        ("train.vary", ["weight"], "train.vary: input should be 'weights', 'order' or 'draw', not 'weight'"),
+        ("train.vary", ["weight"], "train.vary: input should be 'weights', 'order', 'draw' or 'head', not 'weight'"),
+        ("train.streams", {"order": -1}, "train.streams.order: input should be greater than or equal to 0, not -1"),
+        ("train.streams", {"head": 1}, "train.head: the stream 'head' is asked for, and the network has no layer ''"),
+        ("train.vary", ["head"], "train.head: the stream 'head' is asked for, and the network has no layer ''"),
         ("train.device", "gpu", "train.device: input should be 'auto', 'cpu' or 'cuda', not 'gpu'"),
         ("train.threads", 0, "train.threads: input should be greater than or equal to 1, not 0"),
         ("model.hidden", 64, "model.hidden: input should be a list, not 64"),
@@ -110,7 +113,14 @@ def test_a_value_of_the_wrong_type_or_out_of_its_bounds_is_refused(path: str, va
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("train.learning_rate", 1), ("train.epochs", 0), ("train.vary", []), ("data.noise", 0), ("engine.workers", 3)],
+    [
+        ("train.learning_rate", 1),
+        ("train.epochs", 0),
+        ("train.vary", []),
+        ("train.streams", {"order": 0}),
+        ("data.noise", 0),
+        ("engine.workers", 3),
+    ],
 )
 def test_a_value_at_its_bound_passes(path: str, value: Any) -> None:
     validate(composed(*path.split("."), value=value))

@@ -79,3 +79,12 @@ def test_a_sweep_that_is_not_whole_is_named_and_left_out(sweep: SweepArtifacts) 
     (sentence,) = publish(Path(), ["toy"], sweeps=[NAME]).left_out
     assert sentence.startswith(f"sweep {NAME}: {sweep.metrics} does not exist")
     assert set(runs()) == ALL - {f"sweep {NAME}"}
+
+
+def test_a_crossing_is_described_by_the_levels_of_its_streams(sweep: SweepArtifacts) -> None:
+    content = read_json(sweep.config)
+    variant = {**content["variants"][0], "value": {"weights": 2, "order": 1}}
+    write_json(sweep.config, {**content, "key": "streams", "base": None, "variants": [variant]})
+    publish(Path(), ["toy"], sweeps=[NAME])
+    (run,) = (run for name, run in runs().items() if name.startswith("sweep"))
+    assert "Every combination of levels of random streams" in run.data.tags["mlflow.note.content"]

@@ -18,6 +18,8 @@ from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import ReplicaName, in_order
 from seedscope.files.paths import Artifacts, SweepArtifacts, project_config
 
+CROSSED = "streams"  # the key of a sweep that crosses random streams; no setting is called so
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -92,7 +94,7 @@ class Sweep:
         experiment: the experiment whose variants these are.
         key: the setting in which they differ.
         base: its value in the experiment itself.
-        seeds: the seeds, ascending: the same ones in each variant.
+        seeds: the seeds, ascending: the same ones in each variant; of a crossing the numbers of its cells.
         engine: where the replicas run.
         variants: in the order of the configuration.
     """
@@ -104,6 +106,11 @@ class Sweep:
     seeds: tuple[int, ...]
     engine: Any
     variants: tuple[Variant, ...]
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        """Return how many levels each stream has that is crossed: none where a setting is swept."""
+        return self.variants[0].value if self.key == CROSSED else {}
 
     @classmethod
     def load(cls, name: str, root: Path = Path()) -> Sweep:

@@ -111,6 +111,11 @@ class SweepArtifacts:
         return Artifacts(f"sweeps/{self.sweep}/{name}", self.root)
 
     @property
+    def cells(self) -> Path:
+        """Return what was measured of every cell, where streams are crossed."""
+        return self.variants / "cells.nc"
+
+    @property
     def figures(self) -> Path:
         """Return the folder of the figures and tables that compare the conditions."""
         return self.root / "reports" / "figures" / "sweeps" / self.sweep

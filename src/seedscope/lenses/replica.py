@@ -125,16 +125,17 @@ def _learned_from(identity: Mapping[str, Any], seed: ReplicaName, data: xr.Datas
     """Return the training pictures of a replica: the shared ones, or those of its own draw."""
     if "draw_from" in identity and seed != GIVEN:
         source: DataSource = build(identity["draw_from"])
-        data = source.training(seed)
+        data = source.training(identity["streams"]["draw"])
     return data.isel(sample=np.flatnonzero(data.split.values == "train"))
 
 
 def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, Any] | None:
-    """Return the settings of a replica's training; of its streams those vary that have its seed."""
+    """Return the settings of a replica's training, with the seeds of its streams."""
     if "training" not in identity:
         return None
     vary = tuple(stream for stream, number in identity["streams"].items() if number == seed)
-    return {**identity["training"], "vary": vary, "threads": identity["environment"]["threads"]}
+    drawn = {"vary": vary, "streams": identity["streams"], "head": identity.get("head", "")}
+    return {**identity["training"], **drawn, "threads": identity["environment"]["threads"]}
 
 
 class _Activations(Mapping[str, "xr.DataArray"]):

@@ -25,29 +25,37 @@ from seedscope.files.paths import state_folder
 from seedscope.files.reading import read_json
 from seedscope.files.writing import copy_file, write_json, write_text
 from seedscope.replicas.mapping import Report
-from seedscope.replicas.streams import Streams, known_streams
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from seedscope.replicas.streams import Stream
     from seedscope.replicas.training import Training
 
+_APART = ("vary", "streams", "head", "device", "threads")  # of the training: what stands elsewhere in an identity
 _KEPT = ("model.safetensors", "history.csv", "frames.nc")
 
 
 def identity(experiment: Experiment, training: Training, data_digest: str, seed: int) -> dict[str, Any]:
-    """Return all that determines a replica. Equal identities give equal bytes."""
-    streams = Streams(seed, training.vary)
-    settings = {key: value for key, value in asdict(training).items() if key not in ("vary", "device", "threads")}
+    """Return all that determines a replica. Equal identities give equal bytes.
+
+    A head that is drawn with the other weights is not named: such a replica is what it was before heads had a stream.
+    """
+    streams = training.streams_of(seed)
+    settings = {key: value for key, value in asdict(training).items() if key not in _APART}
+    named: tuple[Stream, ...] = ("weights", "order", "draw")
     content: dict[str, Any] = {
         "data": data_digest,
         "model": experiment.settings["model"],
         "training": settings,
-        "streams": {name: streams.seed_of(name) for name in known_streams()},
+        "streams": {name: streams.seed_of(name) for name in named},
         "environment": training.environment(),
         "code": experiment.code("replica"),
     }
-    if "draw" in training.vary:  # then the replica generates its own training pictures
+    if streams.splits_the_head:
+        content["streams"]["head"] = streams.seed_of("head")
+        content["head"] = training.head
+    if streams.draws:  # then the replica generates its own training pictures
         content |= {"draw_from": experiment.settings["data"], "inputs": experiment.section("inputs")}
     return content
 
@@ -113,12 +121,15 @@ def _finished(kept: Path) -> bool:
 
 
 def _pictures(experiment: Experiment, training: Training, seed: int) -> xr.Dataset:
-    """Return the data set that this replica learns from: its own draw where ``vary`` says so."""
+    """Return the data set that this replica learns from: its own draw where its streams say so."""
     import xarray as xr
 
     with read_dataset(experiment.at.data, needs=("image", "label", "split")) as shared:
         data = shared.load()
-    if "draw" not in training.vary:
+    streams = training.streams_of(seed)
+    if not streams.draws:
         return data
     probe = data.isel(sample=data.split.values == "probe").drop_vars("sample")
-    return xr.concat([experiment.component("data").training(seed), probe], dim="sample", data_vars="all")
+    return xr.concat(
+        [experiment.component("data").training(streams.seed_of("draw")), probe], dim="sample", data_vars="all"
+    )

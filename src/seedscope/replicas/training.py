@@ -18,7 +18,7 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -54,7 +54,9 @@ class Training:
         learning_rate: Adam's step size.
         early_frames: how many frames of the network are kept within the first epoch, at log-spaced steps.
         epochs_per_frame: later a frame is kept after each so many epochs, and after the last.
-        vary: the random streams that a seed changes: ``weights``, ``order``, ``draw``.
+        vary: the random streams that a seed changes: ``weights``, ``order``, ``draw``, ``head``.
+        streams: seeds of their own for some streams, whatever the replica's; see :mod:`seedscope.replicas.streams`.
+        head: the dense layer whose initial weights are the stream ``head``.
         device: where to train; ``auto`` takes CUDA where there is one.
         threads: torch threads of a replica; another number gives other bits.
     """
@@ -65,6 +67,8 @@ class Training:
     early_frames: Annotated[int, Ge(0)] = 8
     epochs_per_frame: Annotated[int, Ge(1)] = 1
     vary: tuple[Stream, ...] = ("weights", "order")
+    streams: Mapping[Stream, Annotated[int, Ge(0)]] = field(default_factory=dict)
+    head: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Ge(1)] = 1
 
@@ -74,6 +78,16 @@ class Training:
         if self.device == "cuda" and not available:
             raise SettingError("device", "cuda was asked for and there is none here: use `auto` or `cpu`")
         return torch.device("cuda" if available and self.device != "cpu" else "cpu")
+
+    def streams_of(self, seed: int) -> Streams:
+        """Return the random streams of the replica of a seed."""
+        return Streams(seed, self.vary, self.streams)
+
+    def check_head(self, model: nn.Module) -> None:
+        """Refuse to draw a head apart from the other weights where the network has no layer of that name."""
+        asked = "head" in self.vary or "head" in self.streams
+        if asked and (not self.head or self.head not in dict(model.named_modules())):
+            raise SettingError("head", f"the stream 'head' is asked for, and the network has no layer {self.head!r}")
 
     def check_frames(self, size: int) -> None:
         """Refuse to keep more frames of a network of ``size`` bytes than fit into the limit."""
@@ -189,7 +203,7 @@ def train(
     """Train one replica and return it.
 
     Args:
-        network: makes the network; its initial weights are drawn from the ``weights`` stream.
+        network: makes the network; its initial weights are drawn from the streams ``weights`` and ``head``.
         training: how to train.
         data: pictures with splits ``train``, ``probe`` and, where there is one, ``validation``.
         seed: the replica's seed.
@@ -202,7 +216,7 @@ def train(
     Raises:
         SeedscopeError: a loss is not finite; the sentence names its step and the learning rate.
     """
-    streams = Streams(seed, training.vary)
+    streams = training.streams_of(seed)
     device = training.resolved_device()
     splits = {name: Split.of(data, name, device) for name in ("train", "validation", "probe")}
     if not len(splits["train"]) or not len(splits["probe"]):
@@ -252,7 +266,7 @@ def replay(
         watch: called after each step of the optimiser with network and optimiser, and with the positions of the
             batch's pictures among those of the split.
     """
-    streams, device = Streams(seed, training.vary), training.resolved_device()
+    streams, device = training.streams_of(seed), training.resolved_device()
     split = Split.of(data, "train", device)
     with deterministic(training.threads):
         progress = _begin(network, training, streams, device)
@@ -262,8 +276,16 @@ def replay(
 
 
 def _begin(network: Callable[[], nn.Module], training: Training, streams: Streams, device: torch.device) -> Progress:
+    theirs: nn.Module | None = None
+    if streams.splits_the_head:  # built first, for the last network that is made is the one that is trained
+        torch.manual_seed(streams.number("head"))
+        theirs = network()
+        training.check_head(theirs)
     torch.manual_seed(streams.number("weights"))
-    model = network().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
+    model = network()
+    if theirs is not None:
+        model.get_submodule(training.head).load_state_dict(theirs.get_submodule(training.head).state_dict())
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
     return Progress(model, torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True))
 
 

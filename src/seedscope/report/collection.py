@@ -147,11 +147,15 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SweepCollection:
-    """Everything that the site shows of one sweep; ``trends`` are sentences."""
+    """Everything that the site shows of one sweep; ``trends`` are sentences.
+
+    Where random streams are crossed, ``levels`` says how many each has, and there are no conditions.
+    """
 
     name: str
     experiment: str
     key: str
+    levels: str
     values: tuple[str, ...]
     base: str
     seeds: tuple[int, ...]
@@ -174,6 +178,7 @@ def collect_sweep(name: str, root: Path = Path()) -> SweepCollection:
         name=name,
         experiment=sweep.experiment if sweep else "",
         key=sweep.key if sweep else "",
+        levels=" × ".join(f"{n} {stream}" for stream, n in sweep.levels.items()) if sweep else "",
         values=tuple(in_words(variant.value) for variant in sweep.variants) if sweep else (),
         base=in_words(sweep.base) if sweep else "",
         seeds=sweep.seeds if sweep else (),

@@ -122,7 +122,7 @@ def _stage(stage: str, composed: Composed, codebase: Codebase) -> Closure:
 def _draws(composed: Composed) -> bool:
     """Return whether each replica makes its own training pictures."""
     train: Mapping[str, Any] = composed.settings["train"] or {}
-    return "draw" in (train.get("vary") or ())
+    return "draw" in (train.get("vary") or ()) or "draw" in (train.get("streams") or ())
 
 
 def _targets(composed: Composed, codebase: Codebase, sections: Iterable[str]) -> Closure:

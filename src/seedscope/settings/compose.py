@@ -109,7 +109,7 @@ def _sweep(sweep: ComposedSweep, codebase: Codebase) -> Content:
             "experiment": sweep.base.name,
             "key": sweep.key,
             "base": sweep.base_value,
-            "seeds": settings["seeds"],
+            "seeds": sweep.seeds,
             "engine": settings["engine"],
             "variants": variants,
             "code": sweep_code(sweep.variants, codebase),

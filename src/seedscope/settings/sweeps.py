@@ -4,8 +4,9 @@
     params.yaml                          sweeps: [<experiment>-<sweep>]
     → runs/configs/<experiment>-<sweep>.json: the key, its value in the experiment, and each variant's settings
 
-A block ``sweep`` may also stand in the experiment's block of ``params.yaml``. What refers to the key
-(``${data.noise}``) follows it, and every variant is checked as an experiment is.
+A sweep may also cross random streams: :mod:`seedscope.settings.crossings`. A block ``sweep`` may also stand in the
+experiment's block of ``params.yaml``. What refers to the key (``${data.noise}``) follows it, and every variant is
+checked as an experiment is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
+from seedscope.files.experiment import CROSSED
+from seedscope.settings import crossings
 from seedscope.settings.names import name_problem
 from seedscope.settings.one_experiment import SWEEP, resolved, written
 from seedscope.settings.said import Composed, Said, block, dotted, leaves, merged, read_yaml
@@ -37,6 +40,9 @@ class ComposedSweep:
         base_value: the setting's value in it.
         values: the setting's value in each variant, in the order in which they are written.
         variants: the experiment with each of them.
+
+    Of a crossing the key is ``streams``, the one value has the number of levels of each, and the seeds of its one
+    variant number its cells.
     """
 
     name: str
@@ -45,6 +51,11 @@ class ComposedSweep:
     base_value: Any
     values: tuple[Any, ...]
     variants: tuple[Composed, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Return the seeds that every variant has."""
+        return list(self.variants[0].settings["seeds"])
 
     @contextmanager
     def named(self, value: Any) -> Iterator[None]:
@@ -87,8 +98,13 @@ def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, A
     base = resolved(unresolved)
     if base.settings["train"] is None:
         raise SeedscopeError(f"{base.where('train')}: a sweep compares seeds, and given weights have none ({name})")
-    _check_key(unresolved, sweep)
     spec = unresolved.settings[SWEEP][sweep]
+    if crossings.is_crossing(spec):
+        levels = crossings.levels(spec)
+        with _named(f"{name}, {CROSSED} = {folder(levels)}"):
+            variant = crossings.crossed(unresolved, sweep)
+        return ComposedSweep(name, CROSSED, base, None, (levels,), (variant,))
+    _check_key(unresolved, sweep)
     path = next(path for path in leaves(unresolved.settings) if dotted(path) == spec["key"])
     file, _, place = unresolved.where(SWEEP, sweep, "values").partition(": ")
     variants = []
@@ -107,7 +123,9 @@ def compose_sweep(name: str, experiment: str, sweep: str, params: Mapping[str, A
 
 
 def folder(value: Any) -> str:
-    """Return a swept value as the name of a folder: ``[32, 16]`` → ``32-16``."""
+    """Return a swept value as the name of a folder: ``[32, 16]`` → ``32-16``, ``{order: 3}`` → ``order-3``."""
+    if isinstance(value, Mapping):
+        value = [part for pair in value.items() for part in pair]
     text = "-".join(map(str, value)) if isinstance(value, list) else str(value)
     return re.sub(r"[^\w.+-]+", "-", text)
 
@@ -119,11 +137,16 @@ def _check_sweep(experiment: Composed, sweep: Any) -> None:
     spec = experiment.settings[SWEEP][sweep]
     if not isinstance(spec, Mapping):
         raise SeedscopeError(f"{where} must be a block with key and values, not {spec!r}")
+    crosses = crossings.is_crossing(spec)
     for key in spec:
-        if key not in _KEYS:
+        if key not in (known := crossings.KEYS if crosses else _KEYS):
+            what = "a crossing of streams" if crosses else "a sweep"
             raise SeedscopeError(
-                f"{experiment.where(SWEEP, sweep, key)}: a sweep has no {key!r}; {did_you_mean(key, _KEYS)}"
+                f"{experiment.where(SWEEP, sweep, key)}: {what} has no {key!r}; {did_you_mean(key, known)}"
             )
+    if crosses:
+        crossings.check_crossing(experiment, sweep)
+        return
     for key in _KEYS:
         if key not in spec:
             raise SeedscopeError(f"{where}: {key!r} is missing")

@@ -157,6 +157,7 @@ def _validate_network(composed: Composed) -> None:
         training = build(settings["train"])
         try:
             training.resolved_device()
+            training.check_head(model)
             training.check_frames(sum(tensor.nbytes for tensor in model.state_dict().values()))
         except SettingError as error:
             raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error

@@ -25,6 +25,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from seedscope.files.experiment import CROSSED
 from seedscope.files.names import GIVEN, parsed
 from seedscope.files.writing import write_json
 from seedscope.tracking.contact_sheet import contact_sheet
@@ -116,6 +117,9 @@ def _about_run(result: Result) -> str:
         return f"The replica that was trained from seed {result.replica}. {where}"
     if result.sweep is not None:
         key, seeds = result.params["sweep.key"], result.params["seeds"]
+        if key == CROSSED:
+            crossed = f"Every combination of levels of random streams, {result.params['sweep.values']}"
+            return f"{crossed}, on a variant of {result.at.experiment}. {where}"
         return (
             f"Variants of {result.at.experiment} that differ in `{key}` alone, each from the seeds {seeds}. Metrics "
             "are means over seeds by condition, `trend/` their mean slope over conditions; 95 % intervals and n are "
