@@ -59,13 +59,11 @@ def find(similarity: np.ndarray, nulls: np.ndarray, bound: float) -> Finding:
     strongest = np.nanmax(nulls[known], axis=1, initial=-np.inf)
     of_similarity, of_excess = mean_interval(kept), mean_interval(kept - strongest)
     verdict: Verdict = "undecided"
-    if of_similarity.low is not None and of_similarity.n >= SEEDS:
-        assert of_similarity.high is not None
-        assert of_excess.low is not None
-        assert of_excess.high is not None
-        if of_excess.low > 0 and of_similarity.low > bound:
+    if of_similarity.ends is not None and of_excess.ends is not None and of_similarity.n >= SEEDS:
+        (low, high), (excess_low, excess_high) = of_similarity.ends, of_excess.ends
+        if excess_low > 0 and low > bound:
             verdict = "supported"
-        elif of_excess.high < 0 or of_similarity.high < bound:
+        elif excess_high < 0 or high < bound:
             verdict = "not supported"
     return Finding(of_similarity, mean_interval(strongest), of_excess, verdict)
 

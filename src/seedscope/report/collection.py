@@ -67,13 +67,14 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric over seeds: its mean, its 95 % interval, and what it is compared with (``null``, …)."""
+    """A metric over seeds: mean, 95 % interval, what it is compared with (``null``, …); are all seeds the same?"""
 
     mean: float | None
     low: float | None
     high: float | None
     n: int
     beside: Mapping[str, Any]
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ def read_table(path: Path) -> Table:
 def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
     if not path.exists():
         return {}
-    own = ("mean", "low", "high", "n")
+    own = ("mean", "low", "high", "n", "same")
     return {
         lens: {
             metric: Estimate(
@@ -268,6 +269,7 @@ def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
                 values.get("high"),
                 values.get("n", 0),
                 {key: value for key, value in values.items() if key not in own},
+                values.get("same", False),
             )
             for metric, values in metrics.items()
         }
