@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seedscope.formulas.intervals import Interval, corrected_p_of_zero, mean_interval, share_interval
+from seedscope.lenses.lens import is_gain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +50,6 @@ def beside_nulls(
             metrics[f"{name}_{measure}_gain_{source}"] = mean_interval(values[name, own, measure] - row).as_dict()
     columns = ["map", "source", "measure", "value", "mean", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns).astype({"value": float, "low": float, "high": float}), metrics
-
-
-def is_gain(name: str) -> bool:
-    """Return whether a metric is what a measure has above its null."""
-    return "_gain_" in name
 
 
 def with_p_of_gains(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -42,7 +42,7 @@ class Lens(Protocol):
 
     An attribute ``shares``, a tuple of names with ``*`` for any part (``"*_silent"``), says which of its scalars are
     shares of something, or otherwise lie in [0, 1] by definition: their intervals over seeds stay in there. A
-    difference of two shares is none.
+    difference of two shares is none; what is named a gain never is.
     """
 
     def check(self, network: Network) -> None:
@@ -82,7 +82,12 @@ class HeadlinedLens(Protocol):
 
 def is_share(lens: object, name: str) -> bool:
     """Return whether ``lens`` declares its scalar ``name`` to be a share."""
-    return any(fnmatchcase(name, pattern) for pattern in getattr(lens, "shares", ()))
+    return not is_gain(name) and any(fnmatchcase(name, pattern) for pattern in getattr(lens, "shares", ()))
+
+
+def is_gain(name: str) -> bool:
+    """Return whether a scalar is what a measure has above its null, ``<what>_gain_<which>``."""
+    return "_gain_" in name
 
 
 def for_drawing(default: Any) -> Any:

@@ -28,7 +28,7 @@ from seedscope.figures import (
     Stripe,
     of_member,
 )
-from seedscope.lenses.beside_nulls import is_gain
+from seedscope.lenses.lens import is_gain
 
 if TYPE_CHECKING:
     import pandas as pd

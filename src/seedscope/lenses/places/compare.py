@@ -23,7 +23,7 @@ def comparison(measured: xr.DataTree, maps: str) -> Comparison:
         "places_agreement",
         Facts.of(measured),
         f"{title(maps)} Mean and 95 % interval over seeds",
-        f"{description(agreement, maps)} What a map has above a null is tested in summary.csv, where p is corrected for "
+        f"{description(agreement, maps)} What a map has above a null is tested in summary.csv; p is corrected for "
         "all gains of this lens.",
         dots(means),
     )
