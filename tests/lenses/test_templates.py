@@ -8,8 +8,9 @@ from scipy.stats import pearsonr
 from seedscope.data import exhibits, pictures
 from seedscope.figures import panels_of
 from seedscope.files.errors import SettingError
+from seedscope.formulas.verdict import LEVEL
 from seedscope.lenses import Network, Replica
-from seedscope.lenses.templates import Templates
+from seedscope.lenses.templates import Templates, evidence
 from seedscope.lenses.templates.evidence import _most_square
 from seedscope.lenses.templates.measure import _log_spaced
 from seedscope.lenses.templates.readings import NULLS
@@ -106,7 +107,15 @@ def test_rows_that_are_training_pictures_are_templates(look):
     assert seen.summary["fc1_nearest"] == pytest.approx(1, abs=1e-6)
     assert seen.summary["fc1_templates"] == 1
     metric = judged(lens, replicas).metrics["fc1_verdict"]
-    assert metric == {"mean": 1, "low": None, "high": None, "n": 3, "verdict": "supported"}
+    carried = "winning input, class mean, nearest input"
+    assert metric == {
+        "mean": 1,
+        "low": None,
+        "high": None,
+        "n": 3,
+        "verdict": "supported",
+        "carried_by": carried,
+    }
 
 
 def test_rows_that_are_class_means_are_templates_in_the_gauge():
@@ -413,9 +422,49 @@ def test_what_has_no_value_is_counted_and_said(look):
     assert "40 probe pictures have no winner" in none.sheets["fc1_winners"].description
 
 
+def test_the_monte_carlo_error_is_what_other_draws_differ_by(monkeypatch):
+    """The oracle: the same network, its nulls drawn by 30 other generators."""
+    monkeypatch.setattr(evidence, "_NULL_NETWORKS", 20)
+    found = []
+    for draw in range(30):
+        monkeypatch.setattr(evidence, "_generator", lambda _, draw=draw: np.random.default_rng(draw))
+        found.append(SLP.measure(single_layer(train=40, probe=20))["fc1"])
+    for name in ("mixture", "turned"):
+        of_readings = [one.null_similarity.sel(null=name, measure="pearson").values[:3] for one in found]
+        errors = [one.null_error.sel(null=name, measure="pearson").values[:3] for one in found]
+        np.testing.assert_allclose(np.std(of_readings, axis=0, ddof=1), np.mean(errors, axis=0), rtol=0.4)
+    for one in found:
+        assert (one.null_error.sel(null=["untrained", "shuffled"], measure="pearson").fillna(0) == 0).all()
+        assert one.null_rows.sel(row_null="turned") == 20 * 4
+
+
+def test_a_row_is_a_template_as_seldom_as_one_in_twenty_where_rows_are_random(look):
+    seen = look(SLP, single_layer(), draw=None)
+    share, error = seen.summary["fc1_templates_null_random"], seen.summary["fc1_templates_monte_carlo_error"]
+    assert 0 <= share <= 0.05 + 1e-9
+    assert error == pytest.approx(np.sqrt(share * (1 - share) / 400))
+
+
+def test_the_reading_that_carries_the_verdict_is_named():
+    prototype = prototypes()
+    replicas = [single_layer(seed, weight=prototype.reshape(4, -1)) for seed in range(3)]
+    comparison = judged(SLP, replicas)
+    (table,) = [sheet.table for sheet in comparison.sheets if sheet.name == "templates_verdicts"]
+    carrying = table[table.verdict == "supported"]
+    assert len(carrying)
+    assert (carrying.p < LEVEL).all()
+    said = comparison.metrics["fc1_verdict"]["carried_by"].split(", ")
+    assert len(said) == len(carrying)
+    (sheet,) = [sheet for sheet in comparison.sheets if sheet.name == "templates_verdicts"]
+    assert f"fc1: supported ({', '.join(said)})" in sheet.description
+    assert "corrected for three readings (Holm)" in sheet.description
+    assert "Monte Carlo error of the nulls' means is at most" in sheet.description
+
+
 def test_one_seed_decides_nothing():
     comparison = judged(SLP, [single_layer()])
-    assert comparison.metrics["fc1_verdict"] == {"mean": 0, "low": None, "high": None, "n": 1, "verdict": "undecided"}
+    undecided = {"mean": 0, "low": None, "high": None, "n": 1, "verdict": "undecided", "carried_by": ""}
+    assert comparison.metrics["fc1_verdict"] == undecided
 
 
 def test_the_verdict_stands_in_figure_table_and_metrics():

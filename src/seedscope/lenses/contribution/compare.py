@@ -244,11 +244,10 @@ def _overlap_sheet(table: pd.DataFrame, about: Facts, top: int, units: Units) ->
     for index, version in enumerate(VERSIONS):
         part = table[table["version"] == version]
         at = np.arange(len(part)) + _STEP * (index - (len(VERSIONS) - 1) / 2)
-        mean, low, high, level, *range_of_null = (
-            part[name].to_numpy(float) for name in ("mean", "low", "high", "null", "null_low", "null_high")
-        )
+        mean, low, high, level = (part[name].to_numpy(float) for name in ("mean", "low", "high", "null"))
+        null_low, null_high = (part[name].to_numpy(float) for name in ("null_low", "null_high"))
         last = version == VERSIONS[-1]
-        marks.append(Spans(at, *range_of_null, SILENT, width=5.0, label="95 % of shuffles" if last else ""))
+        marks.append(Spans(at, null_low, null_high, SILENT, 5.0, label="95 % of shuffles" if last else ""))
         marks.append(Dots(at, mean, of_member(index), label=version.replace("_", " ")))
         marks.append(Spans(at, low, high, of_member(index)))
         label = f"chance:\n{short}" if last else ""
