@@ -84,7 +84,7 @@ def numbers_sheet(about: Facts, lens: str, by_seed: Metrics, metrics: Mapping[st
         about,
         f"Every number of {lens.replace('_', ' ')} by seed, with mean and 95 % interval",
         "Each number by seed (dots), its mean (line) and 95 % interval over seeds (band), of shares on a logit scale, "
-        "else the t interval; what is the same in every seed has none." + _tested(metrics),
+        "else the t interval; what is the same in every seed has none." + _tested(metrics, _names(lens, by_seed)),
         Grid([_number_panel(name, lens, by_seed, metrics[name]) for name in _names(lens, by_seed)], 5, gap=0.2),
         family="Every number by seed",
         mark=lens.replace("_", " "),
@@ -95,8 +95,10 @@ def _names(lens: str, by_seed: Metrics) -> list[str]:
     return list(dict.fromkeys(name for metrics in by_seed.values() for name in metrics.get(lens, {})))
 
 
-def _tested(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say how the gains over nulls are corrected, where there are any."""
+def _tested(metrics: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> str:
+    """Say how the gains over nulls are corrected, where any are shown."""
+    if not any(map(is_gain, shown)):
+        return ""
     count = sum(1 for name, found in metrics.items() if is_gain(name) and found.get("p") is not None)
     if not count:
         return ""

@@ -1,14 +1,14 @@
 """What is asked of a layer: its readings over frames, their nulls, and what the figures show of it.
 
 The readings and nulls are those of :mod:`seedscope.lenses.templates`. The null networks have the live units of the
-trained one and choose their own winners: 100 networks of each kind, of wide layers as many as have 12,800 rows. What
+trained one and choose their own winners: 200 networks of each kind, of wide layers as many as have 6,400 rows. What
 that leaves to the draw is their Monte Carlo error: of a mean over networks their deviation / √(number of networks), of
-a share p of rows √(p (1 − p) / rows).
+the share of templates half the share of rows whose similarity lies within a standard error of what makes a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,11 @@ import numpy as np
 from seedscope.data import balanced
 from seedscope.formulas.correlation import directions
 from seedscope.lenses import Replica
-from seedscope.lenses.templates.readings import NULLS, RESEMBLES, ROW_NULLS
+from seedscope.lenses.templates.readings import NULLS, RANDOM, RESEMBLES, ROW_NULLS
 from seedscope.lenses.templates.resemblance import MEASURES, Inputs, Readings, mean_of
 from seedscope.lenses.templates.winners import Pictures, Rules, State
 
-_NULL_NETWORKS, _NULL_ROWS = 100, 12_800  # of each kind, no more than
+_NULL_NETWORKS, _NULL_ROWS = 200, 6_400  # of each kind, no more than
 _AT_ONCE = 2048  # rows that are put to the inputs together
 _NULL_SHOWN = 128  # rows
 _PROBE_INPUTS = 128
@@ -135,21 +135,33 @@ def _judged(
     near = np.full((len(ROW_NULLS), len(MEASURES), max(part.shape[1] for part in shown)), np.nan)
     for at, part in enumerate(shown):
         near[at, :, : part.shape[1]] = part
-    pearson = [part[MEASURES.index("pearson")] for part in rows_of]
-    pearson = [part[np.isfinite(part)] for part in pearson]
-    bar = max([RESEMBLES, *(np.quantile(part, 0.95) for part in pearson if len(part))])
+    pearson = {name: part[MEASURES.index("pearson")] for name, part in zip(ROW_NULLS, rows_of, strict=True)}
     unit = trained.unit[MEASURES.index("pearson")]
+    lower, bar, higher = _bars({name: part[np.isfinite(part)] for name, part in pearson.items()})
     return {
         "null_similarity": (("null", "measure", "reading"), np.stack([null.get(name, nothing) for name in NULLS])),
         "null_error": (("null", "measure", "reading"), np.stack([error.get(name, nothing) for name in NULLS])),
         "null_nearest": (("row_null", "measure", "null_row"), near),
         "nearest": (("measure", "unit"), trained.unit),
         "template": (("unit",), np.where(np.isfinite(unit), unit >= bar, np.nan)),
-        "null_template": (("row_null",), [(part >= bar).mean() if len(part) else np.nan for part in pearson]),
-        "null_rows": (("row_null",), [len(part) for part in pearson]),
+        "template_error": ((), mean_of(np.where(np.isfinite(unit), (unit >= lower) & (unit < higher), np.nan)) / 2),
         "live": (("unit",), state.live),
         "wins": (("unit",), np.bincount(state.winner[state.winner >= 0], minlength=len(state.rows))),
     }
+
+
+def _bars(near: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return above which similarity a row is a template, and that with the Monte Carlo error taken off and added.
+
+    It is the 95 % quantile of each null's rows, and no less than ``RESEMBLES``. Its Monte Carlo error, one standard
+    error, is that of the order of the drawn rows: √(0.95 · 0.05 / rows) of them.
+    """
+    bars = [np.full(3, RESEMBLES)]
+    for name, rows in near.items():
+        if len(rows):
+            error = np.sqrt(0.95 * 0.05 / len(rows)) if name in RANDOM else 0.0
+            bars.append(np.quantile(rows, np.clip([0.95 - error, 0.95, 0.95 + error], 0, 1)))
+    return np.max(bars, axis=0)
 
 
 def _generator(seed: int) -> np.random.Generator:

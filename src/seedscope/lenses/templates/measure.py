@@ -10,7 +10,7 @@ import numpy as np
 from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Replica
 from seedscope.lenses.templates.evidence import look
-from seedscope.lenses.templates.readings import JUDGED, NULLS, OTHERS, PARTS, RANDOM, READINGS, ROW_NULLS
+from seedscope.lenses.templates.readings import JUDGED, NULLS, OTHERS, PARTS, READINGS, ROW_NULLS
 from seedscope.lenses.templates.resemblance import MEASURES, mean_of
 from seedscope.lenses.templates.winners import Pictures
 
@@ -25,8 +25,8 @@ def measure(replica: Replica, layers: Mapping[str, str], head: str) -> xr.DataTr
     """Return a group for each layer, whose attribute ``source`` is what it takes.
 
     ``similarity`` (frame, version, measure, reading), ``null_similarity`` and its Monte Carlo error ``null_error``
-    (null, measure, reading), ``weight`` (unit, input), ``nearest`` (measure, unit), ``null_template`` (row_null), the
-    share of a null's rows that would count as templates, and what the figures show.
+    (null, measure, reading), ``weight`` (unit, input), ``nearest`` (measure, unit), ``template`` (unit) and the
+    Monte Carlo error of their share, and what the figures show.
     """
     import xarray as xr
 
@@ -85,10 +85,7 @@ def summarize(measured: xr.DataTree) -> dict[str, float]:
         found["nearest_peak_epoch"] = float(epoch[peak]) if np.isfinite(curve[peak]) else np.nan
         found["nearest_of_a_probe_input"] = float(own.probe_nearest.sel(measure="pearson"))
         found["templates"] = float(mean_of(own.template.values))
-        random = own.null_template.sel(row_null=list(RANDOM)).values
-        share, rows = float(np.max(random)), int(own.null_rows.sel(row_null=RANDOM[0]))
-        found["templates_null_random"] = share
-        found["templates_monte_carlo_error"] = (share * (1 - share) / max(1, rows)) ** 0.5
+        found["templates_monte_carlo_error"] = float(own.template_error)
         found["input_rank"] = float(own["rank"][-1])
         found["outside_span_at_start"] = float(own.outside[0])
         found["outside_span"] = float(own.outside[-1])
