@@ -23,6 +23,13 @@ SLP = Templates({"fc1": "input"}, "fc1")
 MLP = Templates({"fc1": "input", "fc2": "fc1"}, "fc2")
 
 
+@pytest.fixture(autouse=True)
+def few_nulls(monkeypatch):
+    """Draw twenty null networks, for none of these tests asks for digits."""
+    monkeypatch.setattr(evidence, "_NULL_NETWORKS", 20)
+    monkeypatch.setattr(evidence, "_NULL_ROWS", 640)
+
+
 def prototypes(classes=4, shape=(1, 8, 8), seed=0):
     """Pictures of which each pixel is lit in one class: their sum is the same everywhere."""
     owner = np.random.default_rng(seed).permutation(int(np.prod(shape))) % classes
@@ -424,7 +431,6 @@ def test_what_has_no_value_is_counted_and_said(look):
 
 def test_the_monte_carlo_error_is_what_other_draws_differ_by(monkeypatch):
     """The oracle: the same network, its nulls drawn by 30 other generators."""
-    monkeypatch.setattr(evidence, "_NULL_NETWORKS", 20)
     found = []
     for draw in range(30):
         monkeypatch.setattr(evidence, "_generator", lambda _, draw=draw: np.random.default_rng(draw))

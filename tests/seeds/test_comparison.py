@@ -24,11 +24,13 @@ from seedscope.files.writing import write_json, write_text
 from seedscope.formulas.intervals import mean_interval, share_interval
 from seedscope.lenses import Replica
 from seedscope.lenses.comparison import Comparison
+from seedscope.lenses.lens import is_share
 from seedscope.looks.analysis import analyze_replica
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.frames import Frames
 from seedscope.seeds import comparison
 from seedscope.seeds.comparison import compare_replicas
+from seedscope.seeds.headlines import Training
 from seedscope.seeds.sheets import learning_sheet, numbers_sheet
 
 SEEDS = (1, 2, 4)
@@ -139,7 +141,7 @@ def test_an_untrained_replica_has_no_scalars_of_training(analyzed):
 
 def test_every_scalar_has_its_mean_and_interval_over_seeds(compared):
     by_seed, over_seeds = read_json(compared.at.seeds_metrics), read_json(compared.at.across_metrics)
-    checked = 0
+    checked, kinds = 0, {"training": Training, **compared.lenses()}
     for lens, names in by_seed["1"].items():
         for name in names:
             values = [by_seed[str(seed)][lens].get(name) for seed in SEEDS]
@@ -154,7 +156,7 @@ def test_every_scalar_has_its_mean_and_interval_over_seeds(compared):
                 assert (metric["low"], metric["high"]) == (None, None)
                 assert np.ptp(values) == pytest.approx(0)
                 continue
-            share = name.endswith("accuracy")  # of the lenses here
+            share = is_share(kinds[lens], name)
             spread = error / (mean * (1 - mean)) if share else error
             ends = stats.t.interval(0.95, 2, logit(mean) if share else mean, spread)
             assert [metric["low"], metric["high"]] == pytest.approx(expit(ends) if share else ends)
