@@ -31,8 +31,8 @@ class Number(float):
 class Found:
     """What the replicas of an experiment have in common, by attribute: ``squares.dominance.dead_units``.
 
-    A metric is written as its mean with its interval, ``43.2 [37.1, 49.3]``; its parts are attributes of it:
-    ``.mean``, ``.low``, ``.high``, ``.p``, ``.verdict`` …
+    A metric is written as its mean with its interval, ``43.2 [37.1, 49.3]``, where it has one; its parts are attributes
+    of it: ``.mean``, ``.low``, ``.high``, ``.p``, ``.verdict`` …
     """
 
     def __init__(self, content: Mapping[str, Any], name: str) -> None:
@@ -48,6 +48,8 @@ class Found:
         return Number(value) if isinstance(value, int | float) else value
 
     def __format__(self, form: str) -> str:
+        if self.low is None:
+            return f"{self.mean:{form}}"
         return f"{self.mean:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 

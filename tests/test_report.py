@@ -548,6 +548,13 @@ def test_an_interval_shows_its_bounds_and_n(
     assert interval(mean, low, high, n) == text
 
 
+def test_what_is_the_same_in_every_seed_says_so_and_has_no_interval() -> None:
+    assert interval(13.17366, None, None, 5, same=True) == "13.17 (n = 5, the same in every seed)"
+    columns = {"mean": "13.17366", "low": "", "high": "", "n": "5", "same": "True"}
+    assert summary_estimate(columns) == "13.17 (n = 5, the same in every seed)"
+    assert summary_estimate({**columns, "low": "13", "high": "14", "same": ""}) == "13.17 [13.00, 14.00] (n = 5)"
+
+
 def test_runs_of_numbers_are_shortened() -> None:
     assert integers([4, 0, 1, 2, 7, 8]) == "0–2, 4, 7, 8"
     assert listed(["a", "b", "c"]) == "a, b and c"

@@ -30,9 +30,17 @@ from seedscope.figures import (
     sign_colours,
 )
 from seedscope.figures.marks import Dots, Line, Spans
-from seedscope.figures.over import curves_over_seeds, frame_axis, line_per_seed, over_seeds, step_axis
+from seedscope.figures.over import (
+    before_and_after,
+    curves_over_seeds,
+    frame_axis,
+    in_words,
+    line_per_seed,
+    over_seeds,
+    step_axis,
+)
 from seedscope.files.errors import SeedscopeError
-from seedscope.formulas.intervals import mean_interval
+from seedscope.formulas.intervals import mean_interval, share_interval
 
 
 def test_the_vocabulary_is_spoken_without_matplotlib():
@@ -149,6 +157,16 @@ def test_seeds_are_dots_around_their_mean_with_its_interval():
     assert (span.low[0], span.high[0]) == (interval.low, interval.high)
     assert len(over_seeds(0, values[:1])) == 2  # one seed has no interval
     assert len(over_seeds(0, np.array([np.nan]))) == 1
+    assert len(over_seeds(0, np.ones(3))) == 2  # what is the same in every seed has none either
+    assert in_words(np.ones(3)) == "+1.00"
+
+
+def test_the_interval_of_a_share_stays_between_0_and_1():
+    values = np.array([1.0, 1.0, 0.9])
+    shown = [over_seeds(5, values, share=True)[-1], curves_over_seeds(np.zeros(1), values[:, None], share=True)[-1]]
+    shown.append(before_and_after(["a"], None, values[None], share=True)[-1])
+    for span in shown:
+        assert (span.low[0], span.high[0]) == share_interval(values).ends
 
 
 def test_curves_have_their_mean_and_an_interval_where_there_is_one():

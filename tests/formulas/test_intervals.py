@@ -3,14 +3,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.special import expit, logit
 
 from seedscope.formulas.intervals import (
     Interval,
+    alike,
+    corrected_p_of_zero,
     holm,
     mean_interval,
     of_each_seed,
     p_of_zero,
     pair_interval,
+    share_interval,
     wilson_interval,
 )
 
@@ -133,8 +137,119 @@ def test_the_p_of_a_mean_of_0_is_that_of_the_t_test():
     values = np.random.default_rng(0).normal(0.5, 1, 7)
     assert p_of_zero(mean_interval(values)) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
     assert p_of_zero(mean_interval(values[:1])) is None
-    assert p_of_zero(mean_interval(np.zeros(3))) == 1
-    assert p_of_zero(mean_interval(np.ones(3))) == 0
+    assert p_of_zero(mean_interval(np.ones(3))) is None  # seeds that are all alike know no error
+
+
+def test_the_p_of_a_family_are_corrected_for_those_that_there_are():
+    values = np.random.default_rng(0).normal(1, 1, (3, 6))
+    family = [mean_interval(row) for row in (values[0], np.ones(6), *values[1:], values[0, :1])]
+    found = corrected_p_of_zero(family)
+    expected = iter(holm(np.array([stats.ttest_1samp(row, 0).pvalue for row in values])))
+    assert found == [pytest.approx(next(expected)) if index in (0, 2, 3) else None for index in range(5)]
+    assert corrected_p_of_zero([]) == []
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 13.173657218, -1e-12, 1 / 3])
+def test_what_is_the_same_in_every_seed_has_no_interval_and_says_so(value):
+    values = value * (1 + 1e-12 * np.array([0, 1, -1, 0.3]))
+    for of_seeds in (values, np.full(2, value)):
+        found = mean_interval(of_seeds)
+        assert (found.low, found.high, found.same) == (None, None, True)
+        assert found.as_dict() == {"mean": pytest.approx(value), "low": None, "high": None, "n": found.n, "same": True}
+        assert found.ends == (found.mean, found.mean)
+    found = pair_interval(values[0] + np.zeros((4, 4)))
+    assert (found.mean, found.low, found.high, found.same) == (pytest.approx(value), None, None, True)
+    changed = mean_interval(np.array([value, value + 1e-6]))
+    assert not changed.same
+    assert changed.ends == (changed.low, changed.high)
+    assert mean_interval(np.array([value])).ends is None
+
+
+def test_the_interval_of_a_share_is_the_delta_method_on_the_logit_scale():
+    """By hand: 0.8 and 1.0 have mean 0.9, standard error 0.1, on the logit scale log 9 ± t · 0.1 / 0.09."""
+    found = share_interval(np.array([0.8, np.nan, 1.0]))
+    reach = stats.t.ppf(0.975, 1) * 0.1 / 0.09
+    low, high = (odds / (1 + odds) for odds in 9 * np.exp([-reach, reach]))
+    assert [found.mean, found.low, found.high] == pytest.approx([0.9, low, high])
+    assert found.n == 2
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 2304), min_size=2, max_size=8))
+def test_the_interval_of_a_share_stays_between_0_and_1_and_holds_its_mean(hits):
+    values = np.array(hits) / 2304
+    found = share_interval(values)
+    low, high = found.ends
+    assert 0 <= low <= found.mean <= high <= 1
+    other = share_interval(1 - values).ends
+    assert (1 - other[1], 1 - other[0]) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_far_from_0_and_1_the_interval_of_a_share_is_the_t_interval():
+    values = np.random.default_rng(0).normal(0.5, 0.001, 9)
+    assert share_interval(values).ends == pytest.approx(mean_interval(values).ends, abs=1e-8)
+
+
+def test_what_lies_outside_of_0_and_1_is_no_share():
+    assert share_interval(np.array([1 + 1e-12, 1.0])).same
+    with pytest.raises(ValueError, match=r"-0\.1 is no share"):
+        share_interval(np.array([0.5, -0.1]))
+
+
+def t_of_logits(values: np.ndarray, n: int) -> tuple[float, float]:
+    """Return the interval that is not used: of the mean of logits, corrected at 0 and 1 by half a picture."""
+    logits = logit((values * n + 0.5) / (n + 1))
+    low, high = stats.t.interval(0.95, len(values) - 1, logits.mean(), stats.sem(logits))
+    return expit(low), expit(high)
+
+
+# Shares of n pictures, beta-binomial with mean m: how often do intervals over seeds that differ hold it?
+@pytest.mark.parametrize(
+    ("mean", "n", "correlation", "seeds", "of_share", "of_t", "of_logits"),
+    [
+        (0.998, 360, 0.001, 20, 0.95, 0.93, 0.73),
+        (0.998, 360, 0.005, 5, 0.98, 1.0, 0.995),
+        (0.998, 2304, 0.001, 5, 0.945, 0.91, 0.94),
+        (0.998, 2304, 0.005, 5, 0.905, 0.81, 0.84),
+        (0.998, 2304, 0.005, 20, 0.92, 0.885, 0.34),
+        (0.99, 360, 0.005, 5, 0.95, 0.91, 0.945),
+        (0.99, 2304, 0.02, 20, 0.925, 0.895, 0.27),
+        (0.5, 360, 0.005, 5, 0.95, 0.95, 0.95),
+    ],
+)
+def test_near_0_and_1_the_interval_of_a_share_holds_it_more_often_than_t(
+    mean, n, correlation, seeds, of_share, of_t, of_logits
+):
+    rng = np.random.default_rng(0)
+    certain = 1 / correlation - 1
+    of_seeds = rng.binomial(n, rng.beta(mean * certain, (1 - mean) * certain, (600, seeds))) / n
+    known = [values for values in of_seeds if not alike(values)]
+    ways = (lambda v: share_interval(v).ends, lambda v: mean_interval(v).ends, lambda v: t_of_logits(v, n))
+    for ends, expected in zip(ways, (of_share, of_t, of_logits), strict=True):
+        held = [low <= mean <= high for low, high in map(ends, known)]
+        assert np.mean(held) == pytest.approx(expected, abs=0.04)
+
+
+def test_the_jackknife_is_right_where_seeds_differ():
+    rng, held = np.random.default_rng(0), []
+    for _ in range(1000):
+        g = rng.normal(0, 1, 8)
+        e = np.triu(rng.normal(0, 0.3, (8, 8)), 1)
+        low, high = pair_interval(g[:, None] + g + e + e.T).ends
+        held.append(low <= 0 <= high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("seeds", "holds", "too_wide"), [(5, 0.984, 2.1), (20, 0.995, 1.55)])
+def test_the_jackknife_is_too_wide_for_unrelated_seeds(seeds, holds, too_wide):
+    """Five of twenty live units, drawn anew in each seed and class: any two share 1.25, no seed more than another."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        member = rng.permuted(np.tile(np.arange(20) < 5, (seeds, 4, 1)), axis=2).astype(float)
+        found.append(pair_interval(np.einsum("aku,bku->ab", member, member) / 4))
+    assert np.mean([one.low <= 1.25 <= one.high for one in found]) == pytest.approx(holds, abs=0.01)
+    half = np.mean([one.high - one.low for one in found]) / 2
+    assert half / (1.96 * np.std([one.mean for one in found])) == pytest.approx(too_wide, abs=0.2)
 
 
 def test_numbers_are_nan_where_there_is_none():

@@ -7,7 +7,7 @@ from torch import nn
 
 from seedscope.figures import Image, Shapes, Words, panels_of
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.formulas.intervals import mean_interval
+from seedscope.formulas.intervals import mean_interval, share_interval
 from seedscope.formulas.localization import MEASURES, normalised
 from seedscope.lenses import Network
 from seedscope.lenses.attribution.scores import Scores
@@ -260,7 +260,7 @@ def test_seeds_are_put_together_with_their_nulls(compared):
     means = [one["picture"].inside.sel(by="occlusion", measure="mass").mean("sample") for one in measured.values()]
     own = np.array([summary["occlusion_mass"] for summary in summaries])
     null = np.array([float(mean.sel(source="untrained")) for mean in means])
-    assert comparison.metrics["occlusion_mass_null_untrained"] == mean_interval(null).as_dict()
+    assert comparison.metrics["occlusion_mass_null_untrained"] == share_interval(null).as_dict()
     assert comparison.metrics["occlusion_mass_gain_untrained"] == mean_interval(own - null).as_dict()
     assert comparison.metrics["occlusion_mass_gain_untrained"]["low"] > 0.1
     table = comparison.tables["localization"].set_index(["map", "source", "measure"])

@@ -12,6 +12,7 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.intervals import mean_interval
 from seedscope.lenses import Network
 from seedscope.lenses.attribution.scores import Scores
+from seedscope.lenses.lens import is_share
 from seedscope.lenses.places import Places
 from seedscope.lenses.places.agreed import COMPARED
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
@@ -164,6 +165,34 @@ def test_votes_on_the_object_are_held_against_those_of_another_picture_with_the_
     of_another = of_maps.votes_on_object_same_answer / of_maps.votes_same_answer
     np.testing.assert_allclose(of_another, [1, 0] * 4)
     assert seen.summary["votes_on_object"] == seen.summary["votes_on_object_null_same_answer"] == 0.5
+
+
+class ThreePlaces(OnePlace):
+    """Hand-made: of the answer's votes 4 come from the object, 2 from elsewhere, and 1 from elsewhere is against."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.no_grad():
+            self.fc1.weight[0] = torch.zeros(16).index_put_((torch.tensor([6, 0, 15]),), torch.tensor([4.0, 2.0, -1.0]))
+
+
+def test_votes_on_the_object_are_told_net_of_those_against_and_of_those_for_and_by_size(look):
+    image = np.ones((6, 1, 16, 16))
+    lens = Places("pool1", "fc2", pictures=4, truth={"top": 4, "left": 8, "height": 4, "width": 4})
+    seen = look(lens, replica_of_network(ThreePlaces, image, np.ones(6, dtype=int)), draw="places")
+    for sign, expected in {"": 4 / 5, "_positive": 4 / 6, "_absolute": 4 / 7}.items():
+        assert seen.summary[f"votes_on_object{sign}"] == pytest.approx(expected)
+        assert seen.summary[f"votes_on_object{sign}_null_same_answer"] == pytest.approx(expected)
+        assert seen.summary[f"votes_on_object{sign}_null_even"] == pytest.approx(1 / 16)
+    words = "80% come from cells that the object touches, net"
+    assert words in seen.sheets["places"].description
+    assert "for the answer it is 67%, of all votes by size 57%" in seen.sheets["places"].description
+    assert is_share(lens, "votes_on_object_absolute")
+    assert is_share(lens, "votes_near_object_positive_null_same_answer")
+    assert is_share(lens, "occlusion_same_place")
+    for no_share in ("votes_on_object", "votes_on_object_null_same_answer", "occlusion_cosine"):
+        assert not is_share(lens, no_share)
+    assert not is_share(lens, "occlusion_same_place_gain_same_answer")
 
 
 def test_a_picture_whose_votes_cancel_does_not_outweigh_the_others(look):

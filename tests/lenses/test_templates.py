@@ -8,8 +8,9 @@ from scipy.stats import pearsonr
 from seedscope.data import exhibits, pictures
 from seedscope.figures import panels_of
 from seedscope.files.errors import SettingError
+from seedscope.formulas.verdict import LEVEL
 from seedscope.lenses import Network, Replica
-from seedscope.lenses.templates import Templates
+from seedscope.lenses.templates import Templates, evidence
 from seedscope.lenses.templates.evidence import _most_square
 from seedscope.lenses.templates.measure import _log_spaced
 from seedscope.lenses.templates.readings import NULLS
@@ -20,6 +21,13 @@ from seedscope.seeds.together import stacked
 
 SLP = Templates({"fc1": "input"}, "fc1")
 MLP = Templates({"fc1": "input", "fc2": "fc1"}, "fc2")
+
+
+@pytest.fixture(autouse=True)
+def few_nulls(monkeypatch):
+    """Draw twenty null networks, for none of these tests asks for digits."""
+    monkeypatch.setattr(evidence, "_NULL_NETWORKS", 20)
+    monkeypatch.setattr(evidence, "_NULL_ROWS", 640)
 
 
 def prototypes(classes=4, shape=(1, 8, 8), seed=0):
@@ -106,7 +114,15 @@ def test_rows_that_are_training_pictures_are_templates(look):
     assert seen.summary["fc1_nearest"] == pytest.approx(1, abs=1e-6)
     assert seen.summary["fc1_templates"] == 1
     metric = judged(lens, replicas).metrics["fc1_verdict"]
-    assert metric == {"mean": 1, "low": None, "high": None, "n": 3, "verdict": "supported"}
+    carried = "winning input, class mean, nearest input"
+    assert metric == {
+        "mean": 1,
+        "low": None,
+        "high": None,
+        "n": 3,
+        "verdict": "supported",
+        "carried_by": carried,
+    }
 
 
 def test_rows_that_are_class_means_are_templates_in_the_gauge():
@@ -413,9 +429,51 @@ def test_what_has_no_value_is_counted_and_said(look):
     assert "40 probe pictures have no winner" in none.sheets["fc1_winners"].description
 
 
+def test_the_monte_carlo_error_is_what_other_draws_differ_by(monkeypatch):
+    """The oracle: the same network, its nulls drawn by 30 other generators."""
+    found = []
+    for draw in range(30):
+        monkeypatch.setattr(evidence, "_generator", lambda _, draw=draw: np.random.default_rng(draw))
+        found.append(SLP.measure(single_layer(train=40, probe=20))["fc1"])
+    for name in ("mixture", "turned"):
+        of_readings = [one.null_similarity.sel(null=name, measure="pearson").values[:3] for one in found]
+        errors = [one.null_error.sel(null=name, measure="pearson").values[:3] for one in found]
+        np.testing.assert_allclose(np.std(of_readings, axis=0, ddof=1), np.mean(errors, axis=0), rtol=0.4)
+    for one in found:
+        assert (one.null_error.sel(null=["untrained", "shuffled"], measure="pearson").fillna(0) == 0).all()
+        assert 0 <= one.template_error <= 0.5
+
+
+def test_the_share_of_templates_is_known_to_the_rows_near_what_makes_one():
+    rng = np.random.default_rng(0)
+    bars = evidence._bars({"mixture": rng.normal(0.6, 0.1, 2000), "untrained": np.full(9, 0.3), "turned": np.zeros(0)})
+    others = [np.quantile(rng.normal(0.6, 0.1, 2000), 0.95) for _ in range(300)]
+    assert bars[1] == pytest.approx(np.mean(others), abs=4 * np.std(others))
+    assert (bars[2] - bars[0]) / 2 == pytest.approx(np.std(others), rel=0.3)
+    assert evidence._bars({"mixture": np.full(100, 0.2), "untrained": np.full(9, 0.9)}).tolist() == [0.9, 0.9, 0.9]
+    assert evidence._bars({}).tolist() == [0.5, 0.5, 0.5]
+
+
+def test_the_reading_that_carries_the_verdict_is_named():
+    prototype = prototypes()
+    replicas = [single_layer(seed, weight=prototype.reshape(4, -1)) for seed in range(3)]
+    comparison = judged(SLP, replicas)
+    (table,) = [sheet.table for sheet in comparison.sheets if sheet.name == "templates_verdicts"]
+    carrying = table[table.verdict == "supported"]
+    assert len(carrying)
+    assert (carrying.p < LEVEL).all()
+    said = comparison.metrics["fc1_verdict"]["carried_by"].split(", ")
+    assert len(said) == len(carrying)
+    (sheet,) = [sheet for sheet in comparison.sheets if sheet.name == "templates_verdicts"]
+    assert f"fc1: supported ({', '.join(said)})" in sheet.description
+    assert "corrected for three readings (Holm)" in sheet.description
+    assert "Monte Carlo error of the nulls' means is at most" in sheet.description
+
+
 def test_one_seed_decides_nothing():
     comparison = judged(SLP, [single_layer()])
-    assert comparison.metrics["fc1_verdict"] == {"mean": 0, "low": None, "high": None, "n": 1, "verdict": "undecided"}
+    undecided = {"mean": 0, "low": None, "high": None, "n": 1, "verdict": "undecided", "carried_by": ""}
+    assert comparison.metrics["fc1_verdict"] == undecided
 
 
 def test_the_verdict_stands_in_figure_table_and_metrics():

@@ -8,14 +8,17 @@ from torch import nn
 
 from seedscope.activations.capture import activations
 from seedscope.activations.receptive_field import receptive_fields
-from seedscope.figures import Dots, Image, Words, panels_of
+from seedscope.figures import FOR, Dots, Image, Words, panels_of
 from seedscope.files.errors import SettingError
 from seedscope.formulas.classes import class_means, class_variance
 from seedscope.formulas.gratings import ORIENTATIONS, PHASES, at_best_period, grating, periods
+from seedscope.formulas.intervals import mean_interval
 from seedscope.formulas.selectivity import class_selectivity, orientation_selectivity
 from seedscope.lenses import Network
-from seedscope.lenses.tuning import Tuning, compare, measure
-from seedscope.lenses.tuning.layers import MEASURES, medians
+from seedscope.lenses.beside_nulls import with_p_of_gains
+from seedscope.lenses.lens import is_share
+from seedscope.lenses.tuning import Tuning, measure
+from seedscope.lenses.tuning.layers import MEASURES, at_periods, medians
 from seedscope.lenses.tuning.responses import to_gratings
 from seedscope.models.convnet import ConvNet
 from tests.lenses.networks import frames_of
@@ -188,7 +191,8 @@ def test_a_network_that_did_not_change_has_no_gain(look, convolutional):
 
     summary = look(LENS, convolutional(change=same), draw=None).summary
     gains = {name: value for name, value in summary.items() if name.endswith("_gain_untrained")}
-    assert len(gains) == 2 * len(MEASURES) + 4
+    fixed = len(periods((1, 16, 16)))
+    assert len(gains) == 2 * (len(MEASURES) + fixed) + 4 + fixed
     assert set(gains.values()) == {0.0}
 
 
@@ -230,10 +234,16 @@ def test_silent_channels_have_no_value_and_the_figures_say_so(look, convolutiona
     assert seen.summary["conv1_silent_channels"] == 1
     assert seen.summary["conv2_silent_channels"] == 6
     assert seen.summary["conv2_silent_channels_null_untrained"] < 6
-    for name in ("orientation_selectivity", "extent", "class_selectivity", "class_variance"):
+    for name in (
+        "orientation_selectivity_at_best_period",
+        "orientation_selectivity_at_period_8",
+        "extent",
+        "class_selectivity",
+        "class_variance",
+    ):
         assert np.isnan(seen.summary[f"conv2_{name}"])
     assert np.isnan(seen.summary["conv2_class_variance_gain_untrained"])
-    assert np.isfinite(seen.summary["conv1_orientation_selectivity"])
+    assert np.isfinite(seen.summary["conv1_orientation_selectivity_at_best_period"])
     overview = seen.sheets["what_each_layer_sees"]
     assert "conv2: 6 of 6 channels silent" in words(overview)
     extents = panel_of(overview, "extent")
@@ -289,6 +299,53 @@ def test_kernels_stand_beside_the_channels_that_see_the_picture(look, convolutio
     assert not marks(seen.sheets["conv2_orientation"], Image)
 
 
+def random_kernels(count):
+    return np.random.default_rng(0).normal(size=(count, 3, 3))
+
+
+def responses(kernels, period):
+    """Return the amplitude (kernel, orientation) of each kernel's answer to gratings: their Fourier transform."""
+    y, x = np.mgrid[:3, :3]
+    along = x * np.sin(np.deg2rad(ORIENTATIONS))[:, None, None] + y * np.cos(np.deg2rad(ORIENTATIONS))[:, None, None]
+    return np.abs(np.einsum("oyx,kyx->ko", np.exp(2j * np.pi * along / period), kernels))
+
+
+@pytest.mark.parametrize(("period", "most"), [(16, 0.04), (8, 0.17), (4, 0.61)])
+def test_a_small_kernel_that_answers_most_to_wide_stripes_is_not_selective(period, most):
+    every = periods((1, 28, 28))
+    answers = np.stack([responses(random_kernels(20_000), one) for one in every], 1)
+    best = np.abs(every[answers.max(2).argmax(1)] - period) < 0.1
+    assert best.any()
+    index, _ = orientation_selectivity(answers[best, np.abs(every - period).argmin()], ORIENTATIONS)
+    assert index.max() < most
+    at_fixed, _ = orientation_selectivity(responses(SOBEL.numpy()[None], period), ORIENTATIONS)
+    assert at_fixed[0] > 0.3  # a kernel that is selective stays so at this period
+
+
+def test_at_a_fixed_period_a_channel_that_only_blurs_more_keeps_its_selectivity(look, convolutional):
+    """Planted: training adds a blur to an edge detector. Its best period grows; what a period shows is all of it."""
+
+    def blur(trained, untrained):
+        for weights in (trained, untrained):
+            weights["conv1.weight"][:, 0], weights["conv1.bias"][:] = SOBEL, 0.0
+        trained["conv1.weight"][:, 0] += 2.0
+
+    seen = look(Tuning(["conv1"]), convolutional(change=blur), draw=None)
+    part, summary = seen.measured["conv1"].to_dataset(), seen.summary
+    assert (part.best_period.values[0] > part.best_period.values[1]).all()
+    for index, period in enumerate(part.period.values):
+        name = f"conv1_orientation_selectivity_at_period_{period:.0f}"
+        trained, untrained = part.orientation_selectivity.values[:, 0, index]
+        assert summary[name] == pytest.approx(trained)
+        assert summary[f"{name}_null_untrained"] == pytest.approx(untrained)
+        assert summary[f"{name}_gain_untrained"] == pytest.approx(trained - untrained)
+        assert is_share(Tuning(["conv1"]), name)
+        assert not is_share(Tuning(["conv1"]), f"{name}_gain_untrained")
+    assert not is_share(LENS, "conv1_to_conv2_class_variance")
+    best = np.abs(part.period.values - part.best_period.values[0, 0]).argmin()
+    assert part.orientation_selectivity_at_best_period[0, 0] == part.orientation_selectivity[0, 0, best]
+
+
 def test_dead_channels_are_not_in_a_layers_number(look, convolutional):
     def kill(trained, untrained):
         for weights in (trained, untrained):  # a Sobel kernel that black pictures do not move, and gratings do
@@ -297,11 +354,11 @@ def test_dead_channels_are_not_in_a_layers_number(look, convolutional):
     replica = convolutional(change=kill, image=np.zeros((60, 1, 16, 16)), n=60)
     seen = look(Tuning(["conv1"]), replica, draw=None)
     part = seen.measured["conv1"].to_dataset().sel(network="trained")
-    assert part.orientation_selectivity[1] > 0.3
+    assert part.orientation_selectivity_at_best_period[1] > 0.3
     alive = [c for c in range(4) if part.active_share[c] > 0]
     assert 1 not in alive
-    expected = np.median(part.orientation_selectivity.values[alive])
-    assert seen.summary["conv1_orientation_selectivity"] == pytest.approx(expected)
+    expected = np.median(part.orientation_selectivity_at_best_period.values[alive])
+    assert seen.summary["conv1_orientation_selectivity_at_best_period"] == pytest.approx(expected)
 
 
 def test_seeds_are_compared_by_what_training_changed(compared, convolutional):
@@ -313,14 +370,24 @@ def test_seeds_are_compared_by_what_training_changed(compared, convolutional):
         return LENS.measure(convolutional(change=draw_again))
 
     measured = {seed: of_seed(seed) for seed in range(3)}
-    gains, steps = compared(LENS, measured, rendered=True).sheets
-    assert (gains.name, steps.name) == ("what_training_changes", "early_and_late")
+    gains, by_period, steps = compared(LENS, measured, rendered=True).sheets
+    assert (gains.name, by_period.name) == ("what_training_changes", "orientation_by_period")
+    assert steps.name == "early_and_late"
     own = [LENS.summarize(measured[seed])["conv1_to_conv2_class_variance_gain_untrained"] for seed in range(3)]
     of_seeds = [dots for dots in marks(panel_of(steps, "gain"), Dots) if len(dots.x) == 3]
-    np.testing.assert_array_equal(of_seeds[3].x, own)
+    np.testing.assert_array_equal(of_seeds[-1].x, own)
+    tested = sum("_gain_" in name for name in LENS.summarize(measured[0]))
+    for sheet in (gains, by_period, steps):
+        assert f"corrected for the {tested} gains of this lens" in sheet.description
+    trained = [dots for dots in marks(panel_of(by_period, "conv2"), Dots) if dots.color == FOR]
+    for dots, name in zip(trained, at_periods(measured[0]), strict=True):
+        np.testing.assert_array_equal(dots.y, [LENS.summarize(measured[seed])[f"conv2_{name}"] for seed in range(3)])
     alone = {seed: one.drop_nodes("conv2") for seed, one in measured.items()}
-    assert [sheet.name for sheet in compared(Tuning(["conv1"]), alone).sheets] == ["what_training_changes"]
-    assert len(compared(LENS, {0: measured[0]}).sheets) == 2
+    assert [sheet.name for sheet in compared(Tuning(["conv1"]), alone).sheets] == [
+        "what_training_changes",
+        "orientation_by_period",
+    ]
+    assert len(compared(LENS, {0: measured[0]}).sheets) == 3
     for one in measured.values():
         for layer in ("conv1", "conv2"):
             one[layer]["active_share"] = one[layer].active_share * 0
@@ -328,15 +395,20 @@ def test_seeds_are_compared_by_what_training_changed(compared, convolutional):
     assert {panel.empty for panel in panels_of(nothing.body)} == {"no seed has a value"}
 
 
-def test_the_p_of_no_gain_is_that_of_a_t_test():
-    """The oracle: scipy's t test, times the number of tests for the smallest."""
-    from scipy.stats import ttest_1samp
+def test_the_p_in_the_figures_are_those_of_the_metrics(compared, convolutional):
+    rng = np.random.default_rng(0)
 
-    rows = [np.array([0.1, 0.3, 0.2, 0.25]), np.array([0.1, -0.2, 0.15, 0.0]), np.full(4, np.nan), np.array([0.0, 0.0])]
-    p = compare._no_gain(rows)
-    assert p[0] == pytest.approx(2 * ttest_1samp(rows[0], 0).pvalue)
-    assert p[1] == pytest.approx(ttest_1samp(rows[1], 0).pvalue)
-    assert np.isnan(p[2:]).all()
+    def change(trained, _):
+        trained["conv1.weight"] += torch.from_numpy(
+            rng.normal(0, 0.3, trained["conv1.weight"].shape).astype(np.float32)
+        )
+
+    measured = {seed: Tuning(["conv1"]).measure(convolutional(change=change)) for seed in range(3)}
+    summaries = [Tuning(["conv1"]).summarize(one) for one in measured.values()]
+    by_name = {name: mean_interval(np.array([one[name] for one in summaries])).as_dict() for name in summaries[0]}
+    p = with_p_of_gains(by_name)["conv1_orientation_selectivity_at_period_4_gain_untrained"]["p"]
+    _, by_period = compared(Tuning(["conv1"]), measured).sheets
+    assert panel_of(by_period, "conv1").top.names[-2].endswith(f"p {p:.2g}")
 
 
 def test_the_same_replica_gives_the_same_bytes(convolutional):

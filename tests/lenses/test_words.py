@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from seedscope.data import pictures
@@ -18,7 +19,18 @@ from seedscope.lenses.words import Words, rule
 from seedscope.lenses.words.null import permute
 from seedscope.lenses.words.responses import answers, preferred_hue, view_of
 from seedscope.lenses.words.stimuli import HUES, colour, periods, rings
-from seedscope.lenses.words.vocabulary import COLOUR, EDGE, NAMES, NONE, SILENT, SPOT, WORDS, counted, shares
+from seedscope.lenses.words.vocabulary import (
+    COLOUR,
+    EDGE,
+    NAMES,
+    NONE,
+    SILENT,
+    SPOT,
+    WORDS,
+    counted,
+    monte_carlo_error,
+    shares,
+)
 from seedscope.models.convnet import ConvNet
 from seedscope.models.vgg16 import Vgg16
 from tests.lenses.networks import frames_of
@@ -368,6 +380,9 @@ def test_random_filters_rarely_have_a_word_for_a_spot_or_a_colour(given):
     assert counts[SPOT] + counts[COLOUR] <= 10
     assert counts[EDGE] < 60  # a 3×3 kernel prefers some orientation: so its null stands beside it
     assert int(measured.null_count.sum()) == 200
+    null = measured.null_count.values / 200
+    error = monte_carlo_error(measured)
+    np.testing.assert_allclose(error, [stats.binom(200, share).std() / 200 for share in null])
     share, null = shares(measured)
     np.testing.assert_allclose(share, null, atol=0.08)  # permuted, noise is noise
 
@@ -418,6 +433,28 @@ def test_the_figure_says_how_many_curves_it_shows(look, planted):
     assert spots.empty == "no channel has this word"
     table = sheet.table
     assert table[table.stimulus == "orientation"].groupby("channel").rise.idxmax().size == 12
+
+
+def test_layers_that_the_rule_was_fixed_on_are_said_to_be_in_sample(look, trained):
+    """Planted: the rule was fixed on conv1. Figure, table and metrics say so, of conv1 alone."""
+    seen = look(Words(["conv1", "conv2"], ["conv1"]), trained(seed=1), draw="what_channels_answer_to")
+    sheet = seen.sheets["what_channels_answer_to"]
+    assert "In-sample: the rule was fixed after looking at conv1, so only conv2 test it." in sheet.description
+    rows = panel_of(sheet, "oriented edges").y.names
+    assert [name.endswith("in-sample") for name in rows] == [True, False]
+    assert sheet.table.groupby("layer").in_sample.all().to_dict() == {"conv1": True, "conv2": False}
+    assert (seen.summary["conv1_in_sample"], seen.summary["conv2_in_sample"]) == (1.0, 0.0)
+    plain = look(Words(["conv1"]), trained(seed=1), draw="what_channels_answer_to")
+    assert "n-sample" not in plain.sheets["what_channels_answer_to"].description
+    assert not any("in_sample" in name for name in plain.summary)
+    only = look(Words(["conv1"], ["conv1"]), trained(seed=1), draw="what_channels_answer_to")
+    assert "none of these layers tests it" in only.sheets["what_channels_answer_to"].description
+
+
+def test_a_layer_that_shaped_the_rule_is_one_that_is_looked_at():
+    network = Network({"conv1": (4, 8, 8), "conv2": (4, 8, 8), "logit": (3,)}, {}, {}, 3)
+    with pytest.raises(SettingError, match="'conv2' is not one of the layers"):
+        Words(["conv1"], ["conv2"]).check(network)
 
 
 def test_seeds_are_compared_with_their_untrained_networks(trained, compared):

@@ -9,22 +9,28 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
+from scipy.special import expit, logit
 
 from seedscope.activations.dump import dump_replica
 from seedscope.data import pictures
 from seedscope.figures import Facts, panels_of
 from seedscope.figures.renderer.layout import laid_out
 from seedscope.files.arrays import write_dataset
+from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment
 from seedscope.files.reading import read_json
 from seedscope.files.weights import save_weights
 from seedscope.files.writing import write_json, write_text
+from seedscope.formulas.intervals import mean_interval, share_interval
 from seedscope.lenses import Replica
+from seedscope.lenses.comparison import Comparison
+from seedscope.lenses.lens import is_share
 from seedscope.looks.analysis import analyze_replica
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.frames import Frames
 from seedscope.seeds import comparison
 from seedscope.seeds.comparison import compare_replicas
+from seedscope.seeds.headlines import Training
 from seedscope.seeds.sheets import learning_sheet, numbers_sheet
 
 SEEDS = (1, 2, 4)
@@ -135,7 +141,7 @@ def test_an_untrained_replica_has_no_scalars_of_training(analyzed):
 
 def test_every_scalar_has_its_mean_and_interval_over_seeds(compared):
     by_seed, over_seeds = read_json(compared.at.seeds_metrics), read_json(compared.at.across_metrics)
-    checked = 0
+    checked, kinds = 0, {"training": Training, **compared.lenses()}
     for lens, names in by_seed["1"].items():
         for name in names:
             values = [by_seed[str(seed)][lens].get(name) for seed in SEEDS]
@@ -143,17 +149,24 @@ def test_every_scalar_has_its_mean_and_interval_over_seeds(compared):
                 continue
             metric = over_seeds[lens][name]
             mean, error = np.mean(values), stats.sem(values)
-            ends = stats.t.interval(0.95, 2, mean, error) if error else (mean, mean)
-            assert [metric["mean"], metric["low"], metric["high"]] == pytest.approx([mean, *ends])
             assert metric["n"] == 3
+            assert metric["mean"] == pytest.approx(mean)
             checked += 1
+            if metric.get("same"):
+                assert (metric["low"], metric["high"]) == (None, None)
+                assert np.ptp(values) == pytest.approx(0)
+                continue
+            share = is_share(kinds[lens], name)
+            spread = error / (mean * (1 - mean)) if share else error
+            ends = stats.t.interval(0.95, 2, logit(mean) if share else mean, spread)
+            assert [metric["low"], metric["high"]] == pytest.approx(expit(ends) if share else ends)
     assert checked > 15
     assert over_seeds["training"]["probe_accuracy"]["mean"] == pytest.approx(7 / 30)
 
 
 def test_what_a_lens_compares_stands_with_its_chance_level(compared):
     overlap = read_json(compared.at.across_metrics)["contribution"]["top2_overlap_centred"]
-    assert set(overlap) == {"mean", "low", "high", "n", "null", "p"}
+    assert set(overlap) == {"mean", "low", "high", "n", "null", "null_low", "null_high", "p"}
     assert overlap["n"] == 3
     assert 0 < overlap["null"] < 2
 
@@ -184,7 +197,8 @@ def test_the_learning_curve_is_the_mean_over_seeds(compared):
     assert curve["epoch"].tolist() == [1, 2]
     np.testing.assert_allclose(curve["train_loss"], [1.5, 1])
     np.testing.assert_allclose(curve["probe_accuracy"], [0.3, 0.7 / 3], rtol=1e-5)
-    low, high = stats.t.interval(0.95, 2, 0.7 / 3, stats.sem([0.1, 0.2, 0.4]))
+    mean, error = 0.7 / 3, stats.sem([0.1, 0.2, 0.4])
+    low, high = expit(stats.t.interval(0.95, 2, logit(mean), error / (mean * (1 - mean))))
     np.testing.assert_allclose(curve["probe_accuracy_low"], [0.3, low], rtol=1e-5)
     np.testing.assert_allclose(curve["probe_accuracy_high"], [0.3, high], rtol=1e-5)
     every = pd.read_csv(compared.at.across_seeds / "learning_curves.csv")
@@ -281,3 +295,36 @@ def test_the_names_of_many_seeds_do_not_run_into_each_other(n):
     assert not any(a.overlaps(b) for a, b in pairwise(boxes))
     titles = [ax.title.get_window_extent(renderer) for ax in figure.axes]
     assert not any(one.overlaps(other) for one, other in combinations(titles, 2))
+
+
+class _Shared:
+    shares = ("*_silent", "accuracy")
+
+
+def test_what_a_lens_declares_to_be_a_share_stays_between_0_and_1():
+    values = {"accuracy": (1.0, 0.99, 1.0), "conv1_silent": (0.0, 0.0, 0.1), "conv1_silent_gain_x": (0.0, 0.0, 0.1)}
+    by_seed = {str(seed): {"own": {name: row[seed] for name, row in values.items()}} for seed in range(3)}
+    found = comparison.over_seeds(by_seed, {"own": _Shared()})["own"]
+    for name, row in values.items():
+        interval = mean_interval if "gain" in name else share_interval
+        assert found[name] == interval(np.array(row)).as_dict()
+    by_seed["1"]["own"]["accuracy"] = 3.0
+    with pytest.raises(
+        SeedscopeError, match=r"lens own declares accuracy to be a share, in \[0, 1\], but 3 is no share"
+    ):
+        comparison.over_seeds(by_seed, {"own": _Shared()})
+
+
+def test_the_gains_of_a_lens_are_tested_together_and_the_figure_says_so():
+    rng = np.random.default_rng(0)
+    gains = {f"x_gain_{index}": rng.normal(1, 0.3, 4) for index in range(3)}
+    by_seed = {str(seed): {"own": {name: row[seed] for name, row in gains.items()}} for seed in range(4)}
+    found = comparison.over_replicas(
+        by_seed, {"own": Comparison({"y_gain_z": mean_interval(rng.normal(1, 1, 4)).as_dict()})}
+    )
+    p = np.array([found["own"][name]["p"] for name in (*gains, "y_gain_z")])
+    uncorrected = [stats.ttest_1samp(row, 0).pvalue for row in gains.values()]
+    assert (p[:3] > uncorrected).all()
+    sheet = numbers_sheet(Facts("toy", seeds=tuple(range(4))), "own", by_seed, found["own"])
+    assert "corrected (Holm) for the 4 gains of this lens" in sheet.description
+    assert [panel.title for panel in panels_of(sheet.body)] == [f"x gain {k} (p {p[k]:.2g})" for k in range(3)]

@@ -1,6 +1,7 @@
 """Numbers over seeds and over training, as marks: each seed, the mean and its 95 % interval; curves with theirs.
 
-The interval is the t interval whose unit is the seed; see :mod:`seedscope.formulas.intervals`.
+The interval is the t interval whose unit is the seed, of shares that on the logit scale; what is the same in every seed
+has none. See :mod:`seedscope.formulas.intervals`.
 """
 
 from __future__ import annotations
@@ -12,27 +13,30 @@ import numpy as np
 from seedscope.figures.colours import FOR, NEUTRAL, SILENT, of_member
 from seedscope.figures.marks import Colours, Dots, Line, Mark, Rule, Spans
 from seedscope.figures.sheet import Axis
-from seedscope.formulas.intervals import mean_interval
+from seedscope.formulas.intervals import Interval, mean_interval, share_interval
 
 _TICKS = 30  # steps that can be read beside each other
 _SPREAD = 0.25  # of the dots of seeds, to both sides
 
 
-def over_seeds(at: float, values: np.ndarray, color: Colours = FOR) -> list[Mark]:
+def over_seeds(at: float, values: np.ndarray, color: Colours = FOR, *, share: bool = False) -> list[Mark]:
     """Show a number of each seed as dots around ``at``, with the mean (a bar) and its interval.
 
     Args:
         at: position on the x axis.
         values: (seed); NaN where there is none.
         color: of the dots.
+        share: whether the values are shares.
     """
     beside = _SPREAD * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
-    return [Dots(at + beside, values, color, size=4.0), *interval_marks(at, values, reach=_SPREAD + 0.1)]
+    return [Dots(at + beside, values, color, size=4.0), *interval_marks(at, values, reach=_SPREAD + 0.1, share=share)]
 
 
-def interval_marks(at: float, values: np.ndarray, color: Colours = "black", reach: float = 0.1) -> list[Mark]:
+def interval_marks(
+    at: float, values: np.ndarray, color: Colours = "black", reach: float = 0.1, *, share: bool = False
+) -> list[Mark]:
     """Show the mean of ``values`` (seed) as a bar and its interval as a line."""
-    interval = mean_interval(values)
+    interval = interval_of(values, share=share)
     marks: list[Mark] = []
     if interval.mean is not None:
         marks.append(Line([at - reach, at + reach], [interval.mean] * 2, color, width=1.6))
@@ -41,10 +45,15 @@ def interval_marks(at: float, values: np.ndarray, color: Colours = "black", reac
     return marks
 
 
-def curves_over_seeds(x: np.ndarray, values: np.ndarray) -> list[Mark]:
+def interval_of(values: np.ndarray, *, share: bool = False) -> Interval:
+    """Return the mean and interval of values, perhaps shares, over seeds."""
+    return share_interval(values) if share else mean_interval(values)
+
+
+def curves_over_seeds(x: np.ndarray, values: np.ndarray, *, share: bool = False) -> list[Mark]:
     """Show a curve of each seed in grey, (seed, x), and their mean with its interval at each x."""
     marks: list[Mark] = [Line(x, of_seed, NEUTRAL, width=0.6, opacity=0.7) for of_seed in values]
-    intervals = [mean_interval(column) for column in np.asarray(values).T]
+    intervals = [interval_of(column, share=share) for column in np.asarray(values).T]
     mean = np.array([np.nan if one.mean is None else one.mean for one in intervals])
     known = [index for index, one in enumerate(intervals) if one.low is not None]
     marks.append(Line(x, mean, FOR, shape="o"))
@@ -92,7 +101,7 @@ def step_axis(step: np.ndarray) -> Axis:
 
 
 def before_and_after(
-    layers: Sequence[str], before: np.ndarray | None, after: np.ndarray, *, lines: bool = True
+    layers: Sequence[str], before: np.ndarray | None, after: np.ndarray, *, lines: bool = True, share: bool = False
 ) -> list[Mark]:
     """Show a number of each layer before training (grey) and after (blue), each with mean and interval.
 
@@ -101,6 +110,7 @@ def before_and_after(
         before: (layer, member), of the untrained network; ``None`` where there is none.
         after: (layer, member).
         lines: whether a line ties what belongs together.
+        share: whether the numbers are shares.
     """
     marks: list[Mark] = []
     for index in range(len(layers)):
@@ -109,16 +119,17 @@ def before_and_after(
             if lines:
                 pairs = zip(before[index], after[index], strict=True)
                 marks += [Line([left, right], pair, SILENT, width=0.9) for pair in pairs]
-            marks += _points(left, before[index], NEUTRAL)
-        marks += _points(right, after[index], FOR)
+            marks += _points(left, before[index], NEUTRAL, share)
+        marks += _points(right, after[index], FOR, share)
     return marks
 
 
 BEFORE_AND_AFTER = "grey: untrained, blue: trained, a line for each seed; bars: mean and 95 % interval"
 
 
-def _points(at: float, values: np.ndarray, color: Colours) -> list[Mark]:
-    return [Dots(np.full(len(values), at), values, color, size=3.5), *interval_marks(at, values, color, 0.09)]
+def _points(at: float, values: np.ndarray, color: Colours, share: bool) -> list[Mark]:
+    dots = Dots(np.full(len(values), at), values, color, size=3.5)
+    return [dots, *interval_marks(at, values, color, 0.09, share=share)]
 
 
 def in_words(values: np.ndarray) -> str:

@@ -19,7 +19,7 @@ def class_means(values: np.ndarray, label: np.ndarray, n_classes: int) -> np.nda
     """Return the means over the samples of each class, (sample, …) → (class, …); NaN for a class without samples."""
     means = np.full((n_classes, *values.shape[1:]), np.nan)
     for k in np.unique(label):
-        means[k] = values[label == k].mean(0)
+        means[k] = values[label == k].mean(0, dtype=np.float64)
     return means
 
 

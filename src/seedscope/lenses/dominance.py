@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -67,6 +67,8 @@ class Dominance:
 
     features: str
     head: str
+
+    shares: ClassVar[tuple[str, ...]] = ("gini_*", "median_active_share")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features."""

@@ -5,6 +5,7 @@
     draw       numbers → sheets                 declared in the vocabulary of :mod:`seedscope.figures`
     compare    numbers of all seeds → what the replicas say together
     headlines  which of its numbers sweeps and ``seeds_needed`` follow
+    shares     which of its scalars are shares, in [0, 1]
 
 What was measured is kept by what measuring imports and by the settings that it reads; what was drawn, by what drawing
 imports, all settings, and the numbers themselves. So a setting that only drawing reads is declared with
@@ -17,6 +18,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from seedscope.files.errors import SeedscopeError
@@ -36,7 +38,12 @@ _DRAWING = "only drawing reads it"
 
 
 class Lens(Protocol):
-    """One way of looking at a replica."""
+    """One way of looking at a replica.
+
+    An attribute ``shares``, a tuple of names with ``*`` for any part (``"*_silent"``), says which of its scalars are
+    shares of something, or otherwise lie in [0, 1] by definition: their intervals over seeds stay in there. A
+    difference of two shares is none; what is named a gain never is.
+    """
 
     def check(self, network: Network) -> None:
         """Raise a ``SettingError`` where this network cannot be looked at so."""
@@ -71,6 +78,16 @@ class HeadlinedLens(Protocol):
 
     def headlines(self) -> Sequence[Headline]:
         """Return which numbers these are."""
+
+
+def is_share(lens: object, name: str) -> bool:
+    """Return whether ``lens`` declares its scalar ``name`` to be a share."""
+    return not is_gain(name) and any(fnmatchcase(name, pattern) for pattern in getattr(lens, "shares", ()))
+
+
+def is_gain(name: str) -> bool:
+    """Return whether a scalar is what a measure has above its null, ``<what>_gain_<which>``."""
+    return "_gain_" in name
 
 
 def for_drawing(default: Any) -> Any:

@@ -67,13 +67,14 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric over seeds: its mean, its 95 % interval, and what it is compared with (``null``, …)."""
+    """A metric over seeds: mean, 95 % interval, what it is compared with (``null``, …); are all seeds the same?"""
 
     mean: float | None
     low: float | None
     high: float | None
     n: int
     beside: Mapping[str, Any]
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -294,13 +295,14 @@ def _estimates(path: Path) -> dict[str, dict[str, Estimate]]:
 
 
 def _estimate(values: Mapping[str, Any]) -> Estimate:
-    own = ("mean", "low", "high", "n")
+    own = ("mean", "low", "high", "n", "same")
     return Estimate(
         values.get("mean"),
         values.get("low"),
         values.get("high"),
         values.get("n", 0),
         {key: value for key, value in values.items() if key not in own},
+        values.get("same", False),
     )
 
 
@@ -314,7 +316,13 @@ def _findings(path: Path) -> tuple[Finding, ...]:
                 said["verdict"],
                 said["lens"],
                 tuple(
-                    Condition(one["is"], _estimate(one), one["bound"], one["p_corrected"], one["verdict"])
+                    Condition(
+                        one["is"],
+                        Estimate(one["mean"], one["low"], one["high"], one["n"], {}, one.get("same", False)),
+                        one["bound"],
+                        one["p_corrected"],
+                        one["verdict"],
+                    )
                     for one in said["conditions"].values()
                 ),
             )

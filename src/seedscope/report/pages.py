@@ -265,7 +265,7 @@ def headlines(of: Collection, limit: int = HEADLINES) -> tuple[Shown, ...]:
 
 def estimate(found: Estimate) -> str:
     """Return a metric over seeds in words."""
-    return wording.interval(found.mean, found.low, found.high, found.n)
+    return wording.interval(found.mean, found.low, found.high, found.n, same=found.same)
 
 
 def beside(found: Estimate) -> str:
@@ -326,7 +326,8 @@ def summary_estimate(columns: Mapping[str, str]) -> str:
             return int(text)
         return float(text) if text and math.isfinite(float(text)) else None
 
-    return wording.interval(value("mean"), value("low"), value("high"), int(float(columns.get("n") or 0)))
+    n, same = int(float(columns.get("n") or 0)), columns.get("same") == "True"
+    return wording.interval(value("mean"), value("low"), value("high"), n, same=same)
 
 
 def component(settings: Mapping[str, Any], section: str) -> tuple[str, str]:

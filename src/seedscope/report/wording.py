@@ -75,10 +75,12 @@ def number(value: float | None) -> str:
     return aligned([value])[0]
 
 
-def interval(mean: float | None, low: float | None, high: float | None, n: int) -> str:
-    """Return a mean over n seeds with its interval: ``0.981 [0.976, 0.986] (n = 5)``."""
+def interval(mean: float | None, low: float | None, high: float | None, n: int, *, same: bool = False) -> str:
+    """Return a mean over n seeds with its interval: ``0.981 [0.976, 0.986] (n = 5)``; or that all have the same."""
     if mean is None:
         return f"{UNDEFINED} (n = {n})"
+    if same:
+        return f"{number(mean)} (n = {n}, the same in every seed)"
     if low is None or high is None:
         return f"{number(mean)} (n = {n}, no interval)"
     places = decimals(max(abs(mean), abs(low), abs(high)))

@@ -14,12 +14,14 @@ from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.paths import Artifacts
 from seedscope.files.reading import read_history, read_mapping
 from seedscope.files.writing import write_json, write_text
-from seedscope.formulas.intervals import mean_interval
+from seedscope.formulas.intervals import Interval, mean_interval, share_interval
 from seedscope.lenses import ComparingLens, Lens
+from seedscope.lenses.beside_nulls import with_p_of_gains
 from seedscope.lenses.comparison import Comparison
+from seedscope.lenses.lens import is_share
 from seedscope.seeds.findings import findings_of, findings_table
 from seedscope.seeds.findings_sheet import findings_sheet
-from seedscope.seeds.headlines import Metrics, followed
+from seedscope.seeds.headlines import Metrics, Training, followed
 from seedscope.seeds.seeds_needed import seeds_needed
 from seedscope.seeds.sheets import learning_sheet, numbers_sheet
 from seedscope.seeds.together import together
@@ -46,14 +48,16 @@ def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mappin
     comparisons["seeds_needed"] = seeds_needed(about, followed(by_seed, lenses, comparisons))
     curves = learning_curves(at, seeds)
     sheets = [("training", learning_sheet(about, curves))]
+    metrics = over_replicas(by_seed, comparisons, lenses)
     sheets += [
-        (lens, numbers_sheet(about, lens, by_seed, found)) for lens, found in over_seeds(by_seed).items() if found
+        (lens, numbers_sheet(about, lens, by_seed, metrics[lens]))
+        for lens, found in over_seeds(by_seed, lenses).items()
+        if found
     ]
     tables: dict[str, pd.DataFrame] = {}
     for lens, comparison in comparisons.items():
         sheets += [(lens, sheet) for sheet in comparison.sheets]
         tables |= comparison.tables
-    metrics = over_replicas(by_seed, comparisons)
     findings = findings_of(lenses, metrics)
     if findings:
         sheets.append(("findings", findings_sheet(about, findings)))
@@ -96,17 +100,27 @@ def as_csv(table: pd.DataFrame) -> str:
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def over_replicas(by_seed: Metrics, comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return every metric over seeds by lens and name: means of scalars, and what only replicas together have."""
-    metrics = over_seeds(by_seed)
+def over_replicas(
+    by_seed: Metrics, comparisons: Mapping[str, Comparison], lenses: Mapping[str, Lens] | None = None
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return every metric over seeds by lens and name: means of scalars, and what only replicas together have.
+
+    The gains of a lens have the p of no gain, corrected for all of them (:mod:`seedscope.lenses.beside_nulls`).
+    """
+    metrics = over_seeds(by_seed, lenses)
     for lens, comparison in comparisons.items():
         if comparison.metrics:
             metrics.setdefault(lens, {}).update({name: dict(value) for name, value in comparison.metrics.items()})
-    return metrics
+    return {lens: with_p_of_gains(found) for lens, found in metrics.items()}
 
 
-def over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the mean over seeds of every scalar, with its interval, by lens and name."""
+def over_seeds(by_seed: Metrics, lenses: Mapping[str, Lens] | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the mean over seeds of every scalar, with its interval, by lens and name.
+
+    Raises:
+        SeedscopeError: a lens declares a number to be a share that is none.
+    """
+    kinds: dict[str, object] = {"training": Training, **(lenses or {})}
     names: dict[str, dict[str, None]] = {}
     for metrics in by_seed.values():  # a seed may lack a scalar that another has
         for lens, values_of in metrics.items():
@@ -116,8 +130,16 @@ def over_seeds(by_seed: Metrics) -> dict[str, dict[str, dict[str, Any]]]:
         for name in scalars:
             values = [metrics_of[lens].get(name) for metrics_of in by_seed.values()]
             numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-            result.setdefault(lens, {})[name] = mean_interval(numbers).as_dict()
+            interval = _share(lens, name, numbers) if is_share(kinds.get(lens), name) else mean_interval(numbers)
+            result.setdefault(lens, {})[name] = interval.as_dict()
     return result
+
+
+def _share(lens: str, name: str, values: np.ndarray) -> Interval:
+    try:
+        return share_interval(values)
+    except ValueError as error:
+        raise SeedscopeError(f"lens {lens} declares {name} to be a share, in [0, 1], but {error}") from error
 
 
 def summary(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
@@ -138,14 +160,14 @@ def _mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for epoch, part in curves.groupby("epoch"):
-        interval = mean_interval(part["probe_accuracy"].to_numpy())
+        low, high = share_interval(part["probe_accuracy"].to_numpy()).ends or (None, None)
         means = part.drop(columns=["epoch", "seed"]).mean()
         rows.append(
             {
                 "epoch": epoch,
                 **means,
-                "probe_accuracy_low": interval.low,
-                "probe_accuracy_high": interval.high,
+                "probe_accuracy_low": low,
+                "probe_accuracy_high": high,
             }
         )
     columns = [column for column in curves.columns if column != "seed"]

@@ -5,10 +5,11 @@
 
 The same seeds are trained under every condition, so a trend is one number of each seed and its interval has the seed
 as unit; a difference between seeds that all conditions share falls out. Of a number of pairs each pair has a slope, of
-what it has above chance, and the interval is the jackknife's. x counts steps: doublings where the values are a
-geometric series (any ratio), steps of the same size where they are arithmetic, else units of the setting. Beside the
-slope stands Spearman's ρ of each seed (1904), which asks for order only. The slopes of one sweep are one family of
-tests, corrected by Holm (1979). Values that are no numbers have an order of writing and no trend.
+what it has above chance, and the interval is the jackknife's: where seeds are unrelated under every condition it is
+about twice too wide, so that a trend of pairs may be missed and is not made up. x counts steps: doublings where the
+values are a geometric series (any ratio), steps of the same size where they are arithmetic, else units of the setting.
+Beside the slope stands Spearman's ρ of each seed (1904), which asks for order only. The slopes of one sweep are one
+family of tests, corrected by Holm (1979). Values that are no numbers have an order of writing and no trend.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ class Trend:
         slope = self.slope
         if slope.mean is None:
             return f"{self.words}: no trend can be told (n = {slope.n})."
+        if slope.same:
+            return f"{self.words}: {slope.mean:+.3g} per {step} in each of {slope.n} seeds."
         if slope.low is None or slope.high is None or self.p_holm is None:
             return f"{self.words}: {slope.mean:+.3g} per {step}; n = {slope.n} gives no interval."
         tested = f"n = {slope.n} seeds, p = {self.p_holm:.2g} after Holm"

@@ -2,6 +2,7 @@
 
 A number is one value of each seed, or of each pair of seeds: how many of their dominant units two seeds share. Which
 numbers there are is said by the lenses of the experiment (``headlines``); one that a lens does not give is left out.
+Of numbers of pairs no seeds are asked: :mod:`seedscope.formulas.spread` says why.
 
 Each says how narrow an interval is wanted, as a half-width: 5 % of the mean, for then numbers that differ by a tenth
 have intervals that do not overlap; of an accuracy one percentage point, for 5 % of it would be no answer; of an
@@ -16,12 +17,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seedscope.formulas.intervals import Interval, mean_interval, of_each_seed, pair_interval
+from seedscope.formulas.intervals import Interval, mean_interval, of_each_seed, pair_interval, share_interval
 from seedscope.lenses.comparison import Comparison, Headline
-from seedscope.lenses.lens import HeadlinedLens, Lens
+from seedscope.lenses.lens import HeadlinedLens, Lens, is_share
 
 _RELATIVE = 0.05
 _TRAINING = Headline("probe_accuracy", "probe accuracy", 0.01)
+
+
+class Training:
+    """How training ended, among the lenses: the same declaration of what is a share."""
+
+    shares = ("*_accuracy",)
+
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 """``{"<seed>": {"<lens>": {"<name>": number}}}``."""
@@ -38,6 +46,7 @@ class Followed:
         wanted: the half-width of the 95 % interval that is wanted.
         null: of a number of pairs, what is expected of unrelated seeds, (seed, seed).
         whole: of a count, what it is a part of, (seed); else ``None``.
+        share: whether it is a share, in [0, 1], of each seed.
     """
 
     metric: str
@@ -46,6 +55,7 @@ class Followed:
     wanted: float
     null: np.ndarray | None = None
     whole: np.ndarray | None = None
+    share: bool = False
 
     @property
     def of_pairs(self) -> bool:
@@ -59,7 +69,9 @@ class Followed:
 
     def interval(self) -> Interval:
         """Return the mean with its interval over seeds."""
-        return pair_interval(self.values) if self.of_pairs else mean_interval(self.values)
+        if self.of_pairs:
+            return pair_interval(self.values)
+        return share_interval(self.values) if self.share else mean_interval(self.values)
 
     @property
     def null_mean(self) -> float | None:
@@ -79,7 +91,8 @@ def followed(by_seed: Metrics, lenses: Mapping[str, Lens], comparisons: Mapping[
     for name, lens in lenses.items():
         if isinstance(lens, HeadlinedLens):
             wanted += [(name, headline) for headline in lens.headlines()]
-    numbers = [(lens, _of_seeds(by_seed, lens, headline)) for lens, headline in wanted]
+    kinds = {"training": Training, **lenses}
+    numbers = [(lens, _of_seeds(by_seed, lens, headline, kinds[lens])) for lens, headline in wanted]
     pairs = [(lens, _of_pairs(comparisons.get(lens), headline)) for lens, headline in wanted]
     # Numbers of each seed first: those of pairs are another kind of number.
     found = [(lens, one) for lens, one in (*numbers, *pairs) if one is not None]
@@ -91,7 +104,7 @@ def followed(by_seed: Metrics, lenses: Mapping[str, Lens], comparisons: Mapping[
     ]
 
 
-def _of_seeds(by_seed: Metrics, lens: str, headline: Headline) -> Followed | None:
+def _of_seeds(by_seed: Metrics, lens: str, headline: Headline, kind: object) -> Followed | None:
     of_lens = [metrics.get(lens, {}) for metrics in by_seed.values()]
     if not any(headline.metric in metrics for metrics in of_lens):
         return None
@@ -99,7 +112,8 @@ def _of_seeds(by_seed: Metrics, lens: str, headline: Headline) -> Followed | Non
     mean = mean_interval(values).mean
     half_width = headline.half_width or _RELATIVE * abs(mean or 0.0)
     whole = sum((_values(of_lens, part) for part in headline.whole), np.zeros(len(values))) if headline.whole else None
-    return Followed(headline.metric, headline.words, values, half_width, whole=whole)
+    share = is_share(kind, headline.metric)
+    return Followed(headline.metric, headline.words, values, half_width, whole=whole, share=share)
 
 
 def _of_pairs(comparison: Comparison | None, headline: Headline) -> Followed | None:

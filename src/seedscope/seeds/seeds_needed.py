@@ -2,7 +2,8 @@
 
 The expected half-width is that of :mod:`seedscope.formulas.spread`. How badly the seeds at hand know their own spread
 bounds the answer: "12 [5, 95]" says that 12 is the best guess and that 5 or 95 are possible. Beside the curve stand
-realised half-widths: those of subsets of the seeds at hand.
+realised half-widths: those of subsets of the seeds at hand. Numbers of pairs of seeds, and numbers that are the same in
+every seed, are not asked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedscope.figures import Facts
-from seedscope.formulas.spread import MOST, Spread, realised
+from seedscope.formulas.spread import FEWEST, MOST, Spread, realised
 from seedscope.lenses.comparison import Comparison
 from seedscope.seeds.headlines import Followed
 from seedscope.seeds.sheets import seeds_needed_sheet
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 
 
 def seeds_needed(about: Facts, numbers: Sequence[Followed]) -> Comparison:
-    """Say for each headline number how many seeds it needs; a number with too few seeds to know is left out."""
+    """Say for each headline number of seeds how many it needs; one whose spread these do not show is left out."""
     import pandas as pd
 
     metrics: dict[str, dict[str, Any]] = {}
     shown: list[tuple[Followed, pd.DataFrame]] = []
     for number in numbers:
-        values = number.values if number.of_pairs else number.values[np.isfinite(number.values)]
-        spread = Spread.of(values)
-        interval = number.interval()
-        if spread is None or interval.mean is None or interval.high is None:
+        if number.of_pairs:
+            continue
+        values, interval = number.values[np.isfinite(number.values)], number.interval()
+        spread = Spread.of(values, share=number.share)
+        if spread is None or interval.low is None or interval.high is None:
             continue
         low, high = spread.bounds()
         needed = spread.seeds_for(number.wanted)
@@ -41,7 +43,7 @@ def seeds_needed(about: Facts, numbers: Sequence[Followed]) -> Comparison:
             "low": spread.seeds_for(number.wanted, low),
             "high": spread.seeds_for(number.wanted, high),
             "n": spread.n,
-            "half_width": interval.high - interval.mean,
+            "half_width": (interval.high - interval.low) / 2,
             "half_width_wanted": number.wanted,
         }
         shown.append((number, _curve(number.metric, values, spread, _reach(needed, spread.n))))
@@ -64,7 +66,7 @@ def _curve(metric: str, values: np.ndarray, spread: Spread, reach: int) -> pd.Da
     import pandas as pd
 
     low, high = spread.bounds()
-    near = np.arange(spread.fewest, max(spread.n, 10) + 1)
+    near = np.arange(FEWEST, max(spread.n, 10) + 1)
     n = np.unique([*near, *np.round(np.geomspace(near[-1], reach, 12)).astype(int)])
     table = pd.DataFrame(
         {
@@ -75,8 +77,8 @@ def _curve(metric: str, values: np.ndarray, spread: Spread, reach: int) -> pd.Da
             "high": spread.half_width(n, high),
         }
     )
-    rng = np.random.default_rng(0)
-    found = {int(size): realised(values, int(size), rng) for size in n if size <= spread.n}
+    rng, share = np.random.default_rng(0), spread.share is not None
+    found = {int(size): realised(values, int(size), rng, share=share) for size in n if size <= spread.n}
     rows = [
         (size, widths.mean(), *np.quantile(widths, (0.1, 0.9)), len(widths))
         for size, widths in found.items()

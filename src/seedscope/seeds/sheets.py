@@ -28,6 +28,7 @@ from seedscope.figures import (
     Stripe,
     of_member,
 )
+from seedscope.lenses.lens import is_gain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,11 +83,27 @@ def numbers_sheet(about: Facts, lens: str, by_seed: Metrics, metrics: Mapping[st
         f"numbers_of_{lens}",
         about,
         f"Every number of {lens.replace('_', ' ')} by seed, with mean and 95 % interval",
-        "Each number by seed (dots), its mean (line) and 95 % t interval over seeds (band).",
-        Grid([_number_panel(name, lens, by_seed, interval) for name, interval in metrics.items()], 5, gap=0.2),
+        "Each number by seed (dots), its mean (line) and 95 % interval over seeds (band), of shares on a logit scale, "
+        "else the t interval; what is the same in every seed has none." + _tested(metrics, _names(lens, by_seed)),
+        Grid([_number_panel(name, lens, by_seed, metrics[name]) for name in _names(lens, by_seed)], 5, gap=0.2),
         family="Every number by seed",
         mark=lens.replace("_", " "),
     )
+
+
+def _names(lens: str, by_seed: Metrics) -> list[str]:
+    return list(dict.fromkeys(name for metrics in by_seed.values() for name in metrics.get(lens, {})))
+
+
+def _tested(metrics: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> str:
+    """Say how the gains over nulls are corrected, where any are shown."""
+    if not any(map(is_gain, shown)):
+        return ""
+    count = sum(1 for name, found in metrics.items() if is_gain(name) and found.get("p") is not None)
+    if not count:
+        return ""
+    family = f"corrected (Holm) for the {count} gains of this lens" if count > 1 else "the only gain of this lens"
+    return f" p: of no gain over the null, t test over seeds, {family}; the bands are of one number each."
 
 
 def _number_panel(name: str, lens: str, by_seed: Metrics, interval: Mapping[str, Any]) -> Panel:
@@ -107,13 +124,18 @@ def _number_panel(name: str, lens: str, by_seed: Metrics, interval: Mapping[str,
     room = 0.08 * (high - low) or 0.5
     return Panel(
         marks,
-        textwrap.fill(name.replace("_", " "), 28),
+        textwrap.fill(name.replace("_", " ") + _p(name, interval), 28),
         Axis(ticks=ticks, names=list(by_seed)[::every], low=-0.6, high=len(values) - 0.4, size=7),
         Axis(low=low - room, high=high + room, size=7),
         width=1.75,
         height=1.15,
         empty="" if len(known) else "no value",
     )
+
+
+def _p(name: str, interval: Mapping[str, Any]) -> str:
+    p = interval.get("p") if is_gain(name) else None
+    return "" if p is None else f" (p {p:.2g})"
 
 
 def seeds_needed_sheet(
@@ -172,7 +194,10 @@ def conditions_sheet(
 ) -> Sheet:
     """Show the headline numbers against the setting that a sweep turns."""
     panels = list(zip(*conditions, strict=True))
-    pairs = " Of pairs of seeds a dot is the mean over the pairs that the seed is part of."
+    pairs = (
+        " Of pairs of seeds a dot is the mean over the pairs that the seed is part of, and the interval is the "
+        "jackknife's, which is about twice too wide where seeds have no more in common than by chance."
+    )
     return Sheet(
         "conditions",
         Facts(sweep, seeds=tuple(seeds)),

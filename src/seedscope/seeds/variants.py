@@ -35,7 +35,7 @@ def compare_variants(sweep: Sweep, measured: Mapping[str, Mapping[int, Measured]
         lenses = experiment.lenses()
         comparisons = compare_lenses(experiment.at, sweep.seeds, lenses)
         numbers.append({one.metric: one for one in followed(by_seed, lenses, comparisons)})
-        every.append(summary(over_replicas(by_seed, comparisons)).assign(condition=variant.name))
+        every.append(summary(over_replicas(by_seed, comparisons, lenses)).assign(condition=variant.name))
     comparison = compare_conditions(
         sweep.at.sweep,
         sweep.key,

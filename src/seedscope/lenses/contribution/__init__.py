@@ -49,6 +49,7 @@ class Contribution:
     watch: Sequence[Annotated[int, Ge(0)]] = for_drawing(())
 
     compares: ClassVar[tuple[str, ...]] = ("live", "top", "dominance")
+    shares: ClassVar[tuple[str, ...]] = ("largest_vote_loses_*", "positive_share_*")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and units that it does not have."""

@@ -4,7 +4,10 @@
 
 What chance is depends on what a seed numbers as it likes (see :mod:`seedscope.lenses.units`). The null undoes just
 that, within each seed, chooses the top sets again and compares them again; p is the share of shuffles that overlap
-at least as much, and ``null`` the mean over all of them (formulas: :mod:`seedscope.formulas.overlap`):
+at least as much, ``null`` the mean over all of them (formulas: :mod:`seedscope.formulas.overlap`), and ``null_low`` to
+``null_high`` hold 95 % of them. p is the test. For pairs of unrelated seeds the jackknife is about twice too wide
+(:mod:`seedscope.formulas.intervals`), so an overlap has an interval only where p is below 0.05, uncorrected: where
+seeds are not unrelated.
 
     dense layer   the labels of live units are shuffled
     feature map   the channels that have a live unit are shuffled
@@ -31,6 +34,7 @@ import numpy as np
 
 from seedscope.figures import (
     ABSENT,
+    SILENT,
     Axis,
     Bar,
     Dots,
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SHUFFLES = 2000
+_RELATED = 0.05  # p below which pairs of seeds are not unrelated, and have an interval
 _NULL = {
     "dense": ("live units", "what random sets of live units would share"),
     "map": ("channels shuffled", "what is shared when each seed's channels are shuffled and places stay"),
@@ -95,7 +100,7 @@ def compare(measured: xr.Dataset) -> Comparison:
         sheets.append(_overlap_sheet(table, Facts.of(measured), top, units))
     return Comparison(
         metrics={
-            f"top{top}_overlap_{row['version']}": {key: row[key] for key in ("mean", "low", "high", "n", "null", "p")}
+            f"top{top}_overlap_{row['version']}": {key: row[key] for key in row if key not in ("version", "class")}
             for row in rows
             if row["class"] == "all"
         },
@@ -138,16 +143,19 @@ def overlap_rows(version: str, member: np.ndarray, live: np.ndarray, units: Unit
     for k in [*range(n_classes), "all"]:
         chosen = seen if k == "all" else np.intersect1d(seen, k)
         row: dict[str, Any] = {"version": version, "class": k, "mean": None, "low": None, "high": None, "n": n}
-        row |= {"null": None, "p": None}
+        row |= {"null": None, "null_low": None, "null_high": None, "p": None}
         rows.append(row)
         if not len(chosen):
             continue
         pairs, expected = overlap[..., chosen].mean(-1), chance[..., chosen].mean(-1)
-        row |= pair_interval(pairs).as_dict()
+        found = pair_interval(pairs)
+        row["mean"] = found.mean
         if null is not None:
             drawn = null[:, chosen].mean(1)
             row["null"] = float(expected[upper].mean())
+            row["null_low"], row["null_high"] = map(float, np.quantile(drawn, (0.025, 0.975)))
             row["p"] = permutation_p(pairs[upper].mean(), drawn)
+            row |= found.as_dict() if row["p"] < _RELATED else {}
     return rows
 
 
@@ -237,15 +245,18 @@ def _overlap_sheet(table: pd.DataFrame, about: Facts, top: int, units: Units) ->
         part = table[table["version"] == version]
         at = np.arange(len(part)) + _STEP * (index - (len(VERSIONS) - 1) / 2)
         mean, low, high, level = (part[name].to_numpy(float) for name in ("mean", "low", "high", "null"))
+        null_low, null_high = (part[name].to_numpy(float) for name in ("null_low", "null_high"))
+        last = version == VERSIONS[-1]
+        marks.append(Spans(at, null_low, null_high, SILENT, 5.0, label="95 % of shuffles" if last else ""))
         marks.append(Dots(at, mean, of_member(index), label=version.replace("_", " ")))
         marks.append(Spans(at, low, high, of_member(index)))
-        label = f"chance:\n{short}" if version == VERSIONS[-1] else ""
+        label = f"chance:\n{short}" if last else ""
         marks.append(Spans(level, at - _STEP / 2, at + _STEP / 2, width=1.6, across=True, label=label))
-    reach = np.nanmax(table[["mean", "high", "null"]].to_numpy(float), initial=0.95)
+    reach = np.nanmax(table[["mean", "high", "null_high"]].to_numpy(float), initial=0.95)
     panel = Panel(
         marks,
         x=named(classes, "class", turned=0, size=8),
-        y=Axis(f"{what} shared, of {top} (95 % interval)", low=0, high=1.05 * float(reach)),
+        y=Axis(f"{what} shared, of {top}", low=0, high=1.05 * float(reach)),
         width=7.2,
         height=3.2,
         key=Key("right", "contribution"),
@@ -254,7 +265,9 @@ def _overlap_sheet(table: pd.DataFrame, about: Facts, top: int, units: Units) ->
         f"top{top}_overlap",
         about,
         f"Do the same {top} {what} dominate two seeds? {by}",
-        f"How many of the {top} dominant {what} two seeds share: mean over pairs with a jackknife interval over seeds, "
-        f"for four versions of dominance; black: {null}.",
+        f"How many of the {top} dominant {what} two seeds share: mean over pairs, for four "
+        f"versions of dominance; black: {null}, in grey 95 % of such shuffles. A 95 % interval (jackknife over seeds) "
+        "stands only where fewer than one shuffle in 20 shares as much: of unrelated seeds it would be about twice too "
+        "wide, and there the shuffles are the test.",
         panel,
     )

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Gt, MinLen
 
@@ -75,6 +75,8 @@ class Filters:
     size: Annotated[int, Ge(1)] | None = None
     pictures: Annotated[int, Ge(1)] | None = None
     batch_size: Annotated[int, Ge(1)] = 32
+
+    shares: ClassVar[tuple[str, ...]] = ("*_rises*", "*_above_probe*")
 
     def check(self, network: Network) -> None:
         """Refuse a layer that is not there, or whose output is neither maps nor units; of units also a ``size``."""

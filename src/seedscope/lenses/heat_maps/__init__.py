@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 from seedscope.files.errors import SettingError
+from seedscope.formulas.localization import MEASURES
 from seedscope.lenses import Network, Replica, for_drawing, require_channels, require_decision
 from seedscope.lenses.attribution import refuse_layer_called_picture
 from seedscope.lenses.heat_maps.maps import Map, Method, maps_of
@@ -82,6 +83,7 @@ class HeatMaps:
     truth: Truth | None = None
 
     compares: ClassVar[tuple[str, ...]] = ("inside", "chance", "ceiling", "baseline", "constant_share", "count")
+    shares: ClassVar[tuple[str, ...]] = (*(f"*_{measure}*" for measure in MEASURES), "*_no_heat_*")
 
     @property
     def maps(self) -> list[Map]:

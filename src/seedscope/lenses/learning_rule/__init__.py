@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, MinLen
 
@@ -64,6 +64,8 @@ class LearningRule:
 
     layers: Annotated[Sequence[str], MinLen(1)]
     rows: Annotated[int, Ge(1)] = 16
+
+    shares: ClassVar[tuple[str, ...]] = ("*_span_share*", "*_change_in_leading_tenth", "*_class_is_largest")
 
     def check(self, network: Network) -> None:
         """Refuse layers that are not a chain of dense layers up to the logits."""

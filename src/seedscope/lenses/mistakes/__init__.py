@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge
 
@@ -43,6 +43,8 @@ class Mistakes:
     features: str
     head: str
     shown: Annotated[int, Ge(1)] = 6
+
+    shares: ClassVar[tuple[str, ...]] = ("accuracy", "worst_class_accuracy")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features."""

@@ -6,6 +6,12 @@
     on the object    Σ place over the cells that the object covers in part ÷ Σ place, both over all pictures: those of
                      one alone may add up to nearly 0; ``near``: their neighbours too. Held against the votes of
                      another picture with the same answer on the same cells, and against even votes
+    … positive       the same of max(0, place): of the votes for the answer alone
+    … absolute       the same of |place|: of all votes by size
+
+The first is net: votes against the answer are taken off, above and below the line. Where they lie off the object, its
+share is larger than that of the votes for the answer, and it may exceed 1; of votes as they were cast the other two
+speak.
 
 Then heat maps (:mod:`seedscope.lenses.attribution`), brought to the cells of the exact map, are held against it by rank
 correlation, cosine and hottest place (``agreement.py``), with two nulls: the heat map of another picture with the same
@@ -27,6 +33,7 @@ from annotated_types import Ge
 from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_channels, require_dense_end
 from seedscope.lenses.attribution import refuse_layer_called_picture
+from seedscope.lenses.places.agreement import SHARES
 from seedscope.lenses.places.votes import dense_layers
 from seedscope.lenses.truth import Truth, require_boxes
 
@@ -58,6 +65,12 @@ class Places:
     truth: Truth | None = None
 
     compares: ClassVar[tuple[str, ...]] = ("agreement",)
+    shares: ClassVar[tuple[str, ...]] = (
+        "votes_*_positive*",
+        "votes_*_absolute*",
+        "votes_*_null_even",
+        *(f"*_{measure}" for measure in SHARES),
+    )
 
     def check(self, network: Network) -> None:
         """Refuse a network in which the dense layers do not follow each other behind the maps."""

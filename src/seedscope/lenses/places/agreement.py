@@ -15,6 +15,7 @@ import numpy as np
 from seedscope.formulas.correlation import cosines, spearman
 
 AGREEMENTS = ("rank_correlation", "cosine", "same_place")
+SHARES = ("same_place",)  # of pictures; the others have signs
 
 
 def agreement(exact: np.ndarray, other: np.ndarray) -> np.ndarray:

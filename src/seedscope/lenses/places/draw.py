@@ -25,6 +25,7 @@ from seedscope.figures.rows import PictureRows
 from seedscope.files.names import class_in_a_sentence
 from seedscope.lenses.attribution import PICTURE
 from seedscope.lenses.places.agreed import COMPARED, description, dots, table, title
+from seedscope.lenses.places.summary import SIGNS, share
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +55,7 @@ def _places(measured: xr.DataTree, maps: str) -> Sheet:
             rows.show(row, column, values, centred(values))
         for column in range(len(columns)) if "box" in root else ():
             rows.outline(row, column, root.box.values[row])
-    framed = " The frame is where the object is." if "box" in root else ""
+    framed = f" The frame is where the object is. {_on_object(of_maps)}" if "box" in root else ""
     return Sheet(
         "places",
         Facts.of(measured),
@@ -63,6 +64,15 @@ def _places(measured: xr.DataTree, maps: str) -> Sheet:
         f"{maps} gave to the centred logit, blue for, red against; with the biases it adds up to that logit. Beside "
         f"it are heat maps, brought to the same cells. Each map has its own scale, 0 is white.{framed}",
         rows.panel(Bar(Scale(-1, 1, DIVERGING), "value ÷ the map's largest, by size")),
+    )
+
+
+def _on_object(of_maps: xr.Dataset) -> str:
+    """Say how much of the votes comes from the object's cells, and of which votes."""
+    net, positive, absolute = (f"{share(of_maps, 'on_object', sign):.0%}" for sign in SIGNS)
+    return (
+        f"Of all pictures' votes {net} come from cells that the object touches, net: votes against the answer are "
+        f"taken off. Of the votes for the answer it is {positive}, of all votes by size {absolute}."
     )
 
 

@@ -156,18 +156,22 @@ def _votes_variables(votes: _Votes, shown: np.ndarray) -> Variables:
 
 
 def _on_object(votes: _Votes, covered: np.ndarray) -> Variables:
-    """Return the votes of the cells that are covered (sample, y, x), of those near them, and of all, by sample."""
-    place, total = votes.place, votes.place.sum((1, 2))
+    """Return the votes of the cells that are covered (sample, y, x), of those near them, and of all, by sample.
+
+    Of the votes as they add up, of those for the answer, and of all by size.
+    """
     partner = another_of_its_class(votes.answer)
-    found: Variables = {
-        "votes": ("sample", total),
-        "votes_same_answer": ("sample", np.where(partner >= 0, total[partner], np.nan)),
-    }
-    for name, which in {"on_object": covered, "near_object": _with_neighbours(covered)}.items():
-        same_answer = np.where(partner >= 0, (place[partner] * which).sum((1, 2)), np.nan)
-        found[f"votes_{name}"] = ("sample", (place * which).sum((1, 2)))
-        found[f"votes_{name}_same_answer"] = ("sample", same_answer)
-        found[f"cells_{name}"] = ("sample", which.mean((1, 2)))
+    cells = {"on_object": covered, "near_object": _with_neighbours(covered)}
+    found: Variables = {f"cells_{name}": ("sample", which.mean((1, 2))) for name, which in cells.items()}
+    signs = {"": votes.place, "_positive": np.maximum(votes.place, 0), "_absolute": np.abs(votes.place)}
+    for sign, place in signs.items():
+        total = place.sum((1, 2))
+        found[f"votes{sign}"] = ("sample", total)
+        found[f"votes{sign}_same_answer"] = ("sample", np.where(partner >= 0, total[partner], np.nan))
+        for name, which in cells.items():
+            same_answer = np.where(partner >= 0, (place[partner] * which).sum((1, 2)), np.nan)
+            found[f"votes_{name}{sign}"] = ("sample", (place * which).sum((1, 2)))
+            found[f"votes_{name}{sign}_same_answer"] = ("sample", same_answer)
     return found
 
 

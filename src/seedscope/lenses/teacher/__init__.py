@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import MinLen
 
@@ -59,6 +59,8 @@ class Teacher:
     """
 
     layers: Annotated[Sequence[str], MinLen(1)]
+
+    shares: ClassVar[tuple[str, ...]] = ("*_zeros", "*_on", "*_negative", "sign_agreement*")
 
     def check(self, network: Network) -> None:
         """Refuse layers that are not a chain of dense layers up to the logits, or of which none is hidden."""

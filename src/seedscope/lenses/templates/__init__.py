@@ -18,16 +18,20 @@ of the winner and of the nearest input included; they take the place of the live
     mixture         random mixtures of training inputs: smooth, in the span, a template of none
     turned          the rows with random signs along the inputs' principal directions: as smooth as they are
 
-The last two replace the rows of the trained network, at least 128 of them, drawn from the replica's seed.
+The last two replace the rows of the trained network: means over 200 networks drawn from the replica's seed, or of wide
+layers over as many as have 6,400 rows. The Monte Carlo error of what is held against stands beside it,
+``<reading>_monte_carlo_error``, as does that of the share of rows that are templates alone: those nearer to an input
+than 95 % of each null's rows are, and above 0.5.
 
 If mixtures are as near to their nearest input as trained rows are, nearness shows no template. The rule, written
-before any result was seen (Pearson, rows projected on the span, which is the kinder way to ask):
+before any result was seen (Pearson, rows projected on the span, which is the kinder way to ask), and since made
+stricter by the correction for three:
 
-    a reading is supported        if the 95 % intervals over at least 3 seeds of [similarity − the strongest null of
-                                  the seed] and of the similarity lie above 0 and above 0.5
-    a reading is not supported    if one of these intervals lies wholly below
-    the verdict on a layer is     supported if one of the three readings is; not supported if all three are
-                                  not supported; else undecided
+    a reading is supported        if over at least 3 seeds [similarity − the strongest null of the seed] lies above 0
+                                  and the similarity above 0.5, one-sided p < 0.025, corrected for three readings (Holm)
+    a reading is not supported    if the 95 % interval of one of these lies wholly below
+    the verdict on a layer is     supported if one of the three readings is, which then carries it; not supported if
+                                  all three are not supported; else undecided
 
 (:mod:`seedscope.formulas.verdict`). The argument's own steps, at each frame:
 
@@ -76,7 +80,12 @@ class Templates:
     layers: Annotated[Mapping[str, str], MinLen(1)]
     head: str
 
-    compares: ClassVar[tuple[str, ...]] = ("similarity", "null_similarity")
+    compares: ClassVar[tuple[str, ...]] = ("similarity", "null_similarity", "null_error")
+    shares: ClassVar[tuple[str, ...]] = (
+        "*_templates",
+        "*_winner_is_cosine_winner",
+        "*_outside_span*",
+    )
 
     def check(self, network: Network) -> None:
         """Refuse a layer that is not dense, or that does not take what it is said to take."""

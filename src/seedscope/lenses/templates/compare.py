@@ -11,7 +11,7 @@ import numpy as np
 from seedscope.figures import AGAINST, FOR, NEUTRAL, Axis, Dots, Facts, Grid, Key, Mark, Panel, Rule, Sheet, Spans
 from seedscope.figures.over import curves_over_seeds
 from seedscope.formulas.intervals import Interval, mean_interval
-from seedscope.formulas.verdict import CODE, SEEDS, Finding, Verdict, any_of, find
+from seedscope.formulas.verdict import CODE, LEVEL, SEEDS, Finding, Verdict, any_of, find
 from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.templates.readings import JUDGED, READINGS, RESEMBLES
 from seedscope.lenses.templates.words import READING_WORDS, equal_steps
@@ -25,21 +25,33 @@ _SHORT = dict(zip(READINGS, ("winning input", "class mean", "nearest input"), st
 
 @dataclass(frozen=True)
 class _Judged:
-    """A layer: what was found of each reading, with the similarity of every seed, and the verdict."""
+    """A layer: what was found of each reading, and the verdict.
+
+    Beside them of each reading the similarity of every seed, and the Monte Carlo error of the mean strongest null.
+    """
 
     findings: Mapping[str, Finding]
-    similarity: Mapping[str, np.ndarray]
     verdict: Verdict
+    similarity: Mapping[str, np.ndarray]
+    error: Mapping[str, float]
 
     @classmethod
     def of(cls, own: xr.Dataset) -> _Judged:
         last = own.similarity.isel(frame=-1).sel(JUDGED)
         similarity = {reading: last.sel(reading=reading).values for reading in READINGS}
-        nulls = own.null_similarity.sel(measure="pearson")
+        nulls, errors = (own[name].sel(measure="pearson") for name in ("null_similarity", "null_error"))
         findings = {
             reading: find(similarity[reading], nulls.sel(reading=reading).values, RESEMBLES) for reading in READINGS
         }
-        return cls(findings, similarity, any_of([one.verdict for one in findings.values()]))
+        error = {
+            reading: _error(*(values.sel(reading=reading).values for values in (nulls, errors))) for reading in READINGS
+        }
+        return cls(*any_of(findings), similarity, error)
+
+    @property
+    def carried_by(self) -> str:
+        """Return the readings that carry the verdict that the claim is supported, in words; "" of any other."""
+        return ", ".join(_SHORT[reading] for reading, one in self.findings.items() if one.verdict == "supported")
 
 
 def compare(measured: xr.DataTree) -> Comparison:
@@ -52,6 +64,7 @@ def compare(measured: xr.DataTree) -> Comparison:
             "high": None,
             "n": max(finding.similarity.n for finding in one.findings.values()),
             "verdict": one.verdict,
+            "carried_by": one.carried_by,
         }
         for layer, one in judged.items()
     }
@@ -62,7 +75,9 @@ def _verdicts(about: Facts, judged: Mapping[str, _Judged]) -> Sheet:
     """Show similarity and strongest null of every layer and reading over seeds, with the verdicts in words."""
     import pandas as pd
 
-    said = ", ".join(f"{layer}: {one.verdict}" for layer, one in judged.items())
+    said = ", ".join(
+        f"{layer}: {one.verdict}" + (f" ({one.carried_by})" if one.carried_by else "") for layer, one in judged.items()
+    )
     few = f" With fewer than {SEEDS} seeds nothing is decided." if len(about.seeds) < SEEDS else ""
     return Sheet(
         "templates_verdicts",
@@ -70,9 +85,10 @@ def _verdicts(about: Facts, judged: Mapping[str, _Judged]) -> Sheet:
         "Do weights become templates?",
         f"The claim that each row comes to resemble an input, {said}. Grey: each seed; blue and orange: means with "
         "95 % t intervals over seeds, of the trained rows and of each seed's strongest null. A reading is supported "
-        f"if the intervals of similarity minus null and of the similarity lie above 0 and above {RESEMBLES}, not "
-        "supported if one of them lies wholly below; a layer is supported if one of its readings is, and not supported "
-        f"if all three are not.{few}",
+        f"if similarity minus null lies above 0 and the similarity above {RESEMBLES}, with a one-sided p below {LEVEL} "
+        "that is corrected for three readings (Holm); not supported if the interval of one of them lies wholly below; "
+        "a layer is supported if one of its readings is, which carries the verdict, and not supported if all three are "
+        f"not. The Monte Carlo error of the nulls' means is at most {_largest_error(judged):.1g}.{few}",
         Grid(
             [_verdict(layer, one) for layer, one in judged.items()],
             max(1, len(judged)),
@@ -83,6 +99,19 @@ def _verdicts(about: Facts, judged: Mapping[str, _Judged]) -> Sheet:
     )
 
 
+def _error(nulls: np.ndarray, errors: np.ndarray) -> float:
+    """Return the Monte Carlo error of the mean over seeds of each seed's strongest null, (seed, null)."""
+    known = np.isfinite(nulls).any(1)
+    if not known.any():
+        return float("nan")
+    strongest = np.nanargmax(nulls[known], axis=1)
+    return float(np.sqrt((errors[known, :][np.arange(len(strongest)), strongest] ** 2).sum()) / len(strongest))
+
+
+def _largest_error(judged: Mapping[str, _Judged]) -> float:
+    return max((error for one in judged.values() for error in one.error.values() if np.isfinite(error)), default=0.0)
+
+
 def _verdict(layer: str, judged: _Judged) -> Panel:
     marks: list[Mark] = [Rule(RESEMBLES, NEUTRAL, ":", 1.2, label=f"{RESEMBLES}: resembles")]
     for at, (reading, finding) in enumerate(judged.findings.items()):
@@ -90,7 +119,7 @@ def _verdict(layer: str, judged: _Judged) -> Panel:
         marks.append(Dots(np.full(len(values), at - 0.12), values, NEUTRAL, size=3, opacity=0.7))
         marks += _interval(at - 0.12, finding.similarity, FOR, "o", "trained rows")
         marks += _interval(at + 0.12, finding.null, AGAINST, "D", "strongest null")
-    names = [f"{_SHORT[reading]}\n{finding.verdict}" for reading, finding in judged.findings.items()]
+    names = [f"{_SHORT[reading]}\n{finding.verdict}{_p(finding)}" for reading, finding in judged.findings.items()]
     lowest = min([0.0, *(float(np.nanmin(one)) for one in judged.similarity.values() if np.isfinite(one).any())])
     return Panel(
         marks,
@@ -100,6 +129,10 @@ def _verdict(layer: str, judged: _Judged) -> Panel:
         width=4.2,
         height=2.6,
     )
+
+
+def _p(finding: Finding) -> str:
+    return "" if finding.p is None else f"\np {finding.p:.2g}"
 
 
 def _interval(at: float, interval: Interval, color: str, shape: str, label: str) -> list[Mark]:
@@ -120,8 +153,9 @@ def _verdict_rows(layer: str, judged: _Judged) -> list[dict[str, Any]]:
             ("null", finding.null),
             ("gain", finding.excess),
         ):
-            found = interval.as_dict()
-            row |= {f"{name}_{key}": value for key, value in found.items() if key != "n" or name == "similarity"}
+            row |= {f"{name}_{key}": getattr(interval, key) for key in ("mean", "low", "high")}
+        row |= {"similarity_n": finding.similarity.n}
+        row |= {"null_monte_carlo_error": judged.error[reading], "p": finding.p}
         rows.append({**row, "verdict": finding.verdict, "verdict_on_layer": judged.verdict})
     return rows
 

@@ -1,12 +1,14 @@
 """What is asked of a layer: its readings over frames, their nulls, and what the figures show of it.
 
 The readings and nulls are those of :mod:`seedscope.lenses.templates`. The null networks have the live units of the
-trained one, as many networks as make at least 128 rows of each kind; each chooses its own winners.
+trained one and choose their own winners: 200 networks of each kind, of wide layers as many as have 6,400 rows. What
+that leaves to the draw is their Monte Carlo error: of a mean over networks their deviation / √(number of networks), of
+the share of templates half the share of rows whose similarity lies within a standard error of what makes a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +17,13 @@ import numpy as np
 from seedscope.data import balanced
 from seedscope.formulas.correlation import directions
 from seedscope.lenses import Replica
-from seedscope.lenses.templates.readings import NULLS, RESEMBLES, ROW_NULLS
+from seedscope.lenses.templates.readings import NULLS, RANDOM, RESEMBLES, ROW_NULLS
 from seedscope.lenses.templates.resemblance import MEASURES, Inputs, Readings, mean_of
 from seedscope.lenses.templates.winners import Pictures, Rules, State
 
-_NULL_ROWS = 128  # at least so many of each kind
+_NULL_NETWORKS, _NULL_ROWS = 200, 6_400  # of each kind, no more than
+_AT_ONCE = 2048  # rows that are put to the inputs together
+_NULL_SHOWN = 128  # rows
 _PROBE_INPUTS = 128
 _SHOWN = 8
 
@@ -99,7 +103,7 @@ def look(
     }
     return {
         **over_frames,
-        **_judged(state, inputs, untrained, trained, np.random.default_rng(replica.trained_from)),
+        **_judged(state, inputs, untrained, trained, _generator(replica.trained_from)),
         **_shown(state, inputs, trained, pictures),
     }
 
@@ -113,31 +117,64 @@ def _judged(
 ) -> dict[str, Any]:
     """Return the nulls, the similarity of each row to its nearest input beside theirs, and which rows are templates."""
     own = state.projected[state.live]
-    draws = -(-_NULL_ROWS // len(own)) if len(own) else 0
     networks = {"untrained": [untrained], "mixture": [], "turned": []}
     for name, made in (("mixture", inputs.mixtures), ("turned", inputs.turned)):
-        others = [state.replaced(made(own, rng), inputs) for _ in range(draws)]
-        networks[name] = Evidence.of_all([(one.projected, one) for one in others], inputs) if others else []
-    null = {
-        name: mean_of(np.array([one.reading for one in found]), axis=0) for name, found in networks.items() if found
-    }
+        draws = max(1, min(_NULL_NETWORKS, _NULL_ROWS // len(own))) if len(own) else 0
+        together = max(1, _AT_ONCE // max(1, len(own)))
+        for first in range(0, draws, together):
+            others = [state.replaced(made(own, rng), inputs) for _ in range(min(together, draws - first))]
+            networks[name] += Evidence.of_all([(one.projected, one) for one in others], inputs)
+    readings = {name: np.array([one.reading for one in found]) for name, found in networks.items() if found}
+    null = {name: mean_of(found, axis=0) for name, found in readings.items()}
+    error = {name: _error_of_mean(found) for name, found in readings.items()}
     null["shuffled"] = trained.shuffled
+    error["shuffled"] = np.where(np.isfinite(trained.shuffled), 0.0, np.nan)  # over all shuffles
     nothing = np.full_like(trained.reading, np.nan)
     rows_of = [np.concatenate([one.unit for one in networks[name]] or [nothing[:, :0]], axis=1) for name in ROW_NULLS]
-    near = np.full((len(ROW_NULLS), len(MEASURES), max(part.shape[1] for part in rows_of)), np.nan)
-    for at, part in enumerate(rows_of):
+    shown = [part[:, : max(_NULL_SHOWN, len(state.rows))] for part in rows_of]
+    near = np.full((len(ROW_NULLS), len(MEASURES), max(part.shape[1] for part in shown)), np.nan)
+    for at, part in enumerate(shown):
         near[at, :, : part.shape[1]] = part
-    pearson = near[:, MEASURES.index("pearson")]
-    bars = [np.quantile(part[np.isfinite(part)], 0.95) for part in pearson if np.isfinite(part).any()]
+    pearson = {name: part[MEASURES.index("pearson")] for name, part in zip(ROW_NULLS, rows_of, strict=True)}
     unit = trained.unit[MEASURES.index("pearson")]
+    lower, bar, higher = _bars({name: part[np.isfinite(part)] for name, part in pearson.items()})
     return {
         "null_similarity": (("null", "measure", "reading"), np.stack([null.get(name, nothing) for name in NULLS])),
+        "null_error": (("null", "measure", "reading"), np.stack([error.get(name, nothing) for name in NULLS])),
         "null_nearest": (("row_null", "measure", "null_row"), near),
         "nearest": (("measure", "unit"), trained.unit),
-        "template": (("unit",), np.where(np.isfinite(unit), unit >= max([RESEMBLES, *bars]), np.nan)),
+        "template": (("unit",), np.where(np.isfinite(unit), unit >= bar, np.nan)),
+        "template_error": ((), mean_of(np.where(np.isfinite(unit), (unit >= lower) & (unit < higher), np.nan)) / 2),
         "live": (("unit",), state.live),
         "wins": (("unit",), np.bincount(state.winner[state.winner >= 0], minlength=len(state.rows))),
     }
+
+
+def _bars(near: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return above which similarity a row is a template, and that with the Monte Carlo error taken off and added.
+
+    It is the 95 % quantile of each null's rows, and no less than ``RESEMBLES``. Its Monte Carlo error, one standard
+    error, is that of the order of the drawn rows: √(0.95 · 0.05 / rows) of them.
+    """
+    bars = [np.full(3, RESEMBLES)]
+    for name, rows in near.items():
+        if len(rows):
+            error = np.sqrt(0.95 * 0.05 / len(rows)) if name in RANDOM else 0.0
+            bars.append(np.quantile(rows, np.clip([0.95 - error, 0.95, 0.95 + error], 0, 1)))
+    return np.max(bars, axis=0)
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _error_of_mean(found: np.ndarray) -> np.ndarray:
+    """Return the Monte Carlo error of the mean over networks, (network, …) → (…); one network is not drawn: 0."""
+    known = np.isfinite(found).sum(0)
+    deviation = np.sqrt(mean_of((found - mean_of(found, axis=0)) ** 2, axis=0))
+    return np.divide(
+        deviation, np.sqrt(np.maximum(known - 1, 1)), out=np.full(deviation.shape, np.nan), where=known > 0
+    )
 
 
 def _shown(state: State, inputs: Inputs, trained: Evidence, pictures: Pictures) -> dict[str, Any]:

@@ -24,8 +24,9 @@ _PROBE = 2000
 def measure(replica: Replica, layers: Mapping[str, str], head: str) -> xr.DataTree:
     """Return a group for each layer, whose attribute ``source`` is what it takes.
 
-    ``similarity`` (frame, version, measure, reading), ``null_similarity`` (null, measure, reading), ``weight``
-    (unit, input), ``nearest`` (measure, unit), and what the figures show.
+    ``similarity`` (frame, version, measure, reading), ``null_similarity`` and its Monte Carlo error ``null_error``
+    (null, measure, reading), ``weight`` (unit, input), ``nearest`` (measure, unit), ``template`` (unit) and the
+    Monte Carlo error of their share, and what the figures show.
     """
     import xarray as xr
 
@@ -75,14 +76,16 @@ def summarize(measured: xr.DataTree) -> dict[str, float]:
         last = own.similarity.isel(frame=-1)
         for reading in READINGS:
             value = float(last.sel(version="in_span", measure="pearson", reading=reading))
-            null = strongest_null(own, reading)
+            null, error = strongest_null(own, reading)
             found |= {reading: value, f"{reading}_null_strongest": null, f"{reading}_gain_strongest": value - null}
+            found[f"{reading}_monte_carlo_error"] = error
         curve = own.similarity.sel({**JUDGED, "reading": "nearest"}).values
         peak = int(np.argmax(np.nan_to_num(curve, nan=-np.inf)))
         found["nearest_at_its_peak"] = float(curve[peak])
         found["nearest_peak_epoch"] = float(epoch[peak]) if np.isfinite(curve[peak]) else np.nan
         found["nearest_of_a_probe_input"] = float(own.probe_nearest.sel(measure="pearson"))
         found["templates"] = float(mean_of(own.template.values))
+        found["templates_monte_carlo_error"] = float(own.template_error)
         found["input_rank"] = float(own["rank"][-1])
         found["outside_span_at_start"] = float(own.outside[0])
         found["outside_span"] = float(own.outside[-1])
@@ -106,7 +109,11 @@ def _log_spaced(step: np.ndarray, count: int) -> np.ndarray:
     return np.unique([0, *later])
 
 
-def strongest_null(own: xr.Dataset, reading: str) -> float:
-    """Return the largest null of a layer's reading as it is judged; NaN where there is none."""
-    values = own.null_similarity.sel(measure="pearson", reading=reading).values
-    return float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
+def strongest_null(own: xr.Dataset, reading: str) -> tuple[float, float]:
+    """Return the largest null of a layer's reading as it is judged, and its Monte Carlo error; NaN if there is none."""
+    judged = {"measure": "pearson", "reading": reading}
+    values, errors = own.null_similarity.sel(judged).values, own.null_error.sel(judged).values
+    if not np.isfinite(values).any():
+        return float("nan"), float("nan")
+    largest = int(np.nanargmax(values))
+    return float(values[largest]), float(errors[largest])

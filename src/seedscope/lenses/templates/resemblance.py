@@ -27,6 +27,7 @@ from functools import cached_property
 
 import numpy as np
 
+from seedscope.formulas.classes import class_means
 from seedscope.formulas.correlation import directions
 
 MEASURES = ("cosine", "pearson")
@@ -67,10 +68,7 @@ class Inputs:
     @cached_property
     def class_means(self) -> np.ndarray:
         """Return the mean training input of each class, (class, input); NaN of a class without pictures."""
-        means = np.full((self.n_classes, self.training.shape[1]), np.nan)
-        for k in np.unique(self.label):
-            means[k] = self.training[self.label == k].mean(0, dtype=np.float64)
-        return means
+        return class_means(self.training, self.label, self.n_classes)
 
     @cached_property
     def probe_directions(self) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ from seedscope.figures import (
     named,
     shared_cells,
 )
-from seedscope.lenses.tuning.layers import CLASS, live, medians
+from seedscope.lenses.tuning.layers import CLASS, at_periods, live, medians
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +43,8 @@ _AIMED = 0.05  # below this selectivity no preferred orientation is shown
 _RADIUS = 0.42  # of the circles, in units of a cell
 _WIDE = 8.0  # of a map of classes, inches
 _TABLED = (
-    "orientation_selectivity",
-    "orientation_selectivity_of_mean",
+    "orientation_selectivity_at_best_period",
+    "orientation_selectivity_of_mean_at_best_period",
     "preferred_orientation",
     "best_period",
     "effective_field",
@@ -56,7 +56,8 @@ _TABLED = (
     "class_variance_null_shuffled",
 )
 _PANELS = {
-    "orientation_selectivity": "orientation selectivity\n0: none, 1: one orientation only",
+    "orientation_selectivity_at_best_period": "orientation selectivity at its best period\n0: none, 1: one orientation "
+    "only",
     "effective_field": "effective receptive field\nside, pixels; black: what can be seen",
     "class_selectivity": "class selectivity\n0: none, 1: one class only; black: shuffled labels",
     "class_variance": "variance explained by class (η²)\nshare; black: shuffled labels",
@@ -84,11 +85,13 @@ def overview(measured: xr.DataTree) -> Sheet:
         "What do the channels of each layer answer to?",
         "Each dot is a channel, in the order of their numbers, with the median of its layer; grey at the left is the "
         "same network before training, which went through the same procedure. Dashed black: the whole field that a "
-        "place can see, or what shuffled labels give. A silent channel has no dot. What training made is the "
+        "place can see, or what shuffled labels give. Orientation selectivity is that at the period of stripes "
+        "that moves the channel most, perhaps another one than before training; the table has it at fixed periods. "
+        "A silent channel has no dot. What training made is the "
         f"difference of blue and grey. {measured.attrs['pictures']} probe pictures, "
         f"{measured.attrs['exhibits']} for the effective receptive field. {silent}.",
         Grid([_panel(layers, name) for name in _PANELS], 3, gap=0.25),
-        _table(layers),
+        _table(layers, at_periods(measured)),
         note=f"grey: untrained, blue: trained; a dot is a channel, a bar with the number above is the median\n{silent}",
     )
 
@@ -139,7 +142,7 @@ def _null(part: xr.Dataset, name: str) -> tuple[float, float]:
     return medians(part, f"{name}_null_shuffled") if name in CLASS else (np.nan, np.nan)
 
 
-def _table(layers: dict[str, xr.Dataset]) -> pd.DataFrame:
+def _table(layers: dict[str, xr.Dataset], fixed: dict[str, int]) -> pd.DataFrame:
     """Return a row per network and channel."""
     import pandas as pd
 
@@ -152,6 +155,8 @@ def _table(layers: dict[str, xr.Dataset]) -> pd.DataFrame:
             table.insert(0, "network", network)
             table.insert(1, "layer", layer)
             table.insert(2, "channel", one.channel.values)
+            for name, index in fixed.items():
+                table[name] = one.orientation_selectivity.values[:, index]
             table["preferred_class"] = np.where(means.max(1) > 0, means.argmax(1), -1)
             parts.append(table)
     return pd.concat(parts, ignore_index=True)
@@ -164,7 +169,7 @@ def orientations(measured: xr.DataTree, layer: str) -> Iterator[Sheet]:
     for first in range(0, count, _CHANNELS):
         some = part.isel(channel=slice(first, first + _CHANNELS))
         which = f", channels {first} to {first + some.sizes['channel'] - 1}" if count > _CHANNELS else ""
-        none = int((~np.isfinite(some.orientation_selectivity.values[0])).sum())
+        none = int((~np.isfinite(some.orientation_selectivity_at_best_period.values[0])).sum())
         beside = " Beside each: its trained weights, colours summed, on one scale." if "kernel" in part else ""
         yield Sheet(
             f"{layer}_orientation" + (f"_{first}" if first else ""),
@@ -225,7 +230,7 @@ def _curves(part: xr.Dataset, middle: np.ndarray, face: str, edge: str, width: f
 def _preferred(part: xr.Dataset, middle: np.ndarray) -> list[Mark]:
     """Point along the preferred orientation of the trained channels, and say it in words."""
     trained = part.sel(network="trained")
-    index, preferred = trained.orientation_selectivity.values, trained.preferred_orientation.values
+    index, preferred = trained.orientation_selectivity_at_best_period.values, trained.preferred_orientation.values
     aimed = np.nan_to_num(index) >= _AIMED
     along = np.stack([np.cos(np.deg2rad(preferred)), -np.sin(np.deg2rad(preferred))], 1)
     reach = _RADIUS * index[:, None] * along

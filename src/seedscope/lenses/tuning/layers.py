@@ -2,6 +2,10 @@
 
 A dead channel takes no part in a decision, and after training it mostly is what it was before: it is counted, never
 averaged in, though gratings may move it.
+
+Of the same channel orientation selectivity is another number at every period, so a change is one at a fixed period,
+``orientation_selectivity_at_period_8``: rounded, in pixels. Where each channel may choose the period of its largest
+response, training may move that period, and the filter need not change at all.
 """
 
 from __future__ import annotations
@@ -14,9 +18,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NETWORKS = ("trained", "untrained")
-ORIENTATION = ("orientation_selectivity", "orientation_selectivity_of_mean")
+AT_BEST = ("orientation_selectivity_at_best_period", "orientation_selectivity_of_mean_at_best_period")
 CLASS = ("class_selectivity", "class_variance")
-MEASURES = (*ORIENTATION, "effective_field", "extent", *CLASS)
+MEASURES = (*AT_BEST, "effective_field", "extent", *CLASS)
+SHARES = ("orientation_selectivity", "extent", *CLASS)  # by definition in [0, 1]
 
 
 def live(part: xr.Dataset) -> np.ndarray:
@@ -25,9 +30,22 @@ def live(part: xr.Dataset) -> np.ndarray:
     return answers
 
 
-def medians(part: xr.Dataset, name: str) -> tuple[float, float]:
-    """Return the median over live channels that have a value, trained and untrained; NaN where none has."""
-    rows = np.where(live(part), part[name].values, np.nan)
+def at_periods(measured: xr.DataTree) -> dict[str, int]:
+    """Return the names of orientation selectivity at each period, and which period that is."""
+    periods = next(iter(measured.children.values())).period.values
+    return {f"orientation_selectivity_at_period_{period:.0f}": index for index, period in enumerate(periods)}
+
+
+def medians(part: xr.Dataset, name: str, period: int | None = None) -> tuple[float, float]:
+    """Return the median over live channels that have a value, trained and untrained; NaN where none has.
+
+    Args:
+        part: a layer.
+        name: a variable of it.
+        period: of orientation selectivity at a fixed period, which.
+    """
+    found = part[name] if period is None else part.orientation_selectivity.isel(period=period)
+    rows = np.where(live(part), found.values, np.nan)
     kept = [row[np.isfinite(row)] for row in rows]
     trained, untrained = (float(np.median(row)) if len(row) else float("nan") for row in kept)
     return trained, untrained
@@ -36,11 +54,12 @@ def medians(part: xr.Dataset, name: str) -> tuple[float, float]:
 def summarize(measured: xr.DataTree) -> dict[str, float]:
     """Return each layer's medians, their nulls and gains, and the steps from the first to the last layer."""
     summary: dict[str, float] = {}
+    fixed = at_periods(measured)
     for layer, node in measured.children.items():
         part = node.to_dataset()
         summary[f"{layer}_receptive_field"] = float(np.sqrt(part.receptive_field.values.prod()))
-        for name in MEASURES:
-            trained, untrained = medians(part, name)
+        for name in (*fixed, *MEASURES):
+            trained, untrained = medians(part, name, fixed.get(name))
             summary[f"{layer}_{name}"] = trained
             summary[f"{layer}_{name}_null_untrained"] = untrained
             summary[f"{layer}_{name}_gain_untrained"] = trained - untrained
@@ -50,7 +69,7 @@ def summarize(measured: xr.DataTree) -> dict[str, float]:
         summary[f"{layer}_silent_channels"], summary[f"{layer}_silent_channels_null_untrained"] = trained, untrained
     layers = list(measured.children)
     first, last = layers[0], layers[-1]
-    for name in (*ORIENTATION, *CLASS) if len(layers) > 1 else ():
+    for name in (*fixed, *AT_BEST, *CLASS) if len(layers) > 1 else ():
         for version in ("", "_gain_untrained"):
             step = summary[f"{last}_{name}{version}"] - summary[f"{first}_{name}{version}"]
             summary[f"{first}_to_{last}_{name}{version}"] = step

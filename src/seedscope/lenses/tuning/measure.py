@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PICTURES = 1000
 _SHUFFLES = 200
-_INNER = {"tuning": ("orientation",), "class_mean": ("true",)}
+_INNER = {"tuning": ("orientation",), "class_mean": ("true",), "orientation_selectivity": ("period",)}
 
 
 def measure(replica: Replica, layers: Sequence[str]) -> xr.DataTree:
@@ -69,6 +69,7 @@ def measure(replica: Replica, layers: Sequence[str]) -> xr.DataTree:
                 "network": list(NETWORKS),
                 "channel": np.arange(len(both[0]["extent"])),
                 "orientation": ORIENTATIONS,
+                "period": periods(shape),
                 "axis": ["y", "x"],
             },
         )
@@ -88,8 +89,9 @@ def _by_orientation(response: np.ndarray, mean: np.ndarray, shape: tuple[int, in
     period = np.where(np.isfinite(index), periods(shape)[best], np.nan)
     return {
         "tuning": tuning,
-        "orientation_selectivity": index,
-        "orientation_selectivity_of_mean": orientation_selectivity(of_mean, ORIENTATIONS)[0],
+        "orientation_selectivity": orientation_selectivity(response, ORIENTATIONS)[0],
+        "orientation_selectivity_at_best_period": index,
+        "orientation_selectivity_of_mean_at_best_period": orientation_selectivity(of_mean, ORIENTATIONS)[0],
         "preferred_orientation": preferred,
         "best_period": period,
     }

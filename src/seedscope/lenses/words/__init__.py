@@ -26,13 +26,17 @@ divided by the largest change, also downwards, and not by each other.
 **The null** is a random network that goes through the same procedure, choices included; a word says something of
 learning only where its share lies above the null's. Of a network trained here it is itself before the first step
 (frame 0). Of given weights: copies of it, with 200 filters in each layer, in which the weights of each filter of each
-layer are permuted within the filter, colours and places alike: the same weights, without their order.
+layer are permuted within the filter, colours and places alike: the same weights, without their order. Beside the share
+p of a word in them stands its Monte Carlo error, √(p (1 − p) / filters).
 
 **What was known when the rule was fixed.** A first rule, written before any result, took the circular variance of
 gratings and limits from the null's quantiles. On VGG16's first layers it called hardly any edge so, since a 3×3
 gradient has a selectivity of 1/3 and random filters reach 0.5. The rule above was fixed after looking at the first five
 of VGG16's layers and SqueezeNet's first, the limit of spots on differences of Gaussians, before looking at any other
-layer, or at any network trained here. Deep in VGG16 most permuted filters are silent, so the null says less there.
+layer, or at any network trained here. So of those six layers the shares are **in-sample**: they show what the rule
+says, and are no test of it. Whoever looks at such weights names those layers in ``shaped_the_rule``, and figure, table
+and metrics (``<layer>_in_sample``) say which they are; the first layers that test the rule are VGG16's features.12 and
+features.14. Deep in VGG16 most permuted filters are silent, so the null says less there.
 
 A layer must have a receptive field that fits into the picture; it is shown pictures as small as that, and what follows
 it is not computed. On grey pictures there are no hues, and no channel is called *colour*.
@@ -51,6 +55,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import MinLen
 
+from seedscope.files.errors import SettingError
 from seedscope.lenses import Network, Replica, require_channels
 
 if TYPE_CHECKING:
@@ -66,15 +71,21 @@ class Words:
 
     Attributes:
         layers: the layers to look at, from the picture on, each with an output (channel, y, x).
+        shaped_the_rule: those of them, with these weights, that the rule was fixed on.
     """
 
     layers: Annotated[Sequence[str], MinLen(1)]
+    shaped_the_rule: Sequence[str] = ()
 
     compares: ClassVar[tuple[str, ...]] = ("answer", "null_count")
+    shares: ClassVar[tuple[str, ...]] = ("*",)
 
     def check(self, network: Network) -> None:
-        """Refuse a layer that is not there, or that has no maps."""
+        """Refuse a layer that is not there, or that has no maps, and one that shaped the rule and is not looked at."""
         require_channels(network, self.layers)
+        for layer in self.shaped_the_rule:
+            if layer not in self.layers:
+                raise SettingError("shaped_the_rule", f"{layer!r} is not one of the layers that are looked at")
 
     def measure(self, replica: Replica) -> xr.DataTree:
         """Return of each layer, as a group, the word of every channel, the numbers that decided it, and its curves.
@@ -85,7 +96,7 @@ class Words:
         """
         from seedscope.lenses.words.measure import measure
 
-        return measure(replica, self.layers)
+        return measure(replica, self.layers, self.shaped_the_rule)
 
     def summarize(self, measured: xr.DataTree) -> dict[str, float]:
         """Return the share of each word in each layer, that in the null, and what training added."""

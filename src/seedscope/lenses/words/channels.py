@@ -35,7 +35,8 @@ def channels(measured: xr.DataTree, layer: str) -> Sheet:
         "the stripes that raise it most. A spot: bright or dark, as large as the best one is beside the receptive "
         f"field ({'×'.join(map(str, part.receptive_field.values))} pixels). A colour: the hue that raises it most. "
         + ("At the left its kernel, each on a scale of its own, mid grey is 0. " if with_kernels else "")
-        + f"A word says something of learning only where its share lies above the null's. {in_words(part, words)}.",
+        + "A word says something of learning only where its share lies above the null's. "
+        f"{in_words(part, words, measured.attrs['null'])}.",
         _sections(part, words),
         note="number of the channel"
         + (": kernel, then what it prefers" if with_kernels else "")

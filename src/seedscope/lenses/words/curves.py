@@ -45,7 +45,7 @@ def tuning_curves(measured: xr.DataTree, layer: str) -> Sheet:
         "in its receptive field), hues of equal brightness all over the picture. Shares are of the channel's largest "
         "change by any stimulus. Dotted: the strongest rise by what the word is held against: for an edge the stripes "
         "across, black, white and hues; for a spot stripes, black, white and hues; for a colour all that has no hue. "
-        f"{in_words(part, words)}.",
+        f"{in_words(part, words, measured.attrs['null'])}.",
         Grid(panels, len(panels)),
         _table(part),
         note="dotted, in the same colour: the strongest of the other stimuli that the word is held against",

@@ -11,7 +11,7 @@ from seedscope.figures import Facts, Sheet
 from seedscope.lenses.words.channels import channels
 from seedscope.lenses.words.curves import tuning_curves
 from seedscope.lenses.words.shares import null_in_words, share_rows
-from seedscope.lenses.words.vocabulary import MET, WORDS, in_words, known_words, shares
+from seedscope.lenses.words.vocabulary import MET, WORDS, in_sample, in_words, known_words, shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,12 @@ def overview(measured: xr.DataTree) -> Sheet:
         for source, share in zip(("itself", "null"), shares(part), strict=True)
         for word in words
     ]
-    named = {layer: f"{layer} ({part.sizes['channel']} channels)" for layer, part in layers.items()}
-    said = "; ".join(f"{layer}: {in_words(part, words)}" for layer, part in layers.items())
+    shaped = in_sample(measured)
+    named = {
+        layer: f"{layer} ({part.sizes['channel']} channels)" + ("\nin-sample" if layer in shaped else "")
+        for layer, part in layers.items()
+    }
+    said = "; ".join(f"{layer}: {in_words(part, words, measured.attrs['null'])}" for layer, part in layers.items())
     hues = "" if measured.attrs["colours"] == 3 else " The pictures have no colour, so no hue was asked for."
     return Sheet(
         "what_channels_answer_to",
@@ -62,13 +66,23 @@ def overview(measured: xr.DataTree) -> Sheet:
         "What the channels of each layer answer to",
         "Blue: the share of a layer's channels that have each word; grey: the same in random networks "
         f"({null_in_words(measured)}). Where blue lies to the right of grey, learning made channels of that kind."
-        f"{hues} In numbers, {said}.",
+        f"{hues}{_tested_on(measured)} In numbers, {said}.",
         share_rows(measured, pd.DataFrame(rows), named, "share of the layer's channels"),
-        pd.concat([_table(layer, part) for layer, part in layers.items()], ignore_index=True),
+        pd.concat([_table(layer, part, layer in shaped) for layer, part in layers.items()], ignore_index=True),
     )
 
 
-def _table(layer: str, part: xr.Dataset) -> pd.DataFrame:
+def _tested_on(measured: xr.DataTree) -> str:
+    """Say which layers the rule was fixed on, and which test it."""
+    shaped = in_sample(measured)
+    if not shaped:
+        return ""
+    others = [layer for layer in measured.children if layer not in shaped]
+    tested = f"only {', '.join(others)} test it" if others else "none of these layers tests it"
+    return f" In-sample: the rule was fixed after looking at {', '.join(shaped)}, so {tested}."
+
+
+def _table(layer: str, part: xr.Dataset, shaped: bool) -> pd.DataFrame:
     """Return a row per channel."""
     import pandas as pd
 
@@ -76,6 +90,7 @@ def _table(layer: str, part: xr.Dataset) -> pd.DataFrame:
     table.insert(0, "layer", layer)
     table.insert(1, "channel", part.channel.values)
     table.insert(2, "word", np.array(WORDS)[part.answer.values])
+    table["in_sample"] = shaped
     for word, name in enumerate(MET):
         table.insert(3 + word, name.replace(" ", "_"), part.met.values[:, word])
     table["spot_polarity"] = part.polarity.values[part.spot_polarity.values]

@@ -27,7 +27,7 @@ _INNER = {
 }
 
 
-def measure(replica: Replica, layers: Sequence[str]) -> xr.DataTree:
+def measure(replica: Replica, layers: Sequence[str], shaped_the_rule: Sequence[str] = ()) -> xr.DataTree:
     """Return a group per layer; see :meth:`seedscope.lenses.words.Words.measure`."""
     import xarray as xr
 
@@ -48,6 +48,7 @@ def measure(replica: Replica, layers: Sequence[str]) -> xr.DataTree:
         "seed": replica.seed,
         "null": PERMUTED if replica.frames is None else UNTRAINED,
         "colours": depth,
+        **({"in_sample": list(shaped_the_rule)} if shaped_the_rule else {}),
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
 
