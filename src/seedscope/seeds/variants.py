@@ -65,4 +65,6 @@ def _comparable(numbers: Sequence[Followed]) -> Sequence[Followed]:
         return numbers
     first = numbers[0]
     name, words = f"{first.metric}_share", f"{first.words}, share of all"
-    return [Followed(name, words, one.values / whole, 0.05, share=True) for one, whole in zip(numbers, wholes, strict=True)]
+    return [
+        Followed(name, words, one.values / whole, 0.05, share=True) for one, whole in zip(numbers, wholes, strict=True)
+    ]
