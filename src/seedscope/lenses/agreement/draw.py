@@ -91,10 +91,7 @@ def sheet_over_seeds(measured: xr.Dataset, decisions: Decisions, found: Mapping[
         f"margins of two seeds.{left_out}",
         Above(
             [
-                Beside(
-                    [beside_their_nulls(found, _SHOWN, _NULLS, "κ or ρ of a pair of seeds"), _times_wrong(decisions)],
-                    gap=0.5,
-                ),
+                Beside([similarities, _times_wrong(decisions)], gap=0.5),
                 Beside([*matrices, _two_seeds(decisions)], gap=0.45),
             ],
             gap=0.3,
