@@ -1,0 +1,24 @@
+"""Which pairs of seeds are looked at?
+
+All n (n − 1) / 2 of them up to a number; beyond it a balanced sample, in which every seed is in equally many. The seeds
+stand in a circle in an order of their own, drawn with a fixed seed, and each is paired with those 1, 2, …, d steps on:
+n d pairs, every seed in 2 d, and no seed out of reach of another (a circulant design; d is the largest that fits).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def balanced_pairs(n: int, most: int) -> list[tuple[int, int]]:
+    """Return pairs (a, b), a < b, of ``n`` seeds: all, or where there are more than ``most`` a balanced sample.
+
+    Every seed is in equally many pairs. Where not even one step around the circle fits, that is still taken: ``n``
+    pairs, so that every seed is in two.
+    """
+    if n * (n - 1) // 2 <= most:
+        return [(a, b) for a in range(n) for b in range(a + 1, n)]
+    circle = np.random.default_rng(0).permutation(n).tolist()
+    steps = range(1, max(1, most // n) + 1)  # fewer than half the circle: n steps // 2 would be more than there are
+    pairs = ((circle[at], circle[(at + step) % n]) for step in steps for at in range(n))
+    return sorted((min(pair), max(pair)) for pair in pairs)

@@ -1,0 +1,54 @@
+"""Other axes of the same space: distances stay, and layers with independent Gaussian weights cannot tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, kstest
+
+from seedscope.formulas.matching import correlations, one_to_one
+from seedscope.formulas.rotation import random_rotation, rotated, rotated_and_rectified
+
+
+def test_a_rotation_is_orthogonal_and_drawn_from_all_alike() -> None:
+    rng = np.random.default_rng(0)
+    np.testing.assert_allclose((q := random_rotation(7, rng)) @ q.T, np.eye(7), atol=1e-12)
+    corner = [random_rotation(3, rng)[0, 0] for _ in range(2000)]
+    assert (
+        kstest(corner, "uniform", args=(-1, 2)).pvalue > 0.01
+    )  # Archimedes: a coordinate on the sphere in 3 dimensions
+
+
+def test_rotated_keeps_all_distances_and_rectified_is_not_negative() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((30, 5))
+    turned = rotated(values, rng)
+    np.testing.assert_allclose(turned @ turned.T, values @ values.T, atol=1e-12)
+    assert (rotated_and_rectified(values, rng) >= 0).all()
+
+
+@pytest.mark.parametrize(("form", "rejected"), [("rotated", "often"), ("rectified", "at its rate")])
+def test_unrelated_gaussian_layers_pass_for_having_special_axes_and_not_for_having_the_same(
+    form: str, rejected: str
+) -> None:
+    rng = np.random.default_rng(2)
+    units, draws, hits, trials = 10, 39, 0, 200
+    pictures = rng.standard_normal((160, 12))
+    half = np.arange(160) < 80
+
+    def score(a: np.ndarray, b: np.ndarray) -> float:
+        matching = one_to_one(correlations(a[half], b[half]))
+        return float(correlations(a[~half], b[~half])[matching].mean())
+
+    for _ in range(trials):
+        before = [pictures @ rng.standard_normal((12, units)) for _ in range(2)]
+        a, b = (np.maximum(layer, 0) for layer in before)
+        null = [
+            score(a, rotated(b, rng) if form == "rotated" else rotated_and_rectified(before[1], rng))
+            for _ in range(draws)
+        ]
+        hits += (1 + sum(value >= score(a, b) for value in null)) / (1 + draws) <= 0.05
+    if rejected == "often":
+        assert hits > 3 * 0.05 * trials
+    else:
+        assert hits <= binom.ppf(0.995, trials, 0.05)  # 18 of 200
