@@ -12,7 +12,7 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.formulas.votes import centred_dominance
 from seedscope.lenses import Network
 from seedscope.lenses.place_fields import PlaceFields
-from seedscope.lenses.place_fields.compare import compare, draws_of
+from seedscope.lenses.place_fields.compare import compare
 from seedscope.lenses.votes import votes_of
 
 from .networks import fill, replica_of_network
@@ -163,7 +163,7 @@ def test_fields_that_are_shared_beyond_the_class_are_found_and_shared_classes_al
 
 
 def test_the_null_rejects_at_its_level_where_units_share_nothing_but_their_class(monkeypatch):
-    monkeypatch.setattr("seedscope.lenses.place_fields.compare.draws_of", lambda _pairs: 19)
+    monkeypatch.setattr("seedscope.lenses.matched_units.draws_of", lambda *_: 19)
     monkeypatch.setattr("seedscope.lenses.place_fields.compare.sheets_over_seeds", lambda *_: [])
     p = [compare(planted(2, shared=False, seed=s, per_class=9)).metrics["field_correlation"]["p"] for s in range(200)]
     assert np.sum(np.array(p) <= 0.05) <= 18
@@ -189,10 +189,6 @@ def test_the_numbers_are_those_of_a_slow_loop():
     ]
     assert comparison.metrics["field_correlation"]["mean"] == pytest.approx(np.mean(scored))
     assert comparison.tables["place_fields_pairs"]["value"][0] == pytest.approx(np.mean(scored))
-
-
-def test_more_pairs_need_fewer_draws():
-    assert [draws_of(pairs) for pairs in (0, 10, 20, 780)] == [1000, 1000, 500, 200]
 
 
 @pytest.mark.parametrize("dead", [(), (0, 3), range(10), range(1, 10)])

@@ -17,7 +17,6 @@ import numpy as np
 
 from seedscope.formulas.classes import class_means
 from seedscope.formulas.matching import Matching, one_to_one, standardised
-from seedscope.formulas.nulls import shuffled_within
 
 
 def residual_fields(fields: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -44,5 +43,10 @@ def shuffled_matchings(
         pairs: which networks.
         rng: draws the shuffles; the first network stays as it is.
     """
-    moved = [of if at == 0 else of[shuffled_within(label, rng)] for at, of in enumerate(values)]
+    place = np.argsort(label, kind="stable")
+    moved = [values[0]]
+    for of in values[1:]:
+        order = np.empty(len(label), dtype=np.int64)
+        order[place] = np.lexsort((rng.random(len(label)), label))  # of many groups faster than one by one
+        moved.append(of[order])
     return [one_to_one(moved[a].T @ moved[b]) for a, b in pairs]
