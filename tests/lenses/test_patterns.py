@@ -33,6 +33,7 @@ def test_as_many_patterns_are_found_as_ways_were_planted(look, replica_of):
     assert seen.measured.patterns.values.tolist() == [1, 2, 3]
     assert seen.summary["patterns"] == 2
     assert seen.summary["classes_with_several"] == 2
+    assert seen.summary["classes_spread_unevenly"] == 2
     assert seen.measured.stability.values[1:].tolist() == [1, 1]
     assert seen.summary["stability"] > seen.summary["stability_null_even"] + 0.1
     chosen = [dots.x.tolist() for dots in marks(seen.sheets["patterns_gap"], Dots)]
@@ -109,3 +110,15 @@ def test_odd_cases_are_drawn_and_compared(look, compared, random_replica, case, 
     assert ("place_information" in comparison.metrics) == places
     for metric in comparison.metrics.values():
         assert (metric["mean"] is None) == (metric["p"] is None)
+
+
+def test_arms_from_a_middle_are_one_pattern_that_is_spread_unevenly(replica_of):
+    rng = np.random.default_rng(3)
+    arm, along = rng.integers(0, 6, 200), rng.exponential(1, 200)
+    activation = np.abs(rng.normal(0, 0.05, (200, 6)))
+    activation[np.arange(200), arm] += along
+    activation = np.concatenate([activation, np.full((200, 1), 9.0)], 1)
+    weight = np.stack([np.ones(7), -np.ones(7)])
+    measured = measure(replica_of(activation, weight, np.zeros(2), np.zeros(200, dtype=int)), "fc1", "fc2")
+    assert measured.gap.values[0, 6] - measured.gap_error.values[0, 6] > measured.gap.values[0, 0]
+    assert LENS.summarize(measured)["classes_spread_unevenly"] == 1

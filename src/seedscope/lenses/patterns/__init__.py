@@ -4,6 +4,8 @@
 
     patterns     how many groups the vote vectors of a class fall into, 1 where they are spread evenly, by the gap
                  statistic (:mod:`seedscope.formulas.clusters`)
+    uneven       whether gap(k) is above gap(1), by more than its error, for any k: votes that run out in arms from a
+                 middle are one group by the rule, which stops at the first dip, and yet not spread evenly
     stability    ARI of the groups of one half of the pictures with those of the other, of as many groups as there are
                  patterns, two at least; held against samples that are spread evenly
     place        where the data say where their one square is (``square_y``, ``square_x``): AMI of the groups with the
@@ -58,7 +60,7 @@ class Patterns:
         return measure(replica, self.features, self.head)
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return the means over classes, and how many classes have several patterns."""
+        """Return the means over classes, and how many classes have several patterns, or are spread unevenly."""
         from seedscope.lenses.patterns.measure import summarize
 
         return summarize(measured)

@@ -52,8 +52,8 @@ def _sheet(measured: xr.Dataset) -> Sheet:
         f"One class, one pattern of votes, or several? {said}",
         "Gap statistic of the votes for a class over its rightly decided pictures, mean over classes, of each seed "
         "(grey) and over seeds with a 95 % t interval (blue), by the number of groups: how far below that of evenly "
-        "spread samples (0) the scatter within groups is. A class has as many patterns as the first group after which no step "
-        "up exceeds its error.",
+        "spread samples (0) the scatter within groups is. A class has as many patterns as the first number after which "
+        "no step up exceeds its error.",
         Panel(
             [Rule(0.0, width=0.6), *curves_over_seeds(groups, mean)],
             x=Axis("groups", whole=True),

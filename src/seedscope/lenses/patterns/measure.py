@@ -100,13 +100,21 @@ def _of_places(values: np.ndarray, k: int, place: np.ndarray, whole: np.ndarray,
 
 
 def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return means over the classes that have a value, and how many classes have several patterns."""
+    """Return means over the classes with a value, how many have several patterns, and how many are uneven."""
     names = ["patterns", "stability", "stability_null_even"]
     names += ["place_information"] if "place_information" in measured else []
     found = {name: _mean(measured[name].values) for name in names}
     several = measured.patterns.values
     known = np.isfinite(several)
-    return {**found, "classes_with_several": float((several[known] > 1).sum()) if known.any() else float("nan")}
+    if not known.any():
+        return {**found, "classes_with_several": float("nan"), "classes_spread_unevenly": float("nan")}
+    gap, error = measured.gap.values[known], measured.gap_error.values[known]
+    uneven = (gap[:, 1:] - error[:, 1:] > gap[:, :1]).any(1)
+    return {
+        **found,
+        "classes_with_several": float((several[known] > 1).sum()),
+        "classes_spread_unevenly": float(uneven.sum()),
+    }
 
 
 def _mean(values: np.ndarray) -> float:
