@@ -43,6 +43,7 @@ def test_the_maps_are_those_of_the_lens_that_holds_heat_maps_against_them(look):
         for s, t in combinations(range(len(answer)), 2)
         if answer[s] == answer[t]
     )
+    assert seen.summary["pictures_with_places"] == 48
     assert seen.summary["same_answer_correlation"] == pytest.approx(slow / (groups - 1).sum(), rel=1e-4)
 
 

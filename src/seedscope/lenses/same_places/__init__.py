@@ -63,7 +63,7 @@ class SamePlaces:
         return measure(self, replica)
 
     def summarize(self, measured: xr.Dataset) -> dict[str, float]:
-        """Return how alike the maps of different pictures with one answer are within this seed."""
+        """Return of how many pictures places differ in their votes, and how alike those of one answer are."""
         from seedscope.lenses.same_places.measure import summarize
 
         return summarize(measured)

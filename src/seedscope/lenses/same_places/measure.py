@@ -71,15 +71,18 @@ def _exact(lens: SamePlaces, replica: Replica, pictures: np.ndarray) -> tuple[np
 
 
 def summarize(measured: xr.Dataset) -> dict[str, float]:
-    """Return the mean correlation of the maps of two different pictures with the same answer; NaN without such."""
+    """Return of how many pictures places differ in their votes, and how alike two of these with one answer are.
+
+    That is the mean correlation of the maps of two different pictures; NaN without such.
+    """
     unit = map_directions(measured.place_vote.values[None].astype(np.float64))
-    answer = measured.answer.values
-    size = np.bincount(answer)[answer]
-    kept = (size > 1) & np.isfinite(unit).all((0, 2))
+    answer, varied = measured.answer.values, np.isfinite(unit).all((0, 2))
+    found = {"pictures_with_places": float(varied.sum()), "same_answer_correlation": float("nan")}
+    kept = varied & (np.bincount(answer[varied], minlength=int(answer.max()) + 1)[answer] > 1)
+    if not kept.any():
+        return found
     unit, answer = unit[:, kept], answer[kept]
     groups = len(np.unique(answer))
-    if len(answer) <= groups:
-        return {"same_answer_correlation": float("nan")}
     # The mean over ordered pairs of a group holds each picture with itself, of which r is 1.
     whole = float(expected_correlation(unit, answer)[0, 0]) * len(answer)
-    return {"same_answer_correlation": (whole - groups) / (len(answer) - groups)}
+    return found | {"same_answer_correlation": (whole - groups) / (len(answer) - groups)}
