@@ -153,7 +153,7 @@ def test_a_layer_without_a_relu_has_no_rectified_rotation(replica):
 
 def test_it_refuses_features_that_no_seed_numbers_and_networks_that_were_not_trained_here():
     single = Network({"input": (16,), "fc1": (3,), "logit": (3,)}, {"fc1.weight": (3, 16)}, {"input": "probe"}, 3)
-    with pytest.raises(SettingError, match="the same in every seed"):
+    with pytest.raises(SettingError, match="which is the same in every seed"):
         Alignment("input", "fc1").check(single)
     hidden = replace(network_of([16, 8, 3]), dumped={"fc1": "probe"})
     LENS.check(hidden)

@@ -212,7 +212,8 @@ def lenses(case: Case) -> dict[str, dict[str, Any]]:
     }
     found = {}
     for path in sorted(CONF.glob("*.yaml")):
-        whole = OmegaConf.create({"readout": readout, "lenses": {path.stem: OmegaConf.load(path)}})
+        parts = {"readout": readout, "data": case.source, "lenses": {path.stem: OmegaConf.load(path)}}
+        whole = OmegaConf.create(parts)
         settings: Any = OmegaConf.to_container(whole, resolve=True)["lenses"][path.stem]  # type: ignore[index,call-overload]
         for key, value in settings.items():
             known = value if isinstance(value, str) else tuple(value) if isinstance(value, list | dict) else None
@@ -245,8 +246,10 @@ def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 NOT_VARIED = "the data set makes no pictures in which one thing changes at a time: give it `variations()`"
-NO_MAPS = ".layers: the network has no layer with maps (channel, y, x), and so no 'conv1'"
+NO_LAYER = "the network has no layer with maps (channel, y, x), and so no"
+NO_MAPS = f".layers: {NO_LAYER} 'conv1'"
 NO_DENSE = "no dense layer gives the logits of this network, which this lens needs: take it out of the experiment"
+NO_SQUARE = "the data set does not move one square over the picture, which this lens needs: take it out"
 ONE_CLASS = "the data set has one class, so there is nothing to decide: take this lens out of the experiment"
 TWICE = "layer 'twice' runs several times in one forward pass: name one that runs once"
 UNTRAINED = "the network was not trained here, so there is no training to follow: take this lens out of the experiment"
@@ -255,9 +258,21 @@ NO_LOGITS = "the network gives no logits, which this lens needs: it ends with 'c
 FLAT = ".layers: layer 'conv1' has no maps: its output is (4, 12), not (channel, y, x)"
 
 ON_MAPS = ("feature_maps", "sparsity", "tuning", "words", "heat_maps", "evolution")
-ON_VOTES = ("contribution", "mistakes", "dominance", "variation", "evolution", "ablation", "transplants")
+ON_VOTES = (
+    "contribution",
+    "ablation",
+    "transplants",
+    "alignment",
+    "mistakes",
+    "dominance",
+    "variation",
+    "evolution",
+    "place_fields",
+    "prototypes",
+    "patterns",
+)
 ON_CHAINS = ("learning_rule", "teacher", "templates")
-FOLLOWING = ("space", "evolution", "tuning", *ON_CHAINS)
+FOLLOWING = ("space", "evolution", "tuning", "alignment", *ON_CHAINS)
 
 
 def each(lenses: tuple[str, ...], sentence: str) -> dict[str, str]:
@@ -269,24 +284,26 @@ REFUSED = {
     "convnet": {},
     "one logit": {},
     "one class": {
-        **each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places"), f": {ONE_CLASS}"),
+        **each((*ON_VOTES, *ON_CHAINS, "heat_maps", "places", "same_places", "agreement"), f": {ONE_CLASS}"),
         "top_classes": ".top: there are 1 classes",
     },
     "one convolution": {},
     "no convolution": {
         **each(ON_MAPS, NO_MAPS),
         "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
-        "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
+        **each(("places", "same_places"), f".maps: {NO_LAYER} 'pool2'"),
     },
     "a single layer": {
         **each(ON_MAPS, NO_MAPS),
         "filters": ".layers: there is no layer 'conv1'; did you mean 'fc1'?",
-        "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'pool2'",
+        **each(("places", "same_places"), f".maps: {NO_LAYER} 'pool2'"),
         "teacher": ".layers: 'fc1' alone has no hidden layer before it: nothing is taught",
-        "transplants": ".features: 'input' is the picture itself, which is the same in every seed",
+        **each(
+            ("transplants", "alignment"), ".features: 'input' is the picture itself, which is the same in every seed"
+        ),
     },
     "no dense head": {
-        **each((*ON_VOTES, *ON_CHAINS, "places"), f": {NO_DENSE}"),
+        **each((*ON_VOTES, *ON_CHAINS, "places", "same_places"), f": {NO_DENSE}"),
         "space": ".features: there is no layer 'fc1' (layers: conv1, conv2, logit)",
     },
     "odd kernels": {
@@ -296,21 +313,27 @@ REFUSED = {
     "rows": {
         **each(ON_MAPS, NO_MAPS),
         "filters": ".layers: layer 'conv1' has no channels: it gives (4, 12), neither (channel, y, x) nor (unit)",
-        "places": ".maps: the network has no layer with maps (channel, y, x), and so no 'conv1'",
+        **each(("places", "same_places"), f".maps: {NO_LAYER} 'conv1'"),
     },
     "reused": {},
-    "a layer that is reused": {**each((*ON_MAPS, "filters"), f".layers: {TWICE}"), "places": f".maps: {TWICE}"},
+    "a layer that is reused": {
+        **each((*ON_MAPS, "filters"), f".layers: {TWICE}"),
+        **each(("places", "same_places"), f".maps: {TWICE}"),
+    },
     "given": each(FOLLOWING, f": {UNTRAINED}"),
     "given, no labels": {
         **each(FOLLOWING, f": {UNTRAINED}"),
-        **each(("space", *ON_VOTES), f": {NO_LABELS}"),
+        **each(("space", "agreement", *ON_VOTES), f": {NO_LABELS}"),
     },
     "given, no logits": {
         **each(FOLLOWING, f": {UNTRAINED}"),
-        **each((*ON_VOTES, "heat_maps", "places", "top_classes"), f": {NO_LOGITS}"),
+        **each((*ON_VOTES, "heat_maps", "places", "same_places", "agreement", "top_classes"), f": {NO_LOGITS}"),
         "space": ".features: there is no layer 'fc1' (layers: conv1, conv2)",
     },
 }
+
+
+ALWAYS = {"variation": f": {NOT_VARIED}", "place_fields": f": {NO_SQUARE}"}  # of the data set of all these cases
 
 
 @pytest.fixture
@@ -326,7 +349,7 @@ def test_a_lens_applies_to_a_network_or_says_by_name_why_not(name: str, here_onl
         save_weights(build(case.model), here_only / "toy.safetensors")
     for lens, spec in lenses(case).items():
         settings = settings_of(case, {lens: spec})
-        wanted = REFUSED[name].get(lens, f": {NOT_VARIED}" if lens == "variation" else None)
+        wanted = REFUSED[name].get(lens, ALWAYS.get(lens))
         try:
             validate(Composed("toy", settings, (Said(FILE, settings),)))
         except SeedscopeError as refused:
@@ -341,7 +364,18 @@ def test_a_lens_applies_to_a_network_or_says_by_name_why_not(name: str, here_onl
             assert "\n" not in said
 
 
-LOOKS_AT_PICTURES = ("feature_maps", "sparsity", "tuning", "words", "filters", "heat_maps", "places", "top_classes")
+LOOKS_AT_PICTURES = (
+    "feature_maps",
+    "sparsity",
+    "tuning",
+    "words",
+    "filters",
+    "heat_maps",
+    "places",
+    "top_classes",
+    "same_places",
+    "agreement",
+)
 
 
 @pytest.mark.parametrize(

@@ -54,15 +54,15 @@ class Alignment:
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and features that no seed numbers."""
-        require_training(network)
         require_dense_head(network, self.features, self.head)
+        require_training(network)
         if network.weights[f"{self.head}.weight"][1] < self.top:
             raise SettingError("top", f"{self.top} is out of range: {self.features!r} has fewer units")
         first = next(iter(network.weights))
         if first == f"{self.head}.weight":
             raise SettingError(
                 "features",
-                f"{self.features!r} is the picture itself, whose places are the same in every seed: there is nothing "
+                f"{self.features!r} is the picture itself, which is the same in every seed: there is nothing "
                 "to match; take the lens out of the experiment",
             )
 

@@ -86,7 +86,7 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     whole, whole_null = _whole_numbers(layers, observed, drawn, top)
     space, space_null = _space_numbers(measured, layers, before, pairs, draws)
     weighed, weighed_null = by_weights(measured, layers, pairs, observed, draws) if "chain" in measured else ({}, {})
-    alike, alike_null, frames, step = _through_training(measured, pairs, draws)
+    alike, alike_null, frames, step = _through_training(measured, pairs)
     universal = _universal(observed, drawn, [layer.values.shape[2] for layer in layers])
     return Found(
         seeds,
@@ -232,7 +232,7 @@ def _space_numbers(
 
 
 def _through_training(
-    measured: xr.DataTree, pairs: Sequence[Pair], draws: int
+    measured: xr.DataTree, pairs: Sequence[Pair]
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return CKA of each layer at the end of training with its nulls, and at every frame."""
     value, null, frames, step = {}, {}, {}, {}
@@ -247,7 +247,7 @@ def _through_training(
         name = f"{layer}_cka"
         value[name] = frames[layer][-1]
         shuffles = []
-        for time in range(draws):
+        for time in range(_FEW):
             order = [shuffled_within(label, np.random.default_rng([_CKA, b, time])) for b in range(len(grams))]
             shuffles.append([cka(grams[a][-1], grams[b][-1][np.ix_(order[b], order[b])]) for a, b in pairs])
         null[name] = {"within_class": np.array(shuffles), "untrained": frames[layer][:1]}
