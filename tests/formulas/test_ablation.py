@@ -7,7 +7,6 @@ from seedscope.formulas.ablation import (
     KEPT,
     LOST,
     descending,
-    halves,
     judged,
     of_classes,
     random_orders,
@@ -21,6 +20,7 @@ from seedscope.formulas.ablation import (
     units_to_halve,
 )
 from seedscope.formulas.decisions import predicted_class, probabilities, true_margin
+from seedscope.formulas.halves import halves
 from seedscope.formulas.votes import Votes
 
 

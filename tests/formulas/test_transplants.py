@@ -5,7 +5,7 @@ from scipy.special import log_softmax, rel_entr
 from scipy.special import softmax as scipy_softmax
 from sklearn.linear_model import LinearRegression
 
-from seedscope.formulas.ablation import halves
+from seedscope.formulas.halves import halves
 from seedscope.formulas.transplants import (
     SINGLY,
     TOGETHER,

@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 from scipy.stats import spearmanr
 
 from seedscope.figures import Dots, Image, Line, panels_of
-from seedscope.formulas.ablation import halves
+from seedscope.formulas.halves import halves
 from seedscope.formulas.intervals import holm, mean_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.votes import Votes, centred_dominance

@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.subcells import subcells
 from seedscope.lenses import Network
 from seedscope.lenses.alignment import Alignment
-from seedscope.lenses.alignment.measure import halves, parts_of_places
 from seedscope.seeds.together import stacked
 
 from .trained import network_of, trained_replica
@@ -64,19 +64,16 @@ def test_it_brings_the_answers_before_and_after_the_relu_and_before_training(rep
         assert (half[label == k] == 0).sum() == (label == k).sum() / 2
 
 
-def test_quarters_of_a_class_are_above_and_below_left_and_right_of_its_medians():
-    label = np.repeat([0, 1], 8)
-    y, x = np.tile([0, 0, 1, 1, 9, 9, 8, 8], 2) + 20 * label, np.tile([0, 5], 8)
-    probe = xr.Dataset({"square_y": ("sample", y), "square_x": ("sample", x)})
-    part = parts_of_places(probe, label)
-    assert len(np.unique(part)) == 8
-    for one in np.unique(part):
-        own = part == one
-        assert len(np.unique(label[own])) == 1
-        assert np.ptp(y[own]) <= 1
-        assert np.ptp(x[own]) == 0
-        assert np.bincount(halves(part)[own]).tolist() == [1, 1]
-    assert parts_of_places(xr.Dataset({"label": ("sample", label)}), label) is None
+def test_where_places_are_known_the_halves_are_balanced_over_parts_of_them_and_a_null_keeps_them(replica):
+    rng = np.random.default_rng(0)
+    y, x = rng.integers(0, 6, (2, 48))
+    placed = replica.probe.assign(square_y=("sample", y), square_x=("sample", x))
+    measured = LENS.measure(replace(replica, probe=placed))
+    np.testing.assert_array_equal(measured.part, subcells(y, x, replica.probe.label.values))
+    for part in np.unique(measured.part):
+        assert np.ptp(np.bincount(measured.half.values[measured.part.values == part], minlength=2)) <= 1
+    metrics = LENS.compare(stacked(dict.fromkeys(range(2), measured))).metrics
+    assert metrics["matched_r_gain_within_place"]["p"] is not None
 
 
 def permuted(measured, seed):

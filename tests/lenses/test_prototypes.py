@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.stats import hypergeom
 
 from seedscope.figures import Image
-from seedscope.formulas.halves import first_half
+from seedscope.formulas.halves import halves
 from seedscope.lenses.prototypes import Prototypes
 from seedscope.lenses.prototypes.compare import compare
 from seedscope.lenses.prototypes.measure import prototypes
@@ -30,7 +30,7 @@ def test_measured_prototypes_are_found_again_by_sorting(look, random_replica):
         best = np.argsort(-activation[:, unit], kind="stable")[:4]
         assert seen.measured.top_label.values[unit].tolist() == label[best].tolist()
     assert seen.measured.top_label.values[5].tolist() == [-1] * 4
-    scored = np.flatnonzero(~first_half(label))
+    scored = np.flatnonzero(halves(label) == 1)
     best = scored[seen.measured.scored_top.values[0]]
     assert best.tolist() == scored[np.argsort(-activation[scored, 0], kind="stable")[:4]].tolist()
     first = int(seen.measured.shown_number[0])
@@ -58,7 +58,7 @@ def planted(*, shared, seeds=3, units=12, n=240, seed=0):
     """Return what seeds measured whose units share their classes, and with ``shared`` the pictures within a class."""
     rng = np.random.default_rng(seed)
     label = np.arange(n) % 4
-    first = first_half(label)
+    first = halves(label) == 0
     common = rng.normal(size=(n, units))
     activation, top = [], []
     for _ in range(seeds):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seedscope.figures import Bars, Dots, panels_of
-from seedscope.formulas.ablation import halves
+from seedscope.formulas.halves import halves
 from seedscope.formulas.intervals import pair_interval
 from seedscope.lenses.transplants import Transplants
 from seedscope.lenses.transplants.compare import _interval

@@ -48,16 +48,6 @@ def of_classes(votes: Votes) -> Votes:
     return Votes(votes.activation, votes.class_weight(centred=True), np.concatenate([-votes.bias, votes.bias]) / 2)
 
 
-def halves(label: np.ndarray) -> np.ndarray:
-    """Return in which half, 0 or 1, each sample is: drawn with a fixed seed, balanced within each class."""
-    rng = np.random.default_rng(0)
-    half = np.zeros(len(label), dtype=np.int64)
-    for turn, k in enumerate(np.unique(label)):
-        own = rng.permutation(np.flatnonzero(label == k))
-        half[own] = (np.arange(len(own)) + turn) % 2  # so that odd ones do not all fall into the same half
-    return half
-
-
 def reference(activation: np.ndarray, kind: str) -> np.ndarray:
     """Return what stands in place of each activation (sample, unit): see the module's ``mean``, ``zero``, ``another``.
 

@@ -12,7 +12,6 @@ from seedscope.formulas.ablation import (
     LOST,
     REFERENCES,
     descending,
-    halves,
     of_classes,
     random_orders,
     ranked,
@@ -22,6 +21,7 @@ from seedscope.formulas.ablation import (
     single_losses,
     under_removal,
 )
+from seedscope.formulas.halves import halves
 from seedscope.formulas.votes import VERSIONS, Votes, dominance
 from seedscope.lenses.ablation.curves import NULL_OF, read_curves
 from seedscope.lenses.units import Units

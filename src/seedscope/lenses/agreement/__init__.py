@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seedscope.lenses.claims import Claim, gain
 from seedscope.lenses.network import Network, require_decision, require_labels
 
 if TYPE_CHECKING:
@@ -60,3 +61,22 @@ class Agreement:
         from seedscope.lenses.agreement.compare import compare
 
         return compare(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return that seeds make the same mistakes; a κ of 0.05 above chance would be worth saying."""
+        words = "error consistency κ of two seeds, above mistakes permuted within"
+        return (
+            Claim(
+                "same_mistakes",
+                "Seeds make the same mistakes",
+                (
+                    gain("error_consistency_gain_within_class", 0.05, f"{words} classes"),
+                    gain(
+                        "error_consistency_gain_within_subcell",
+                        0.05,
+                        f"{words} parts of a class's places",
+                        where_known=True,
+                    ),
+                ),
+            ),
+        )

@@ -9,7 +9,7 @@
 
 A unit's number means nothing in another seed; whether its like is there is asked here. Only live units are matched, on
 one half of the probe pictures, and scored on the other, both ways round. The halves are balanced over classes and,
-where the place of the object is known, over the four parts of a class's places.
+where the place of the object is known, over the nine parts of a class's places.
 
 Every number stands beside its nulls, each of which does all of it again. The two rotations decide what may be said:
 where matched units do no better than units of the other seed's *rotated* space, the seeds share a space and not units.

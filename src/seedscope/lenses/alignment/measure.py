@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from seedscope.formulas.halves import halves
+from seedscope.formulas.subcells import subcells
 from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _FRAMES = "_frames"
 def measure(replica: Replica, features: str, head: str) -> xr.DataTree:
     """Return what the layer answers, what votes its units give, and what every layer did in training."""
     label = replica.probe.label.values
-    part = parts_of_places(replica.probe, label)
+    part = _parts_of_places(replica.probe, label)
     half = halves(label if part is None else part)
     answer = folded(replica.activations[features].values)
     live = _live(answer, half)
@@ -56,28 +58,11 @@ def measure(replica: Replica, features: str, head: str) -> xr.DataTree:
     )
 
 
-def halves(group: np.ndarray) -> np.ndarray:
-    """Return 0 and 1 in turn within each group of samples, (sample): two halves that are balanced over groups."""
-    half = np.zeros(len(group), dtype=np.int64)
-    for one in np.unique(group):
-        half[np.flatnonzero(group == one)[1::2]] = 1
-    return half
-
-
-def parts_of_places(probe: xr.Dataset, label: np.ndarray) -> np.ndarray | None:
-    """Return for each sample its class and in which quarter of the class's places the object lies.
-
-    Quarters are those above and below, left and right of the class's medians: a handful of places, so that each has
-    pictures to shuffle. ``None`` where places are not known.
-    """
+def _parts_of_places(probe: xr.Dataset, label: np.ndarray) -> np.ndarray | None:
+    """Return for each sample its class and in which part of the class's places the square lies; ``None`` if unknown."""
     if not {"square_y", "square_x"} <= set(probe.variables):
         return None
-    code = label.astype(np.int64)
-    for name in ("square_y", "square_x"):
-        place = probe[name].values
-        middle = {k: np.median(place[label == k]) for k in np.unique(label)}
-        code = 2 * code + (place > np.array([middle[k] for k in label]))
-    return code
+    return subcells(probe.square_y.values, probe.square_x.values, label)
 
 
 def folded(values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from seedscope.lenses.claims import Claim, above
 from seedscope.lenses.network import Network, require_dense_head
 
 if TYPE_CHECKING:
@@ -76,3 +77,14 @@ class Patterns:
         from seedscope.lenses.patterns.compare import compare
 
         return compare(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return that a class has several patterns of votes: more than half of the classes have."""
+        words = "share of the classes whose votes fall into several groups, by the gap statistic"
+        return (
+            Claim(
+                "several_patterns",
+                "One class, several patterns",
+                (above("classes_with_several_share", 0.5, words),),
+            ),
+        )

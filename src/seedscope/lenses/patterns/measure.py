@@ -107,12 +107,14 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
     several = measured.patterns.values
     known = np.isfinite(several)
     if not known.any():
-        return {**found, "classes_with_several": float("nan"), "classes_spread_unevenly": float("nan")}
+        names = ("classes_with_several", "classes_with_several_share", "classes_spread_unevenly")
+        return found | dict.fromkeys(names, float("nan"))
     gap, error = measured.gap.values[known], measured.gap_error.values[known]
     uneven = (gap[:, 1:] - error[:, 1:] > gap[:, :1]).any(1)
     return {
         **found,
         "classes_with_several": float((several[known] > 1).sum()),
+        "classes_with_several_share": float((several[known] > 1).mean()),
         "classes_spread_unevenly": float(uneven.sum()),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from seedscope.data import balanced
-from seedscope.formulas.halves import first_half
+from seedscope.formulas.halves import halves
 from seedscope.formulas.ranks import top_units
 from seedscope.formulas.subcells import subcells
 from seedscope.formulas.votes import centred_dominance
@@ -30,7 +30,7 @@ def measure(replica: Replica, features: str, head: str, top: int) -> xr.Dataset:
         activation, total = units.folded(activation).mean(-1), units.folded(total).sum(-1)
     live = (activation != 0).any(0)
     best = prototypes(activation, top)
-    first = first_half(label)
+    first = halves(label) == 0
     matched, scored = np.flatnonzero(first), np.flatnonzero(~first)
     matched = matched[balanced(label[matched], _MATCHED)]
     order = np.argsort(-np.where(live, total, -np.inf), kind="stable")[: min(_SHOWN, int(live.sum()))]

@@ -43,6 +43,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedscope.files.errors import SettingError
+from seedscope.lenses.claims import Claim, gain
 from seedscope.lenses.network import Network, require_dense_head
 
 if TYPE_CHECKING:
@@ -106,3 +107,17 @@ class Transplants:
         from seedscope.lenses.transplants.compare import compare
 
         return compare(measured)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return that a like does a unit's work; a tenth of the answer beyond its nulls would be worth it."""
+        words = "of the answer that a unit's absence moves, its like gives back"
+        return (
+            Claim(
+                "likes_do_the_work",
+                "A unit of another seed does the work of its like",
+                (
+                    gain("restored_singly_gain_within_class", 0.1, f"{words}, above one shuffled within classes"),
+                    gain("restored_singly_gain_random", 0.1, f"{words}, above any live unit"),
+                ),
+            ),
+        )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedscope.formulas.ablation import halves, of_classes
+from seedscope.formulas.ablation import of_classes
+from seedscope.formulas.halves import halves
 from seedscope.formulas.transplants import live_in_both
 from seedscope.formulas.votes import Votes
 from seedscope.lenses.transplants.seeds import SeedLayer
