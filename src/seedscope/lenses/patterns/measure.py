@@ -107,8 +107,8 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
     several = measured.patterns.values
     known = np.isfinite(several)
     if not known.any():
-        names = ("classes_with_several", "classes_with_several_share", "classes_spread_unevenly")
-        return found | dict.fromkeys(names, float("nan"))
+        unknown = ("classes_with_several", "classes_with_several_share", "classes_spread_unevenly")
+        return found | dict.fromkeys(unknown, float("nan"))
     gap, error = measured.gap.values[known], measured.gap_error.values[known]
     uneven = (gap[:, 1:] - error[:, 1:] > gap[:, :1]).any(1)
     return {
