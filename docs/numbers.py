@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
-from docs.readme import Measured, paragraph, table
+from docs.readme import Measured, Number, paragraph, table
 
 SQUARES = (
     (
@@ -32,37 +33,60 @@ SQUARES = (
     ),
     (
         "*The same* units decide in another seed?",
-        "No: of two seeds' top five, {squares.contribution.top5_overlap_centred:.2f} are shared by number; chance is "
-        "{squares.contribution.top5_overlap_centred.null:.2f}",
+        "No: of two seeds' top five, {squares.contribution.top5_overlap_centred.mean:.2f} are shared by number; shuffled "
+        "live units share {squares.contribution.top5_overlap_centred.null:.2f}, 95 % of shuffles "
+        "{squares.contribution.top5_overlap_centred.null_low:.2f} to "
+        "{squares.contribution.top5_overlap_centred.null_high:.2f} "
+        "(p {squares.contribution.top5_overlap_centred.p:.2f})",
     ),
     (
-        "The top five are foretold before the first step",
-        "ranked by the head's *initial* weights alone, the final top five stand above the other live units with an "
-        "AUC of {squares.evolution.top5_head_auc_at_start:.2f}; shuffled units give "
-        "{squares.evolution.top5_head_auc_at_start.null:.2f} (p {squares.evolution.top5_head_auc_at_start.p:.4f})",
+        "The initial head says what a surviving unit will mean",
+        "its class means at the end follow its centred head row at step 0: r "
+        "{squares.evolution.tuning_from_initial_head:.2f}; rows dealt out anew give "
+        "{squares.evolution.tuning_from_initial_head.null:.2f} (p {squares.evolution.tuning_from_initial_head.p:.4f}), "
+        "its class means at step 0 {squares.evolution.tuning_from_initial_tuning.mean:.2f}",
     ),
     (
-        "They settle early, most units die at once",
-        "the sets no longer change after epoch {squares.evolution.top5_settled_epoch:.1f} of 8; "
-        "{squares.evolution.live_units_at_start.mean:.1f} units live at step 0, "
+        "… and in part who will dominate, but not in all versions",
+        "ranked by the initial head weights the final top five stand above the units that live in the end with an AUC "
+        "of {squares.evolution.top5_head_auc_at_start:.2f}, above all that live at the start or the end with "
+        "{squares.evolution.top5_head_auc_at_start_unconditioned:.2f}; the sign of the weight alone gives "
+        "{squares.evolution.top5_head_auc_at_start_null_sign.mean:.2f}; and in mean-subtracted votes it is "
+        "{squares.evolution.top5_head_auc_at_start_mean_subtracted:.2f}",
+    ),
+    (
+        "Who lives on is hardly foretold",
+        "by how many pictures make a unit active at step 0: AUC {squares.evolution.survival_from_initial_activity:.2f} "
+        "(0.50 by chance); {squares.evolution.live_units_at_start.mean:.1f} units live at step 0, "
         "{squares.evolution.live_units_at_end.mean:.1f} at the end",
     ),
     (
-        "Place moves the votes more than noise does",
-        "of the variance of votes within a class {squares.variation.place_share:.0%} is the square's place, "
-        "{squares.variation.noise_share:.0%} the noise, {squares.variation.interaction_share.mean:.0%} their "
-        "interaction",
+        "The sets settle",
+        "the top five of a class no longer change after epoch {squares.evolution.top5_settled_epoch:.1f} of 8 on "
+        "average over classes, those of the last class after epoch "
+        "{squares.evolution.top5_last_class_settled_epoch:.1f}",
     ),
     (
-        "… but not *who* votes",
-        "two pictures of a class share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; chance "
-        "is {squares.variation.top5_shared_by_two_pictures_null_chance.mean:.1f}",
+        "What makes votes vary, at this noise (0.2) and range of places",
+        "of the variance of votes within a class {squares.variation.place_share:.0%} is the square's place; at noise "
+        "0.1 {squares.variation.place_share_at_noise_0_1.mean:.0%}, at 0.4 "
+        "{squares.variation.place_share_at_noise_0_4.mean:.0%}: place and noise are even at noise "
+        "{squares.variation.noise_at_which_place_and_noise_are_even:.2f}",
     ),
     (
-        "64 units, seven dimensions",
-        "the effective dimension of fc1 is {squares.space.effective_dimension:.1f}; classes hold "
-        "{squares.space.class_separation.mean:.0%} of its variance, and the square's place can be read from it "
-        "*within* a class too (R² {squares.space.place_r2_within_class:.2f}; places permuted: "
+        "Pictures of a class are voted for by much the same units",
+        "two of them share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; pictures of *another* "
+        "class, asked for the same class, {squares.variation.top5_shared_by_two_pictures_null_other_class:.1f}",
+    ),
+    (
+        "The dimensions of fc1 are nearly those of the classes",
+        "its effective dimension is {squares.space.effective_dimension:.1f} of "
+        "{squares.space.live_units.mean:.1f} live units, that of the nine class means alone "
+        "{squares.space.effective_dimension_of_class_means:.1f} (untrained: "
+        "{squares.space.effective_dimension_null_untrained.mean:.1f} of "
+        "{squares.space.live_units_null_untrained.mean:.1f}). The square's place can be read from it *within* a class "
+        "(R² {squares.space.place_r2_within_class:.2f}; untrained "
+        "{squares.space.place_r2_within_class_null_untrained:.2f}, places permuted "
         "{squares.space.place_r2_within_class_null_permuted.mean:.2f})",
     ),
     (
@@ -80,8 +104,9 @@ DIGITS = (
     ("the largest single vote goes to a losing class", "{it.contribution.largest_vote_loses_centred:.0%}"),
     ("of two seeds' top five are shared", "{it.contribution.top5_overlap_centred:.2f}"),
     (
-        "… by chance",
-        "{it.contribution.top5_overlap_centred.null:.2f} (p {it.contribution.top5_overlap_centred.p:.4f})",
+        "… by chance, 95 % of shuffles",
+        "{it.contribution.top5_overlap_centred.null_low:.2f} to {it.contribution.top5_overlap_centred.null_high:.2f} "
+        "(p {it.contribution.top5_overlap_centred.p:.4f})",
     ),
     ("effective dimension", "{it.space.effective_dimension:.1f}"),
 )
@@ -133,6 +158,24 @@ SPEED = (
 
 def _squares(measured: Measured) -> str:
     return table(["", ""], [[claim, words.format(**measured)] for claim, words in SQUARES])
+
+
+def _findings(measured: Measured) -> str:
+    """Return every claim with its verdict, and the number that decides it: the one that is furthest from holding."""
+    rows = []
+    for found in measured.findings("squares").values():
+        conditions = list(found["conditions"].values())
+        weakest = min(conditions, key=lambda one: ("does not hold", "undecided", "holds").index(one["verdict"]))
+        rows.append([found["claim"], found["verdict"], f"{weakest['is']}: {_rests_on(weakest)}"])
+    return table(["claim", "verdict", "what it rests on, or fails by"], rows)
+
+
+def _rests_on(condition: Mapping[str, Any]) -> str:
+    mean, low, high, p = (condition[name] for name in ("mean", "low", "high", "p_corrected"))
+    value = "no value" if mean is None else f"{Number(mean):.2g}"
+    interval = "" if low is None else f" [{Number(low):.2g}, {Number(high):.2g}]"
+    tested = "" if p is None else f", p {p:.2g} corrected"
+    return f"{value}{interval}, asked {condition['bound']}{tested}, n = {condition['n']}"
 
 
 def _digits(measured: Measured) -> str:
@@ -191,39 +234,49 @@ PARAGRAPHS: Mapping[str, str] = {
         samples of other classes take most of it back.
     """,
     "tuning": """
-        **Edges early, shapes late?** The lens `tuning` measures it against the same network untrained. Not on these
-        smooth digits: training takes orientation selectivity *from* conv1
-        ({digits.tuning.conv1_orientation_selectivity_null_untrained.mean:.2f} to
-        {digits.tuning.conv1_orientation_selectivity.mean:.2f}, change
-        {digits.tuning.conv1_orientation_selectivity_gain_untrained:.2f}), and that class selectivity rises more in
-        conv2 than in conv1 cannot be told from no change
+        **Edges early, shapes late?** The lens `tuning` measures it against the same network untrained. In `digits` the
+        period that most channels of conv1 answer to moves up to 16 pixels, at which no kernel of this size can be
+        selective for orientation: so periods are held fixed. At 4 pixels selectivity goes from
+        {digits.tuning.conv1_orientation_selectivity_at_period_4_null_untrained.mean:.2f} untrained to
+        {digits.tuning.conv1_orientation_selectivity_at_period_4.mean:.2f} (change
+        {digits.tuning.conv1_orientation_selectivity_at_period_4_gain_untrained:.2f}, p
+        {digits.tuning.conv1_orientation_selectivity_at_period_4_gain_untrained.p:.2f} corrected for all changes that
+        the lens measures); and that class selectivity rises more in conv2 than in conv1 cannot be told from no change
         ({digits.tuning.conv1_to_conv2_class_selectivity_gain_untrained:+.2f}).
     """,
     "words": """
-        Of the networks trained here, `digits` learns edges in conv2 ({digits.words.conv2_edges:.0%} of 32 channels,
-        untrained {digits.words.conv2_edges_null_untrained.mean:.0%}; change
-        {digits.words.conv2_edges_gain_untrained:+.2f}, in `reports/metrics/digits.across_seeds.json`) and `squares`
-        unlearns them ({squares.words.conv2_edges.mean:.0%}, untrained
-        {squares.words.conv2_edges_null_untrained.mean:.0%}; change {squares.words.conv2_edges_gain_untrained:+.2f}).
+        Of the networks trained here, `digits` has edges in {digits.words.conv2_edges.mean:.0%} of the 32 channels of
+        conv2, untrained in {digits.words.conv2_edges_null_untrained.mean:.0%} (change
+        {digits.words.conv2_edges_gain_untrained:+.2f}, p {digits.words.conv2_edges_gain_untrained.p:.2f} corrected for
+        all changes that the lens measures), `squares` in {squares.words.conv2_edges.mean:.0%}, untrained in
+        {squares.words.conv2_edges_null_untrained.mean:.0%} ({squares.words.conv2_edges_gain_untrained:+.2f}, p
+        {squares.words.conv2_edges_gain_untrained.p:.2f}).
     """,
     "sparsity": """
-        **Is deeper sparser?** In `squares` training makes it so: from conv1 to conv2 the share of channels that a
-        picture leaves silent rises by {squares.sparsity.conv1_to_conv2_silent:.2f},
-        {squares.sparsity.conv1_to_conv2_silent_gain_untrained:.2f} more than before the first step. In `digits` nothing
-        of the kind shows: {digits.sparsity.conv1_to_conv2_silent:.2f}, and by training
-        {digits.sparsity.conv1_to_conv2_silent_gain_untrained:.2f} (`sparsity`).
+        **Is deeper sparser?** In `squares` training makes it so, and mostly by channels that are dead, silent for every
+        picture: from conv1 to conv2 the share that a picture leaves silent rises by
+        {squares.sparsity.conv1_to_conv2_silent:.2f}, the share of dead ones by
+        {squares.sparsity.conv1_to_conv2_dead:.2f}; of the channels that live a picture leaves
+        {squares.sparsity.conv1_to_conv2_silent_live:.2f} more silent
+        ({squares.sparsity.conv1_to_conv2_silent_live_gain_untrained:.2f} more than before the first step). In `digits`
+        no channel that lives is ever silent (`sparsity`).
     """,
     "places": """
         The brightest window of the square's size finds it without any network (1.00 in all three;
         `reports/figures/squares/across_seeds/localization.csv`), so none of this says more than that the network looks
         where the light is; and a map of 8×8 cells cannot reach an IoU above 0.57. The last column holds maps against
         the exact answer: behind the last convolution the network is piecewise linear, so `places` pushes the votes for
-        the answer back through fc1 and its ReLUs, exactly. Of these votes {squares.places.votes_on_object:.0%} come
-        from cells that the square touches (another picture's with the same answer,
-        {squares.places.votes_on_object_null_same_answer.mean:.0%}; even ones,
-        {squares.places.votes_on_object_null_even.mean:.0%}), and {squares.places.places_for_80_percent:.1f} of 64
-        places hold 80 %. By rank, Grad-CAM agrees with them no more, as far as five seeds can tell, than the map of
-        another picture with the same answer ({squares.places.grad_cam_rank_correlation.mean:.2f}, above that by
+        the answer back through fc1 and its ReLUs, exactly. Of these votes, net of those against, cells that the square
+        touches give {squares.places.votes_on_object:.0%} (another picture's with the same answer
+        {squares.places.votes_on_object_null_same_answer.mean:.0%}; even ones
+        {squares.places.votes_on_object_null_even.mean:.0%}), of the votes for the answer alone
+        {squares.places.votes_on_object_positive:.0%}
+        ({squares.places.votes_on_object_positive_null_same_answer.mean:.0%}), of all votes by size
+        {squares.places.votes_on_object_absolute:.0%}
+        ({squares.places.votes_on_object_absolute_null_same_answer.mean:.0%}); and
+        {squares.places.places_for_80_percent:.1f} of 64 places hold 80 %. By rank, Grad-CAM agrees with them no more,
+        as far as five seeds can tell, than the map of another picture with the same answer
+        ({squares.places.grad_cam_rank_correlation.mean:.2f}, above that by
         {squares.places.grad_cam_rank_correlation_gain_same_answer:.2f}).
     """,
     "no_heat": """
@@ -244,6 +297,7 @@ PARAGRAPHS: Mapping[str, str] = {
 }
 BLOCKS: Mapping[str, Callable[[Measured], str]] = {
     "squares": _squares,
+    "findings": _findings,
     "digits": _digits,
     "templates": _templates,
     "heat_maps": _heat_maps,

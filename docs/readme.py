@@ -67,6 +67,11 @@ class Measured:
         """Return the default experiments."""
         return ("squares", "digits", "slp", "mlp")
 
+    def findings(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """Return the claims of an experiment with their verdicts, and what each rests on."""
+        found: dict[str, dict[str, Any]] = json.loads(self._read(f"reports/metrics/{experiment}.findings.json"))
+        return found
+
     def benchmarks(self) -> dict[str, dict[str, str]]:
         """Return the rows of ``benchmarks/results.csv`` by what was measured."""
         return {row["figure"]: row for row in csv.DictReader(self._read("benchmarks/results.csv").splitlines())}
