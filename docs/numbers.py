@@ -33,8 +33,8 @@ SQUARES = (
     ),
     (
         "*The same* units decide in another seed?",
-        "No: of two seeds' top five, {squares.contribution.top5_overlap_centred.mean:.2f} are shared by number; shuffled "
-        "live units share {squares.contribution.top5_overlap_centred.null:.2f}, 95 % of shuffles "
+        "No: of two seeds' top five, {squares.contribution.top5_overlap_centred.mean:.2f} are shared by number; "
+        "shuffled live units share {squares.contribution.top5_overlap_centred.null:.2f}, 95 % of shuffles "
         "{squares.contribution.top5_overlap_centred.null_low:.2f} to "
         "{squares.contribution.top5_overlap_centred.null_high:.2f} "
         "(p {squares.contribution.top5_overlap_centred.p:.2f})",
@@ -75,8 +75,9 @@ SQUARES = (
     ),
     (
         "Pictures of a class are voted for by much the same units",
-        "two of them share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; pictures of *another* "
-        "class, asked for the same class, {squares.variation.top5_shared_by_two_pictures_null_other_class:.1f}",
+        "two of them share {squares.variation.top5_shared_by_two_pictures:.1f} of their top five; pictures of "
+        "*another* class, asked for the same class, "
+        "{squares.variation.top5_shared_by_two_pictures_null_other_class:.1f}",
     ),
     (
         "The dimensions of fc1 are nearly those of the classes",
