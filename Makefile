@@ -7,11 +7,12 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro quick ui test test-kills lint bench readme clean
+.PHONY: help setup repro quick study ui test test-kills lint bench readme clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make quick   the same pipeline on a small setting, in .quick/"
+	@echo "make study   many new seeds and the claims about them, in .study/, brought to docs/study/ (hours)"
 	@echo "make ui      MLflow on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test-kills  kill every stage at 30 random moments or more (make test: at a dozen)"
 	@echo "make lint    formatting, lint, types, and who may import whom"
@@ -33,15 +34,24 @@ repro: setup
 	dvc repro
 	@echo "Open reports/site/index.html, or browse the runs with: make ui"
 
-# A copy of the working tree with a smaller params.yaml, so that nothing here changes.
+# A copy of the working tree with a params.yaml of its own, so that nothing here changes.
+define aside
+	mkdir -p $(1)
+	git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- -cf - | tar -xf - -C $(1)
+	cp params.$(2).yaml $(1)/params.yaml
+	git -C $(1) init --quiet
+	cd $(1) && dvc repro
+endef
+
 quick: setup
 	rm -rf .quick
-	mkdir .quick
-	git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- -cf - | tar -xf - -C .quick
-	cp params.quick.yaml .quick/params.yaml
-	git -C .quick init --quiet
-	cd .quick && dvc repro
+	$(call aside,.quick,quick)
 	@echo "Open .quick/reports/site/index.html"
+
+study: setup # what was trained and measured before is kept: it goes on where it was stopped
+	$(call aside,.study,study)
+	python -m docs.study .study
+	@echo "Open .study/reports/site/index.html, or read docs/study/README.md"
 
 ui: setup
 	@echo "MLflow on http://127.0.0.1:$(PORT)"
@@ -68,5 +78,5 @@ readme: setup
 	python -m docs.readme
 
 clean:
-	rm -rf runs reports/figures reports/site .replicas .quick mlflow.db* mlartifacts dvc_plots
+	rm -rf runs reports/figures reports/site .replicas .quick .study mlflow.db* mlartifacts dvc_plots
 	rm -rf .dvc/cache .dvc/tmp

@@ -162,13 +162,17 @@ def _squares(measured: Measured) -> str:
 
 
 def _findings(measured: Measured) -> str:
+    return table(*findings_rows(measured.findings("squares")))
+
+
+def findings_rows(findings: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return every claim with its verdict, and the number that decides it: the one that is furthest from holding."""
     rows = []
-    for found in measured.findings("squares").values():
+    for found in findings.values():
         conditions = list(found["conditions"].values())
         weakest = min(conditions, key=lambda one: ("does not hold", "undecided", "holds").index(one["verdict"]))
         rows.append([found["claim"], found["verdict"], f"{weakest['is']}: {_rests_on(weakest)}"])
-    return table(["claim", "verdict", "what it rests on, or fails by"], rows)
+    return ["claim", "verdict", "what it rests on, or fails by"], rows
 
 
 def _rests_on(condition: Mapping[str, Any]) -> str:

@@ -1,0 +1,58 @@
+"""Bring home what `make study` found: ``python -m docs.study .study`` (called by it).
+
+docs/study/<experiment>/ receives the findings, the numbers over seeds, and the figures that the findings rest on;
+docs/study/README.md says all claims with their verdicts. Networks and measurements stay in ``.study/``, which git ignores.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from docs.numbers import findings_rows
+from docs.readme import ROOT, table
+
+FIGURES = (
+    *("findings", "matched_units", "space_or_units", "pairs_of_seeds", "universal_units", "cka_through_training"),
+    *("agreement", "transplants", "ablation", "evolution_from_step_0", "seeds_needed"),
+)
+
+
+def main(source: Path) -> None:
+    """Copy the findings of the study at ``source``."""
+    target = ROOT / "docs" / "study"
+    shutil.rmtree(target, ignore_errors=True)
+    experiments = yaml.safe_load((source / "params.yaml").read_text(encoding="utf-8"))["experiments"]
+    said = [_HEAD]
+    for name in experiments:
+        (target / name).mkdir(parents=True)
+        for kind in ("findings", "across_seeds"):
+            shutil.copyfile(source / f"reports/metrics/{name}.{kind}.json", target / name / f"{kind}.json")
+        across = source / f"reports/figures/{name}/across_seeds"
+        for figure in sorted(path for path in across.glob("*.png") if path.stem.startswith(FIGURES)):
+            shutil.copyfile(figure, target / name / figure.name)
+        findings = json.loads((target / name / "findings.json").read_text(encoding="utf-8"))
+        said.append(f"## {name}, {_seeds(findings)} seeds\n\n{table(*findings_rows(findings))}\n")
+    (target / "README.md").write_text("\n".join(said), encoding="utf-8")
+
+
+_HEAD = """# The study
+
+What `make study` found, with the seeds and lenses of `params.study.yaml`: none of these seeds had been looked at when
+the claims and their rule were written. Beside each claim the number that decides it: of several the one furthest from
+holding. All numbers with their nulls are in `<experiment>/findings.json`.
+"""
+
+
+def _seeds(findings: Mapping[str, Any]) -> int:
+    return max(one["n"] for claim in findings.values() for one in claim["conditions"].values())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
