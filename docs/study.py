@@ -1,7 +1,7 @@
 """Bring home what `make study` found: ``python -m docs.study .study`` (called by it).
 
 docs/study/<experiment>/ receives the findings, the numbers over seeds, and the figures that the findings rest on;
-docs/study/README.md says all claims with their verdicts. Networks and measurements stay in ``.study/``, which git ignores.
+docs/study/README.md says all claims with their verdicts. Networks and measures stay in ``.study/``, which git ignores.
 """
 
 from __future__ import annotations
