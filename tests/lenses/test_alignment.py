@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ import torch
 import xarray as xr
 
 from seedscope.files.errors import SeedscopeError, SettingError
+from seedscope.formulas.alignment import Layer, align
+from seedscope.formulas.halves import halves
 from seedscope.formulas.subcells import subcells
 from seedscope.lenses import Network
 from seedscope.lenses.alignment import Alignment
+from seedscope.models.perceptron import Perceptron
+from seedscope.replicas.training import Training, train
 from seedscope.seeds.together import stacked
 
-from .trained import network_of, trained_replica
+from .trained import data_of, network_of, trained_replica
 
 LENS = Alignment("fc1", "fc2", top=3, draws=39)
 
@@ -158,3 +163,25 @@ def test_it_refuses_features_that_no_seed_numbers_and_networks_that_were_not_tra
         Alignment("fc1", "fc2", top=9).check(hidden)
     with pytest.raises(SeedscopeError, match="not trained here"):
         LENS.check(replace(hidden, trained=False))
+
+
+def trained_layer(seed: int, vary: tuple[str, ...], folder: Path) -> Layer:
+    """Return the hidden layer of a network that was trained from a seed, of which only some streams follow the seed."""
+    data = data_of(n=240, probe=120, classes=4, shape=(1, 5, 5))
+    training = Training(device="cpu", epochs=6, batch_size=16, learning_rate=0.01, early_frames=1, vary=vary)
+    model = train(lambda: Perceptron([1, 5, 5], 4, [16]), training, data, seed, frames=folder / "frames.nc").model
+    probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
+    with torch.no_grad():
+        hidden = torch.relu(model.fc1(torch.from_numpy(probe.image.values).float().flatten(1))).numpy()
+    label = probe.label.values
+    return Layer(hidden[:, None].astype(np.float64), halves(label), label).alive()
+
+
+def test_seeds_that_only_order_their_batches_anew_are_more_alike_than_seeds_that_share_nothing(tmp_path):
+    """A grounding: where initial weights are the same, likes must be found, and more alike than anywhere else."""
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    found = {}
+    for vary in (("order",), ("weights", "order")):
+        layers = [trained_layer(seed, vary, tmp_path) for seed in range(3)]
+        found[vary] = [align(layers[a].prepared, layers[b].prepared).statistic["r"] for a, b in pairs]
+    assert min(found["order",]) > max(found["weights", "order"])
