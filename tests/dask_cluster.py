@@ -9,6 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Cluster:
@@ -47,8 +50,8 @@ class Cluster:
             process.wait()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Wait until the condition holds; return whether it does."""
+def wait_for(condition: Callable[[], T], seconds: float = 10) -> T:
+    """Wait until the condition is true; return what it said last."""
     end = time.monotonic() + seconds
     while not (holds := condition()) and time.monotonic() < end:  # what came true may not last
         time.sleep(0.02)

@@ -210,5 +210,4 @@ def settled(prepared: Prepared, tmp_path: Path) -> Project:
 def outs(project: Project) -> dict[str, str]:
     folders = ("runs", "reports")
     files = (file for folder in folders for file in (project.path / folder).rglob("*") if file.is_file())
-    whole = (file for file in files if file.suffix != ".tmp")  # what was killed while it wrote: DVC does not see it
-    return {str(f.relative_to(project.path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in whole}
+    return {str(f.relative_to(project.path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}

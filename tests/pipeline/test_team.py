@@ -78,7 +78,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def test_a_cluster_whose_workers_are_killed_in_every_stage_gives_the_same_bytes(
     settled: Project, cluster: Cluster
 ) -> None:
-    before = {name: content for name, content in outs(settled).items() if not name.startswith("runs/configs/")}
+    before = _results(settled)
     settled.params(engine="dask", **{"engine.address": cluster.address})
     assert settled.repro() == ["compose", "report", "track"]  # where the seeds run concerns no stage that computes
     for folder in (".replicas", "runs/digits_tiny/replicas", "runs/digits_tiny/activations", "reports/figures"):
@@ -88,31 +88,29 @@ def test_a_cluster_whose_workers_are_killed_in_every_stage_gives_the_same_bytes(
         workers.append(psutil.Process(cluster.worker("--nthreads", "1").pid))
         with ThreadPoolExecutor() as pool:
             running = pool.submit(settled.run, sys.executable, "-m", f"pipeline.{stage}", "digits_tiny")
-            busy = _the_first_busy(workers)
-            workers.remove(busy)
-            busy.kill()
+            busy = wait_for(lambda: [worker for worker in workers if _works_on_a_seed(worker)], 120)
+            assert busy, stage
+            workers.remove(busy[0])
+            busy[0].kill()
             running.result()
     settled.run("python", "-m", "pipeline.report")
-    after = {name: content for name, content in outs(settled).items() if not name.startswith("runs/configs/")}
-    assert after == before
-
-
-def _the_first_busy(workers: list[psutil.Process]) -> psutil.Process:
-    """Wait for a worker that works on a seed; it is looked for once, since the seed may have ended at a second look."""
-    busy: list[psutil.Process] = []
-
-    def seen() -> bool:
-        busy.extend(worker for worker in workers if _works_on_a_seed(worker))
-        return bool(busy)
-
-    assert wait_for(seen, 120)
-    return busy[0]
+    assert _results(settled) == before
 
 
 def _works_on_a_seed(worker: psutil.Process) -> bool:
     """Return whether the worker runs a seed's process, and not one of those by which it looks at its machine."""
     for child in worker.children():
         with suppress(psutil.NoSuchProcess):
-            if "-c" in child.cmdline():
+            command = child.cmdline()
+            if command[1:2] == ["-c"] and command[-1].isdigit():  # as seedscope.replicas.cluster starts it
                 return True
     return False
+
+
+def _results(project: Project) -> dict[str, str]:
+    """Return the outs without configurations, which say where seeds run, and what a killed one left half written."""
+    return {
+        name: content
+        for name, content in outs(project).items()
+        if not (name.startswith("runs/configs/") or name.endswith(".tmp"))
+    }
