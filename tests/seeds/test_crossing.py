@@ -14,7 +14,7 @@ from seedscope.figures.renderer import save
 from seedscope.seeds.crossed import LIKENESS, NUMBERS, look, numbers
 from seedscope.seeds.crossing import compare_cells
 
-CLASSES, UNITS = 4, 24
+CLASSES, UNITS, PICTURES = 4, 24, 48
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,9 @@ def planted(levels, *, rng, alive_by, tuned_by, kept=1.0):
     streams = list(levels)
     alive = {level: rng.random(UNITS) < 0.5 for level in range(max(levels.values()))}
     heads = {level: rng.normal(size=(CLASSES, UNITS)) for level in range(max(levels.values()))}
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("live", "tuning", "head_at_start", "dominance")}
+    answers = {level: rng.exponential(size=(PICTURES, UNITS)) for level in range(max(levels.values()))}
+    names = ("live", "tuning", "head_at_start", "dominance", "answer")
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for cell in cells:
         at = dict(zip(streams, cell, strict=True))
         own = np.where(rng.random(UNITS) < kept, alive[at[alive_by]], rng.random(UNITS) < 0.5)
@@ -42,17 +44,20 @@ def planted(levels, *, rng, alive_by, tuned_by, kept=1.0):
         parts["tuning"].append(tuning)
         parts["head_at_start"].append(centred)
         parts["dominance"].append(tuning * centred)
+        parts["answer"].append(rng.permutation(answers[at[tuned_by]], axis=1))
     return xr.Dataset(
         {
             "accuracy": ("cell", 0.9 + 0.01 * rng.normal(size=len(cells))),
             "live": (("cell", "unit"), np.stack(parts["live"])),
+            "answer": (("cell", "sample", "unit"), np.stack(parts["answer"])),
             "tuning_at_start": (("cell", "true", "unit"), rng.random((len(cells), CLASSES, UNITS))),
             **{
                 name: (("cell", "true", "unit"), np.stack(parts[name]))
                 for name in ("tuning", "head_at_start", "dominance")
             },
         },
-        coords={stream: ("cell", [cell[place] for cell in cells]) for place, stream in enumerate(streams)},
+        coords={stream: ("cell", [cell[place] for cell in cells]) for place, stream in enumerate(streams)}
+        | {"label": ("sample", np.arange(PICTURES) % CLASSES)},
     )
 
 
@@ -80,6 +85,21 @@ def test_tuning_foretold_by_the_initial_head_is_found_among_pairs():
     assert alike["weights"] > 0.8
     assert abs(alike["order"]) < 0.2
     assert abs(alike["nothing"]) < 0.2
+
+
+def test_units_that_stand_in_another_order_are_found_again_by_their_answers():
+    levels = {"weights": 4, "order": 3, "draw": 3}
+    cells = planted(levels, rng=np.random.default_rng(8), alive_by="order", tuned_by="weights")
+    pairs = look(cells, levels).pairs["matched"]
+    alike = {one.words: one.mean.mean for one in pairs}
+    for shared in ("weights", "weights + order", "weights + draw"):
+        assert alike[shared] == pytest.approx(1.0)
+    for shared in ("nothing", "order", "draw", "order + draw"):
+        assert abs(alike[shared]) < 0.2  # chosen on one half of the pictures, scored on the other
+    said = compare_cells("toy-x", cells, levels)
+    assert "verdict" not in said.metrics["pairs, matched"]["sharing weights"]  # about numbers they say nothing
+    sentence = said.tables["trends"].set_index("metric").sentence["matched"]
+    assert sentence.startswith("Pearson's r of units matched one to one: ")
 
 
 @pytest.mark.parametrize(("tuned_by", "verdict"), [("head", "follows the head"), ("weights", "does not")])

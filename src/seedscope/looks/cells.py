@@ -5,7 +5,8 @@
 Of each cell ``cells.nc`` has, by ``cell``: ``accuracy``; ``live(unit)``; ``tuning(true, unit)``, the mean activation
 over the probe pictures of each class, and ``tuning_at_start`` of the untrained network; ``dominance(true, unit)``, the
 mean centred vote for each class over its own pictures; ``head_at_start(true, unit)``, the head's initial weights
-centred over classes; and the level of each stream. Units are those of ``readout.features``, flattened.
+centred over classes; ``answer(sample, unit)``, what the trained units answer to up to 512 of the probe pictures, with
+``label(sample)`` of these; and the level of each stream. Units are those of ``readout.features``, flattened.
 
 Cells pass through the store, so what was finished before a crossing was killed is not trained again. Of a cell
 ``replicas/seed-<cell>/history.csv`` and ``identity.json`` are kept; weights and frames stay in the store alone.
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _AT_ONCE = 256  # pictures
+_KEPT = 512  # of the probe pictures, by whose answers units are matched
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def measure_cell(experiment: Experiment, cell: int) -> dict[str, Any]:
         probe = data.isel(sample=np.flatnonzero(data.split.values == "probe")).load()
     n_classes = len(np.atleast_1d(data.attrs["class_names"]))
     label = probe.label.values
+    kept = np.linspace(0, len(label) - 1, min(_KEPT, len(label))).astype(np.int64)
     with read_dataset(at.frames(cell), needs=("step",)) as frames:
         first, last = (
             {str(name): array.values for name, array in frames.isel(frame=frame).data_vars.items()} for frame in (0, -1)
@@ -121,6 +124,8 @@ def measure_cell(experiment: Experiment, cell: int) -> dict[str, Any]:
         "tuning_at_start": class_means(start.activation, label, n_classes),
         "head_at_start": start.class_weight(centred=True),
         "dominance": centred_dominance(end, label, n_classes),
+        "answer": end.activation[kept].astype(np.float32),
+        "label": label[kept],
     }
 
 
@@ -148,15 +153,17 @@ def _votes(
 def _together(sweep: Sweep, levels: np.ndarray, cells: list[Mapping[str, Any]]) -> xr.Dataset:
     import xarray as xr
 
-    inner = {"accuracy": (), "live": ("unit",)}
+    inner = {"accuracy": (), "live": ("unit",), "answer": ("sample", "unit")}
     assert math.prod(sweep.levels.values()) == len(cells)
     return xr.Dataset(
         {
             name: (("cell", *inner.get(name, ("true", "unit"))), np.stack([numbers[name] for numbers in cells]))
             for name in cells[0]
+            if name != "label"
         },
         coords={
             "cell": np.arange(len(cells)),
+            "label": ("sample", cells[0]["label"]),
             **{stream: ("cell", levels[:, place]) for place, stream in enumerate(sweep.levels)},
         },
         attrs={"experiment": sweep.experiment, "sweep": sweep.at.sweep, "streams": list(sweep.levels)},

@@ -7,6 +7,8 @@ top five of a class by centred vote, 0 or 1), and what a unit is tuned to (mean 
 
 **Pairs.** How alike two replicas are, unit by unit of the same number, by which streams they share
 (:mod:`seedscope.formulas.shared_levels`). ``same``: the interval lies above one half; ``not the same``: below it.
+Beside these, whatever their numbers: r of the live units, matched one to one on one half of the pictures and scored on
+the other (:mod:`seedscope.formulas.alignment`).
 
 **Swap.** Where ``weights`` and ``head`` are crossed: does a unit's tuning follow the head that it was given
 (:mod:`seedscope.formulas.head_swap`)?
@@ -16,11 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seedscope.formulas.alignment import Layer, align
 from seedscope.formulas.concentration import gini
+from seedscope.formulas.halves import halves
 from seedscope.formulas.head_swap import Swap, row_correlations, swapped
 from seedscope.formulas.intervals import Interval, holm
 from seedscope.formulas.overlap import classes_with_sets, membership, pair_overlap
@@ -44,9 +49,11 @@ NUMBERS: Mapping[str, str] = {
 LIKENESS: Mapping[str, str] = {
     "live_sets": "live units in common, Jaccard index",
     "top_sets": f"share of the top {TOP} in common",
-    "tunings": "r of their tuning tables",
+    "tunings": "Pearson's r of their tuning tables",
     "foretold": "r of one's tuning and the other's initial head",
+    "matched": "Pearson's r of units matched one to one",
 }
+BY_NUMBER = ("live_sets", "top_sets", "tunings")  # alike unit by unit of one number
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ def _pairs(cells: xr.Dataset, levels: Mapping[str, int], rng: np.random.Generato
         "top_sets": np.divide(common, smaller, out=np.full(common.shape, np.nan), where=smaller > 0),
         "tunings": table_cosines(tuning, tuning),
         "foretold": (foretold + foretold.T) / 2,
+        "matched": _matched(cells),
     }
     p = shared.p_of_gains(np.stack(list(alike.values())), rng, _TIMES)
     corrected = np.full(p.shape, np.nan)
@@ -194,6 +202,17 @@ def _pairs(cells: xr.Dataset, levels: Mapping[str, int], rng: np.random.Generato
             for pattern in sorted(shared.patterns, key=lambda one: (one.bit_count(), one))
         ]
     return found
+
+
+def _matched(cells: xr.Dataset) -> np.ndarray:
+    """Return the held-out r of matched units, (cell, cell)."""
+    label = cells.label.values
+    half = halves(label)
+    layers = [Layer(answer[:, None], half, label).alive().prepared for answer in cells.answer.values]
+    similarity = np.full((len(layers), len(layers)), np.nan)
+    for a, b in combinations(range(len(layers)), 2):
+        similarity[a, b] = similarity[b, a] = align(layers[a], layers[b]).statistic["r"]
+    return similarity
 
 
 def _swap(cells: xr.Dataset, levels: Mapping[str, int], rng: np.random.Generator) -> Swap | None:

@@ -19,7 +19,7 @@ from seedscope.formulas.head_swap import Swap
 from seedscope.formulas.intervals import Interval
 from seedscope.lenses.comparison import Comparison
 from seedscope.seeds.comparison import as_csv
-from seedscope.seeds.crossed import LIKENESS, NUMBERS, Alike, Found, Source, look, numbers, swap_rows
+from seedscope.seeds.crossed import BY_NUMBER, LIKENESS, NUMBERS, Alike, Found, Source, look, numbers, swap_rows
 from seedscope.seeds.crossing_sheets import sheets
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _metrics(found: Found) -> dict[str, dict[str, dict[str, Any]]]:
         for pair in pairs:
             metrics.setdefault(f"pairs, {name}", {})[f"sharing {pair.words}"] = {
                 **pair.mean.as_dict(),
-                "verdict": pair.verdict,
+                **({"verdict": pair.verdict} if name in BY_NUMBER else {}),
                 **({} if pair.gain is None else _held_against(pair, pairs[0].mean)),
             }
     if found.swap is not None:
@@ -133,7 +133,8 @@ def _sentences(found: Found) -> pd.DataFrame:
     import pandas as pd
 
     rows = [(name, _of_shares(name, sources)) for name, sources in found.sources.items()]
-    rows += [(name, _of_pairs(name, pairs)) for name, pairs in found.pairs.items() if name != "foretold"]
+    rows += [(name, _of_pairs(name, found.pairs[name])) for name in BY_NUMBER]
+    rows.append(("matched", f"{_at_most('matched', found.pairs['matched'])}."))
     if found.swap is not None:
         rows.append(("swap", of_swap(found.swap)))
     return pd.DataFrame(rows, columns=["metric", "sentence"])
@@ -151,18 +152,25 @@ def _of_shares(name: str, sources: Sequence[Source]) -> str:
 
 
 def _of_pairs(name: str, pairs: Sequence[Alike]) -> str:
-    nothing, *others = pairs
-    words = LIKENESS[name][0].upper() + LIKENESS[name][1:]
+    _, *others = pairs
     enough = [one.words for one in others if one.verdict == "same"]
     unsure = [one.words for one in others if one.verdict == "undecided"]
-    most = max(others, key=lambda one: one.mean.mean if one.mean.mean is not None else -np.inf)
-    start = f"{words}: {_plain(nothing.mean)} of pairs that share nothing, {_plain(most.mean)} of those that share "
-    start += f"{most.words}, at the most. For a unit's number to mean the same unit"
+    start = f"{_at_most(name, pairs)}. For a unit's number to mean the same unit"
     if enough:
         return f"{start} it is enough to share: {'; '.join(enough)}."
     if unsure:
         return f"{start}, sharing nothing less than all is known to be enough (undecided: {'; '.join(unsure)})."
     return f"{start}, all streams must be shared."
+
+
+def _at_most(name: str, pairs: Sequence[Alike]) -> str:
+    nothing, *others = pairs
+    words = LIKENESS[name][0].upper() + LIKENESS[name][1:]
+    most = max(others, key=lambda one: one.mean.mean if one.mean.mean is not None else -np.inf)
+    return (
+        f"{words}: {_plain(nothing.mean)} of pairs that share nothing, {_plain(most.mean)} of those that share "
+        f"{most.words}, at the most"
+    )
 
 
 def of_swap(swap: Swap) -> str:
