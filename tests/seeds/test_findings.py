@@ -84,6 +84,13 @@ def test_conditions_beyond_the_first_cost_a_claim_nothing(metrics):
     assert found_of(metrics)["alike"]["because"] == "p is 0.06"
 
 
+def test_a_p_that_nobody_asks_for_is_not_that_of_the_claim(metrics):
+    metrics["lens"]["share"] = number(0.3, 0.2, 0.4, p=0.9, draws=9)
+    claims = (Claim("both", "both", (below("share", 0.44, "share"), gain("r_gain_a", 0.05, "over a"))),)
+    found = found_of(metrics, claims)["both"]
+    assert (found["verdict"], found["p"], found["conditions"]["share"]["p"]) == ("holds", 0.01, None)
+
+
 def test_too_few_draws_to_hold_is_said_in_words(metrics):
     """Of three claims, each at the smallest p of 19 draws: 0.05, and corrected 0.15."""
     metrics["lens"] |= {name: number(0.3, 0.2, 0.4, p=0.05, draws=19) for name in ("r_gain_a", "r_gain_b", "c", "d")}
@@ -135,6 +142,8 @@ def test_the_number_that_decides_is_the_least_sure_of_what_holds_and_the_furthes
 def test_what_is_the_same_in_every_seed_is_judged_and_what_is_not_known_is_undecided(metrics):
     few = found_of(metrics)["few"]
     assert (few["verdict"], few["conditions"]["share"]["same"]) == ("holds", True)
+    metrics["lens"]["share"] = number(0.5, None, None, same=True)
+    assert found_of(metrics)["few"]["because"] == "in every seed it is above 0.44"
     metrics["lens"]["share"] = number(None, None, None)
     metrics["lens"]["r_gain_a"]["p"] = float("nan")
     found = found_of(metrics)

@@ -12,8 +12,8 @@
                  its interval. Where all hold and the test of the claim says no, the one with the largest p.
     p            the largest of its tested conditions; ``null`` without a test, and where one has no p
     p_corrected  … by Holm, for all claims of the experiment that have a p
-    conditions   their numbers, each with its raw ``p``, the ``draws`` that this is of, and its own verdict; what is
-                 ``asked`` of each, in words: beyond which ``bound``, and of which mean, what is ``worth`` saying
+    conditions   their numbers, each with its own verdict and, where it is tested, its raw ``p`` and the ``draws`` that
+                 this is of; what is ``asked``, in words: beyond which ``bound``, and a mean that is ``worth`` saying
 
 The lenses say what they claim, and what would have to be true (:mod:`seedscope.lenses.claims`); here their numbers are
 put in, and the rule applied. A claim of a number that there is not, such as places where none are known, is left out.
@@ -81,10 +81,10 @@ class _Number:
 
     @classmethod
     def of(cls, condition: Condition, number: Mapping[str, Any]) -> _Number:
-        found = Interval(*(number[name] for name in ("mean", "low", "high", "n")), number.get("same", False))
-        p = number.get("p")
+        found = Interval(number["mean"], number["low"], number["high"], number["n"], number.get("same", False))
+        p = number.get("p") if condition.tested else None
         known = None if p is None or math.isnan(p) else float(p)
-        return cls(condition, found, known, number.get("draws"), number.get("null"))
+        return cls(condition, found, known, number.get("draws") if condition.tested else None, number.get("null"))
 
     @property
     def verdict(self) -> Verdict:
@@ -105,7 +105,8 @@ class _Number:
         short, sides = ("below", "above") if bound.above else ("above", "below")
         if self.verdict == "does not hold":
             small = f": {sides} {bound.at:g}, and too little to be worth saying" if beyond else ""
-            return f"all of the interval is {short} {bound.worth:g}{small}"
+            all_of_it = "in every seed it" if self.found.same else "all of the interval"
+            return f"{all_of_it} is {short} {bound.worth:g}{small}"
         if not beyond:
             return f"the interval reaches {bound.at:g}"
         if self.room < 0:

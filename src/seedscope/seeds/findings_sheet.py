@@ -11,7 +11,7 @@ from seedscope.figures import ABSENT, AGAINST, FOR, NEUTRAL, Axis, Facts, Mark, 
 _COLOUR = {"holds": FOR, "does not hold": AGAINST, "undecided": NEUTRAL}
 _LINE = 0.17  # inches
 _WIDTH = 12.5
-_LONGEST = 88  # letters of a line
+_LONGEST = 97  # letters of a line
 _COLUMNS = {"is": 0.0, "mean": 0.515, "asked": 0.66, "p": 0.787, "n": 0.86, "verdict": 0.895}
 _HEADS = {
     "is": "claim, and what it rests on",
