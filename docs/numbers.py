@@ -166,21 +166,24 @@ def _findings(measured: Measured) -> str:
 
 
 def findings_rows(findings: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return every claim with its verdict, and the number that decides it: the one that is furthest from holding."""
+    """Return every claim with its verdict, and the number that decides it (:mod:`seedscope.seeds.findings`)."""
     rows = []
     for found in findings.values():
-        conditions = list(found["conditions"].values())
-        weakest = min(conditions, key=lambda one: ("does not hold", "undecided", "holds").index(one["verdict"]))
-        rows.append([found["claim"], found["verdict"], f"{weakest['is']}: {_rests_on(weakest)}"])
-    return ["claim", "verdict", "what it rests on, or fails by"], rows
+        deciding = found["conditions"][found["decided_by"]]
+        rows.append([found["claim"], found["verdict"], f"{deciding['is']}: {_rests_on(deciding, found)}"])
+    return ["claim", "verdict", "the number that decides"], rows
 
 
-def _rests_on(condition: Mapping[str, Any]) -> str:
-    mean, low, high, p = (condition[name] for name in ("mean", "low", "high", "p_corrected"))
-    value = "no value" if mean is None else f"{Number(mean):.2g}"
-    interval = "" if low is None else f" [{Number(low):.2g}, {Number(high):.2g}]"
-    tested = "" if p is None else f", p {p:.2g} corrected"
-    return f"{value}{interval}, asked {condition['bound']}{tested}, n = {condition['n']}"
+def _rests_on(deciding: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    mean, low, high = (deciding[name] for name in ("mean", "low", "high"))
+    value = "no value" if mean is None else f"{Number(mean):.3g}"
+    interval = "" if low is None else f" [{Number(low):.3g}, {Number(high):.3g}]"
+    alike = " in every seed" if deciding.get("same") else ""
+    asked = deciding["asked"].replace("-", "−")
+    p = "" if found["p"] is None or found["verdict"] == "does not hold" else f"; p {found['p']:.2g}"
+    corrected = p and f", corrected {found['p_corrected']:.2g}"
+    because = found["because"] and f"; {found['because']}"
+    return f"{value}{interval}{alike}, n = {deciding['n']}; asked {asked}{p}{corrected}{because}"
 
 
 def _digits(measured: Measured) -> str:

@@ -45,8 +45,12 @@ def main(source: Path) -> None:
 _HEAD = """# The study
 
 What `make study` found, with the seeds and lenses of `params.study.yaml`: none of these seeds had been looked at when
-the claims and their rule were written. Beside each claim the number that decides it: of several the one furthest from
-holding. All numbers with their nulls are in `<experiment>/findings.json`.
+the claims and their rule were written (`src/seedscope/formulas/finding.py`), though the five seeds of the default run
+had. Beside each claim stands the number that decides it: of a claim that holds the one nearest to not holding, of one
+that does not the one furthest short, of an undecided one that furthest from holding. "Does not hold" says that a number
+is short of what would be worth saying, by its whole interval: of a gain, that it is smaller than that, and not that it
+is 0. p is the claim's, the largest of its tested numbers; corrected is for all claims of the experiment that have one.
+All numbers with their nulls are in `<experiment>/findings.json`.
 """
 
 

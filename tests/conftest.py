@@ -72,15 +72,20 @@ def miniature(tmp_path: Path) -> Artifacts:
             "contribution": {"top5_overlap": {**interval, "null": 0.4}},
         },
     )
-    condition = {"is": "share of units", **interval, "null": None, "p": 0.01, "draws": 99, "p_corrected": 0.02}
+    condition = {"is": "share of units", **interval, "null": None, "p": 0.01, "draws": 99}
+    condition |= {"asked": "< 0.44", "bound": 0.44, "worth": 0.44, "verdict": "does not hold"}
     write_json(
         at.findings,
         {
             "few_units_decide": {
                 "claim": "Few units decide",
                 "verdict": "does not hold",
+                "because": "all of the interval is above 0.44",
+                "decided_by": "share",
+                "p": 0.01,
+                "p_corrected": 0.02,
                 "lens": "contribution",
-                "conditions": {"share": {**condition, "bound": "< 0.44", "worth": 0.44, "verdict": "does not hold"}},
+                "conditions": {"share": condition},
             }
         },
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.numbers import findings_rows
 from docs.readme import Measured, filled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,26 @@ def test_the_numbers_are_those_of_the_measurements():
 def test_a_metric_that_is_not_there_is_named():
     with pytest.raises(SystemExit, match=r"docs/numbers\.py asks for slp\.space\.nonsense, and the metrics have no"):
         "{slp.space.nonsense:.2f}".format(**Measured(committed))
+
+
+def test_a_row_of_the_findings_says_the_number_that_decides():
+    """Of two that do not hold the one furthest short; p has no part in that verdict."""
+    number = {"mean": 0.02, "low": -0.01, "high": 0.04, "n": 5, "asked": "> 0, mean ≥ 0.05", "verdict": "does not hold"}
+    found = {
+        "claim": "Seeds share units",
+        "verdict": "does not hold",
+        "because": "all of the interval is below 0.05",
+        "decided_by": "second",
+        "p": 0.3,
+        "p_corrected": 0.6,
+        "conditions": {"first": {**number, "is": "the first"}, "second": {**number, "is": "the second", "high": 0.03}},
+    }
+    shown = "the second: 0.02 [−0.01, 0.03], n = 5; asked > 0, mean ≥ 0.05"
+    (row,) = findings_rows({"shared": found})[1]
+    assert row == ["Seeds share units", "does not hold", f"{shown}; all of the interval is below 0.05"]
+    found |= {"verdict": "undecided", "because": "p is 0.6, corrected for 2 claims"}
+    (row,) = findings_rows({"shared": found})[1]
+    assert row[2] == f"{shown}; p 0.3, corrected 0.6; p is 0.6, corrected for 2 claims"
 
 
 def test_every_path_that_the_readme_names_exists():

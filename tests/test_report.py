@@ -413,7 +413,8 @@ def test_findings_are_said_first_with_the_numbers_that_they_rest_on(miniature: A
     entrance = write_site(["toy"], miniature.root)
     assert "does not hold Few units decide" in " ".join(parse(entrance).text.split())
     text = " ".join(parse(entrance.parent / "toy/index.html").text.split())
-    assert "Few units decide does not hold share of units 0.940 [0.900, 0.980] (n = 2) < 0.44 0.0200" in text
+    said = "share of units → all of the interval is above 0.44 0.940 [0.900, 0.980] (n = 2) < 0.44 0.0100 does not hold"
+    assert f"Few units decide 0.0200 corrected does not hold {said}" in text
     assert text.index("Few units decide") < text.index("Figures across seeds")
     miniature.findings.write_text('{"few": {"claim": "Few"}}')
     with pytest.raises(SeedscopeError, match=r"toy\.findings\.json does not hold findings"):

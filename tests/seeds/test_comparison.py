@@ -177,6 +177,8 @@ def test_tables_and_figures_lie_where_they_are_looked_for(compared):
         "learning_curves.png",
         "learning_curves.csv",
         *(f"numbers_of_{lens}.png" for lens in ("training", "contribution", "dominance", "mistakes")),
+        "findings.png",
+        "findings.csv",
         "dominance_heatmap.png",
         "top2_overlap.png",
         "top2_overlap.csv",

@@ -83,7 +83,9 @@ def test_the_comparison_shows_means_beside_the_seeds_and_bounds_apart() -> None:
     run = runs()["across seeds"]
     assert run.data.metrics["training/probe_accuracy"] == 0.94
     assert run.data.metrics["over seeds/training.probe_accuracy.low"] == 0.9
-    assert [value for name, value in run.data.metrics.items() if "few_units_decide" in name] == [-1]  # refuted
+    few = {name: value for name, value in run.data.metrics.items() if "few_units_decide" in name}
+    about = "over seeds/findings.few_units_decide"
+    assert few == {f"{about}.verdict": -1, f"{about}.p_corrected": 0.02}  # refuted
     assert "toy.findings.json" in artifacts(run)
     assert run.data.metrics["over seeds/contribution.top5_overlap.null"] == 0.4
     assert run.data.metrics["over seeds/contribution.top5_overlap.n"] == 2

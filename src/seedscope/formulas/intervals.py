@@ -17,7 +17,7 @@ spread, and often none can change it (the size of a receptive field). ``same`` s
 out one seed with all its pairs. It is right where seeds differ, x_ab = μ + g_a + g_b + …: what a seed has then shows in
 all its pairs. Of **unrelated** seeds it is not: the kernel is degenerate (Hoeffding 1948; g = 0), the jackknife takes
 2 (n − 1)/(n − 2) times the variance that is left, and with the t of few seeds the interval is about twice too wide; it
-holds the mean in 98 (n = 5) to 99.5 (n = 20) cases of 100. There a permutation says whether the mean is that of
+holds the mean in 98.4 (n = 5) to 99.5 (n = 20) cases of 100. There a permutation says whether the mean is that of
 unrelated seeds, and this interval is no test.
 
 Families of p-values are corrected by Holm (1979). A share of n independent trials has the score interval of

@@ -1,8 +1,11 @@
 """What a lens claims of the replicas of an experiment, and what would have to be true.
 
-A lens with ``claims()`` returns sentences, each with conditions on the lens's own numbers over seeds. They are written
-down before the numbers are there: whether a claim holds is then found by the rule of :mod:`seedscope.formulas.finding`,
-by nobody's reading.
+A lens with ``claims()`` returns sentences, each with conditions on the lens's own numbers over seeds. They stand in the
+code, where a commit dates them: whether a claim holds is found by the rule of :mod:`seedscope.formulas.finding`, by
+nobody's reading. (Which seeds had been looked at when they were written is said there too.)
+
+A number that is tested brings its ``p``, and beside it ``draws``, how many it is a p of; a p that is not one of draws
+brings none. The claim is tested as a whole: its p is the largest of its conditions'.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ class Condition:
         metric: its name among the lens's numbers over seeds.
         words: what the number is, and what it is held against.
         bound: where it must lie.
-        tested: whether its p, corrected for all claims of the experiment, must be small too.
+        tested: whether its p, raw and with the claim's corrected for all claims of the experiment, must be small too.
         where_known: whether there are experiments without this number, such as those whose places are not known; the
             claim then rests on the others.
     """
@@ -68,5 +71,9 @@ def below(metric: str, bound: float, words: str, *, worth: float | None = None, 
 
 
 def gain(metric: str, worth: float, words: str, *, where_known: bool = False) -> Condition:
-    """Return the condition that a number is above its null: a gain above 0, of which ``worth`` would be one, tested."""
+    """Return the condition that a number is above its null: a gain above 0, tested, that is ``worth`` saying.
+
+    It holds where the whole interval is above 0 and the mean at least ``worth``. That it does not hold means that the
+    gain is smaller than ``worth``, by its whole interval, and not that there is none.
+    """
     return Condition(metric, words, Bound(0.0, True, worth), tested=True, where_known=where_known)

@@ -79,21 +79,23 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Condition:
-    """A number that a claim rests on, and whether it lies where it must."""
+    """A number that a claim rests on, and whether it lies where it must; ``because``: where it decides, why it does."""
 
     words: str
     estimate: Estimate
-    bound: str
+    asked: str
     p: float | None
     verdict: str
+    because: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim of the replicas, with its verdict."""
+    """A claim of the replicas, with its verdict; ``p`` is corrected for all of them."""
 
     claim: str
     verdict: str
+    p: float | None
     lens: str
     conditions: tuple[Condition, ...]
 
@@ -314,16 +316,18 @@ def _findings(path: Path) -> tuple[Finding, ...]:
             Finding(
                 said["claim"],
                 said["verdict"],
+                said["p_corrected"],
                 said["lens"],
                 tuple(
                     Condition(
                         one["is"],
-                        Estimate(one["mean"], one["low"], one["high"], one["n"], {}, one.get("same", False)),
-                        one["bound"],
-                        one["p_corrected"],
+                        _estimate(one),
+                        one["asked"],
+                        one["p"],
                         one["verdict"],
+                        said["because"] if metric == said["decided_by"] else "",
                     )
-                    for one in said["conditions"].values()
+                    for metric, one in said["conditions"].items()
                 ),
             )
             for said in read_mapping(path).values()

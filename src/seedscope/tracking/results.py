@@ -206,7 +206,9 @@ def _comparison(experiment: Experiment, replicas: Sequence[Result], digests: Dig
         raise SeedscopeError("not every replica is there")
     at = experiment.at
     findings = read_mapping(at.findings)
-    verdicts = {key: {"verdict": _VERDICT[one["verdict"]]} for key, one in findings.items()}
+    verdicts = {
+        key: {"verdict": _VERDICT[one["verdict"]], "p_corrected": one["p_corrected"]} for key, one in findings.items()
+    }
     metrics = read_mapping(at.across_metrics) | ({"findings": verdicts} if verdicts else {})
     figures = _figures(at.across_seeds)
     _require(at.learning)
