@@ -70,3 +70,8 @@ def below(metric: str, bound: float, words: str, *, worth: float | None = None, 
 def gain(metric: str, worth: float, words: str, *, where_known: bool = False) -> Condition:
     """Return the condition that a number is above its null: a gain above 0, of which ``worth`` would be one, tested."""
     return Condition(metric, words, Bound(0.0, True, worth), tested=True, where_known=where_known)
+
+
+def loss(metric: str, worth: float, words: str, *, where_known: bool = False) -> Condition:
+    """Return the condition that a number is below its null: a gain below 0, worth −``worth``, tested."""
+    return Condition(metric, words, Bound(0.0, False, -worth), tested=True, where_known=where_known)
