@@ -3,8 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import brentq
 
-from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
+from seedscope.formulas.concentration import (
+    cumulative_share,
+    gini,
+    participation_ratio,
+    reaching,
+    share_by_broken_stick,
+)
 
 sizes = arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 100).map(lambda x: round(x, 3)))
 
@@ -51,3 +58,22 @@ def test_where_nothing_votes_there_is_no_concentration():
         assert np.isnan(gini(nothing)).all()
         assert np.isnan(participation_ratio(nothing)).all()
         assert np.isnan(reaching(cumulative_share(nothing), 0.8)).all()
+
+
+def test_a_broken_stick_of_two_pieces_by_hand_and_of_very_many_by_its_limit():
+    # The larger of two pieces is uniform on (1/2, 1): two in five times it alone reaches 0.8.
+    assert share_by_broken_stick(2, 0.8) == pytest.approx((0.4 * 1 + 0.6 * 2) / 2, abs=0.01)
+    assert share_by_broken_stick(1, 0.8) == 1
+    assert np.isnan(share_by_broken_stick(0, 0.8))
+    share = brentq(lambda x: x * (1 - np.log(x)) - 0.8, 0.01, 0.99)
+    assert share_by_broken_stick(20_000, 0.8) == pytest.approx(share, abs=0.002)
+    assert share_by_broken_stick(21, 0.8) > share + 0.005  # the limit would be too easy to stay below of few units
+
+
+def test_pieces_of_a_stick_are_gaps_between_random_cuts():
+    rng = np.random.default_rng(5)
+    counts = []
+    for _ in range(4000):
+        pieces = sorted(np.diff([0, *sorted(rng.random(14)), 1]), reverse=True)
+        counts.append(1 + next(at for at in range(15) if sum(pieces[: at + 1]) >= 0.8))
+    assert share_by_broken_stick(15, 0.8) == pytest.approx(np.mean(counts) / 15, abs=0.005)

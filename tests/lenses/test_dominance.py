@@ -109,3 +109,16 @@ def test_the_headlines_are_numbers_of_the_summary(look, random_replica):
     summary = look(LENS, random_replica(), draw=None).summary
     for headline in LENS.headlines():
         assert {headline.metric, *headline.whole} <= set(summary)
+
+
+def test_few_units_decide_where_votes_are_planted_on_few_and_not_where_they_are_a_broken_stick(look, replica_of):
+    rng, label = np.random.default_rng(0), np.arange(60) % 3
+    gains = {"few": [], "random": []}
+    for _ in range(40):
+        for case, sizes in (("few", np.repeat([9.0, 0.1], [2, 18])), ("random", rng.exponential(size=20))):
+            replica = replica_of(
+                np.tile(sizes, (60, 1)), np.array([[1.0], [-1], [0.5]]) * np.ones(20), np.zeros(3), label
+            )
+            gains[case].append(look(LENS, replica, draw=None).summary["share_for_80_percent_raw_gain_broken_stick"])
+    assert np.max(gains["few"]) < -0.2
+    assert abs(np.mean(gains["random"])) < 3 * np.std(gains["random"]) / np.sqrt(40)

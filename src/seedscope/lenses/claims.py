@@ -77,3 +77,8 @@ def gain(metric: str, worth: float, words: str, *, where_known: bool = False) ->
     gain is smaller than ``worth``, by its whole interval, and not that there is none.
     """
     return Condition(metric, words, Bound(0.0, True, worth), tested=True, where_known=where_known)
+
+
+def loss(metric: str, worth: float, words: str, *, where_known: bool = False) -> Condition:
+    """Return the condition that a number is below its null: a gain below 0, worth −``worth``, tested."""
+    return Condition(metric, words, Bound(0.0, False, -worth), tested=True, where_known=where_known)

@@ -4,7 +4,8 @@ For class k, g[k, i] = mean over the class's samples of |contribution[s, k, i]|,
 coefficient, the participation ratio, the cumulative share and how many units reach 80 % (see
 :mod:`seedscope.formulas.concentration`), both for raw and for class-centred contributions (see
 :mod:`seedscope.formulas.votes` on the gauge). Dead units, active for no probe picture, are counted and left
-out; with them every network would look sparse. Where the features are the picture itself (see
+out; with them every network would look sparse. The null of the share of the live units that reach 80 % is a stick
+broken at random into L pieces. Where the features are the picture itself (see
 :mod:`seedscope.lenses.units`) these are the pixels that are never on.
 """
 
@@ -41,9 +42,15 @@ from seedscope.figures import (
     shared_cells,
 )
 from seedscope.formulas.classes import class_means
-from seedscope.formulas.concentration import cumulative_share, gini, participation_ratio, reaching
+from seedscope.formulas.concentration import (
+    cumulative_share,
+    gini,
+    participation_ratio,
+    reaching,
+    share_by_broken_stick,
+)
 from seedscope.lenses import Network, Replica, require_dense_head
-from seedscope.lenses.claims import Claim, below
+from seedscope.lenses.claims import Claim, loss
 from seedscope.lenses.comparison import Headline
 from seedscope.lenses.units import Units
 from seedscope.lenses.votes import votes_of
@@ -68,7 +75,7 @@ class Dominance:
     features: str
     head: str
 
-    shares: ClassVar[tuple[str, ...]] = ("gini_*", "median_active_share")
+    shares: ClassVar[tuple[str, ...]] = ("gini_*", "median_active_share", "share_for_80_percent_*")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features."""
@@ -112,11 +119,15 @@ class Dominance:
             "live_units": float(measured.live.sum()),
             "median_active_share": float(np.median(active)) if len(active) else float("nan"),
         }
+        chance = share_by_broken_stick(int(summary["live_units"]), 0.8)
+        summary["share_for_80_percent_null_broken_stick"] = chance
         for gauge in ("raw", "centred"):
             for name in ("gini", "participation_ratio", "units_for_80_percent"):
                 summary[f"{name}_{gauge}"] = float(measured[name].sel(gauge=gauge).mean())
             units = summary[f"units_for_80_percent_{gauge}"]
-            summary[f"share_for_80_percent_{gauge}"] = units / live if (live := summary["live_units"]) else float("nan")
+            share = units / live if (live := summary["live_units"]) else float("nan")
+            summary[f"share_for_80_percent_{gauge}"] = share
+            summary[f"share_for_80_percent_{gauge}_gain_broken_stick"] = share - chance
         return summary
 
     def draw(self, measured: xr.Dataset) -> Iterator[Sheet]:
@@ -129,15 +140,16 @@ class Dominance:
     def claims(self) -> tuple[Claim, ...]:
         """Return that few units decide: fewer than where votes are the pieces of a stick that is broken at random.
 
-        Of exponentially distributed votes a share x of the units holds x (1 − ln x): 80 % of them 0.4385.
+        Each replica is held against a stick broken into as many pieces as it has live units.
         """
-        words = "share of the live units that hold 80 % of a class's votes; of votes at random 0.44"
+        words = "share of the live units that hold 80 % of a class's votes, less that of a stick broken at random"
         return (
             Claim(
                 "few_units_decide",
                 "Few units decide",
                 tuple(
-                    below(f"share_for_80_percent_{gauge}", 0.4385, f"{words}, {gauge}") for gauge in ("raw", "centred")
+                    loss(f"share_for_80_percent_{gauge}_gain_broken_stick", 0.05, f"{words}, {gauge}")
+                    for gauge in ("raw", "centred")
                 ),
             ),
         )

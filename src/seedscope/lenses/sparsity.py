@@ -69,6 +69,11 @@ class Sparsity:
     layers: Annotated[Sequence[str], MinLen(1)]
     batch_size: Annotated[int, Ge(1)] = 16
 
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """All numbers of a layer; the steps from one to another are differences."""
+        return tuple(f"{layer}_{name}{null}" for layer in self.layers for name in _MEASURES for null in ("", "_null_*"))
+
     def check(self, network: Network) -> None:
         """Refuse a layer that is not there, or that has no maps."""
         require_channels(network, self.layers)

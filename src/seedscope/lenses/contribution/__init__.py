@@ -19,7 +19,7 @@ from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
 from seedscope.formulas.votes import VERSIONS
-from seedscope.lenses.claims import Claim, above, below
+from seedscope.lenses.claims import Claim, above, below, gain
 from seedscope.lenses.comparison import Headline
 from seedscope.lenses.lens import for_drawing
 from seedscope.lenses.network import Network, require_dense_head
@@ -49,7 +49,7 @@ class Contribution:
     watch: Sequence[Annotated[int, Ge(0)]] = for_drawing(())
 
     compares: ClassVar[tuple[str, ...]] = ("live", "top", "dominance")
-    shares: ClassVar[tuple[str, ...]] = ("largest_vote_loses_*", "positive_share_*")
+    shares: ClassVar[tuple[str, ...]] = ("largest_vote_loses_*", "positive_share_*", "busiest_unit_share_*")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and units that it does not have."""
@@ -90,29 +90,33 @@ class Contribution:
     def claims(self) -> tuple[Claim, ...]:
         """Return what this lens claims; of dominant units a claim holds only if it does in all four versions."""
         classes = "share of the classes in whose top set the busiest unit stands"
+        random = "the busiest unit where each class draws as many live units at random"
+        own = "positive share of all votes for the true class, mean over pictures"
+        loses = "share of pictures in which the unit with the largest single vote votes for another class than wins"
         return (
             Claim(
                 "one_unit_everywhere",
                 "One unit is strong for every class",
-                tuple(
-                    above(f"busiest_unit_share_{version}", 0.9, f"{classes}, {version} votes") for version in VERSIONS
+                (
+                    *(
+                        above(f"busiest_unit_share_{version}", 0.9, f"{classes}, {version} votes")
+                        for version in VERSIONS
+                    ),
+                    *(
+                        gain(f"busiest_unit_share_{version}_gain_chance", 0.1, f"… less that of {random}, {version}")
+                        for version in VERSIONS
+                    ),
                 ),
             ),
             Claim(
                 "up_and_down",
-                "Units push the winner up and down",
-                tuple(
-                    below(f"positive_share_{gauge}", 0.95, f"positive share of all votes for the true class, {gauge}")
-                    for gauge in ("raw", "centred")
-                ),
+                "Of the votes for a picture's true class some push it up and some down",
+                tuple(below(f"positive_share_{gauge}", 0.95, f"{own}, {gauge}") for gauge in ("raw", "centred")),
             ),
             Claim(
                 "the_sum_wins",
                 "The winner is the sum of the votes, not the largest single one",
-                tuple(
-                    above(f"largest_vote_loses_{gauge}", 0.1, f"pictures whose largest single vote loses, {gauge}")
-                    for gauge in ("raw", "centred")
-                ),
+                tuple(above(f"largest_vote_loses_{gauge}", 0.1, f"{loses}, {gauge}") for gauge in ("raw", "centred")),
             ),
         )
 

@@ -80,8 +80,9 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
     """Return completeness, how votes are shared out, and whether the versions of dominance agree.
 
     ``busiest_unit_share`` is the share of the classes in whose top set the unit stands that does so for most.
-    Pictures that no unit votes on and classes without pictures do not count. Two random sets of t of L live units
-    share t²/L by chance.
+    Its chance: as many sets of the same size, each drawn anew from the live units; of many draws one unit is always in
+    more than its share of them. Pictures that no unit votes on and classes without pictures do not count. Two random
+    sets of t of L live units share t²/L by chance.
     """
     voted = (measured.activation != 0).any("unit")
     loses = (measured.largest_vote_class != measured.predicted).astype(np.float64).where(voted)
@@ -99,7 +100,11 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
             summary[f"top{top}_shared_with_{version}"] = float(both.mean()) if len(both) else float("nan")
         summary[f"busiest_unit_share_{version}"] = busiest_share(measured.top.sel(version=version).values[seen])
     summary[f"top{top}_shared_null_chance"] = top_overlap_by_chance(top, live)
-    summary["busiest_unit_share_null_chance"] = busiest_share_by_chance(int(seen.sum()), top, live)
+    chance = busiest_share_by_chance(int(seen.sum()), top, live)
+    summary["busiest_unit_share_null_chance"] = chance
+    for version in VERSIONS:
+        name = f"busiest_unit_share_{version}"
+        summary[f"{name}_gain_chance"] = summary[name] - chance
     return summary
 
 

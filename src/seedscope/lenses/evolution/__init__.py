@@ -77,6 +77,7 @@ class Evolution:
     layers: Sequence[str] = ()
     top: Annotated[int, Ge(1)] = 5
 
+    shares: ClassVar[tuple[str, ...]] = ("*auc_at_start*", "survival_from_*")
     compares: ClassVar[tuple[str, ...]] = (
         "accuracy",
         "live",
@@ -145,7 +146,7 @@ class Evolution:
             ),
             Claim(
                 "initial_head_says_who_dominates",
-                "The initial head says which units will dominate",
+                "The initial head says which units will dominate, whoever survives",
                 (
                     above(f"{head}_unconditioned", 0.6, area, tested=True),
                     *(

@@ -10,7 +10,7 @@ import numpy as np
 from seedscope.figures import Axis, Facts, Grid, Key, Panel, Rule, Sheet, of_member
 from seedscope.figures.over import first_epoch, frame_axis, line_per_seed
 from seedscope.files.arrays import root_of
-from seedscope.formulas.intervals import mean_interval
+from seedscope.formulas.intervals import mean_interval, share_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.evolution.foretold import PREDICTORS, mean_known
@@ -51,7 +51,8 @@ def _at_start(trained: xr.Dataset, name: str) -> dict[str, Any]:
         drawn = trained[f"{name}_null_shuffled_at_start"].values[known].mean(0)
         beside["null"] = float(trained[f"{name}_null_chance"].values[known].mean())
         beside["p"] = permutation_p(start[known].mean(), drawn)
-    return {**mean_interval(start).as_dict(), **beside}
+    interval = share_interval if name in AREAS else mean_interval  # an area lies in [0, 1]
+    return {**interval(start).as_dict(), **beside}
 
 
 def _tuning(trained: xr.Dataset, predictor: str) -> dict[str, Any]:

@@ -12,6 +12,14 @@
                  part of the class's region, 3×3, that the square is in; of as many groups as there are parts, for votes
                  that are spread evenly can be cut too. Null: places permuted within the class, the same in every seed
 
+What the rule sees are groups with little between them. A continuum is one group, whatever its width: votes that change
+step by step with the square's place are different votes for the same answer, and ``patterns`` is 1. That votes differ
+within a class is said by numbers that know no groups:
+
+    vote_dimension   effective dimension of the vote vectors of a class (:mod:`seedscope.formulas.components`), 1 where
+                     they differ in size alone; null: each unit's votes permuted over the class's pictures
+    place            above, which tells of place also where votes are spread evenly
+
 Of more than 300 such pictures of a class the first 300 are looked at; of fewer than ten nothing is said.
 """
 
@@ -44,6 +52,7 @@ class Patterns:
     features: str
     head: str
 
+    shares: ClassVar[tuple[str, ...]] = ("classes_with_several_share",)
     compares: ClassVar[tuple[str, ...]] = ("gap", "patterns", "place_information", "information", "information_null")
 
     def check(self, network: Network) -> None:
@@ -84,7 +93,7 @@ class Patterns:
         return (
             Claim(
                 "several_patterns",
-                "One class, several patterns",
+                "The votes for one class fall into several groups",
                 (above("classes_with_several_share", 0.5, words),),
             ),
         )

@@ -18,7 +18,7 @@ from seedscope.formulas.clusters import (
     stability,
     ward_tree,
 )
-from seedscope.formulas.components import principal_components
+from seedscope.formulas.components import effective_dimension, principal_components
 from seedscope.formulas.decisions import predicted_class
 from seedscope.formulas.subcells import subcells
 from seedscope.lenses.replica import Replica
@@ -29,6 +29,7 @@ _MOST = 9  # groups
 _PICTURES = 300  # of a class
 _EVEN = 10  # references of the stability
 _DRAWS = 1000  # of places
+_PERMUTATIONS = 20  # of the votes of each unit
 
 
 def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
@@ -74,13 +75,24 @@ def _of_class(values: np.ndarray, k: int) -> dict[str, Any]:
     """Return how many groups votes (picture, unit) fall into, and how stable these are; NaN of too few pictures."""
     gap = gaps(values, _MOST, np.random.default_rng([0, k])) if values.size else np.full((2, _MOST), np.nan)
     patterns = groups_by_gap(gap)
-    found = {"gap": gap[0], "gap_error": gap[1], "patterns": float(patterns or np.nan)}
+    found = {"gap": gap[0], "gap_error": gap[1], "patterns": float(patterns or np.nan)} | _dimension(values, k)
     nothing = {"stability": np.nan, "stability_null_even": np.nan}
     if not patterns:
         return found | nothing
     groups, rng = max(2, patterns), np.random.default_rng([1, k])
     even = [stability(spread_evenly(values, rng), groups) for _ in range(_EVEN)]
     return found | {"stability": stability(values, groups), "stability_null_even": float(np.mean(even))}
+
+
+def _dimension(values: np.ndarray, k: int) -> dict[str, float]:
+    """Return in how many directions votes (picture, unit) spread, and where each unit's are permuted by themselves."""
+    rng = np.random.default_rng([3, k])
+    null = [effective_dimension(rng.permuted(values, axis=0)) for _ in range(_PERMUTATIONS)] if len(values) > 1 else []
+    known = bool(null) and len(values) > _MOST
+    return {
+        "vote_dimension": effective_dimension(values) if known else float("nan"),
+        "vote_dimension_null_permuted": float(np.mean(null)) if known else float("nan"),
+    }
 
 
 def _of_places(values: np.ndarray, k: int, place: np.ndarray, whole: np.ndarray, own: np.ndarray) -> dict[str, Any]:
@@ -101,9 +113,10 @@ def _of_places(values: np.ndarray, k: int, place: np.ndarray, whole: np.ndarray,
 
 def summarize(measured: xr.Dataset) -> dict[str, float]:
     """Return means over the classes with a value, how many have several patterns, and how many are uneven."""
-    names = ["patterns", "stability", "stability_null_even"]
+    names = ["patterns", "stability", "stability_null_even", "vote_dimension", "vote_dimension_null_permuted"]
     names += ["place_information"] if "place_information" in measured else []
     found = {name: _mean(measured[name].values) for name in names}
+    found["vote_dimension_gain_permuted"] = found["vote_dimension"] - found["vote_dimension_null_permuted"]
     several = measured.patterns.values
     known = np.isfinite(several)
     if not known.any():

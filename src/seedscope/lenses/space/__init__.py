@@ -12,8 +12,10 @@ components; the effective dimension is not.
 A few dimensions need no code: where classes hold most of the variance, the means of K classes alone span up to K − 1,
 and as many dimensions as units live can there be at most. So the effective dimension stands beside that of the class
 means alone (each class once), that within classes (each picture less its class's mean), the number of live units, and
-all of these before the first step (``untrained``, frame 0, for the same pictures). R² of the place stands beside that
-of the untrained network too: random features know where things are.
+all of these before the first step (``untrained``, frame 0, for the same pictures). Units that vary little span little
+even where none tells of another, so the null of the effective dimension permutes each unit's values over the pictures
+by themselves (``permuted``): what as many unrelated units of the same values would span. R² of the place stands beside
+that of the untrained network too: random features know where things are.
 
 Separation and nearest centroid are followed through training, over the pictures of ``<features>_frames`` (a feature
 map's channels are averaged over space there, so its maps are computed anew with the network of each frame), with labels
@@ -31,7 +33,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedscope.lenses import Network, Replica, require_kept, require_labels, require_training
-from seedscope.lenses.claims import Claim, below
+from seedscope.lenses.claims import Claim, below, loss
 from seedscope.lenses.space.dimensions import METRICS
 
 if TYPE_CHECKING:
@@ -51,6 +53,12 @@ class Space:
 
     features: str
 
+    shares: ClassVar[tuple[str, ...]] = (
+        "class_separation*",
+        "nearest_centroid_accuracy*",
+        "variance_of_3_components",
+        "effective_dimension_share*",
+    )
     compares: ClassVar[tuple[str, ...]] = (
         "variance",
         "variance_null_permuted",
@@ -104,11 +112,20 @@ class Space:
         return compare(measured)
 
     def claims(self) -> tuple[Claim, ...]:
-        """Return that there are fewer dimensions than axes, and of which kind they are claimed to be."""
+        """Return that there are fewer dimensions than axes: than live units, and than these would span unrelated.
+
+        It says nothing of a code: means of nine or ten classes alone span up to eight or nine dimensions.
+        """
+        words = "effective dimension, as a share of the live units"
         return (
             Claim(
                 "axes_not_features",
-                "The units are axes, not features: there are fewer dimensions than live units",
-                (below("effective_dimension_share", 0.5, "effective dimension, as a share of the live units"),),
+                "The layer spans far fewer dimensions than it has live units",
+                (
+                    below(
+                        "effective_dimension_share", 0.5, f"{words}; class means alone span up to one per class, less 1"
+                    ),
+                    loss("effective_dimension_share_gain_permuted", 0.1, "… less that of units permuted one by one"),
+                ),
             ),
         )

@@ -90,7 +90,7 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
         if before:
             summary |= _beside_untrained(name, summary[name], float(of_networks[1]))
     summary["live_units"] = live = float(measured.live_units[0])
-    summary["effective_dimension_share"] = summary["effective_dimension"] / live if live else float("nan")
+    summary |= _beside_permuted(summary["effective_dimension"], measured.variance_null_permuted.values, live)
     if before:
         summary["live_units_null_untrained"] = float(measured.live_units[1])
     if "place_left" in measured:
@@ -105,6 +105,19 @@ def summarize(measured: xr.Dataset) -> dict[str, float]:
 
 def _beside_untrained(name: str, trained: float, untrained: float) -> dict[str, float]:
     return {f"{name}_null_untrained": untrained, f"{name}_gain_untrained": trained - untrained}
+
+
+def _beside_permuted(dimension: float, spectra: np.ndarray, live: float) -> dict[str, float]:
+    """Return the dimension as a share of the live units, and what as many unrelated units of the same values span."""
+    null = float(participation_ratio(spectra).mean()) if live else float("nan")
+    share, null_share = (one / live if live else float("nan") for one in (dimension, null))
+    return {
+        "effective_dimension_null_permuted": null,
+        "effective_dimension_gain_permuted": dimension - null,
+        "effective_dimension_share": share,
+        "effective_dimension_share_null_permuted": null_share,
+        "effective_dimension_share_gain_permuted": share - null_share,
+    }
 
 
 def _is_trained(replica: Replica, features: str) -> bool:

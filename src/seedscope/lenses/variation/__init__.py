@@ -68,6 +68,7 @@ class Variation:
     head: str
     top: Annotated[int, Ge(1)] = 5
 
+    shares: ClassVar[tuple[str, ...]] = ("lowest_accuracy_*",)  # variance components may be negative, of their sum too
     compares: ClassVar[tuple[str, ...]] = (
         "component",
         "margin_component",
