@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from seedscope.figures import Facts, Words
-from seedscope.lenses.claims import Claim, above, below, gain
+from seedscope.lenses.claims import Claim, above, below, gain, loss
 from seedscope.seeds.findings import findings_of, findings_table
 from seedscope.seeds.findings_sheet import findings_sheet
 from tests.lenses.sheets import marks
@@ -150,6 +150,29 @@ def test_what_is_the_same_in_every_seed_is_judged_and_what_is_not_known_is_undec
     assert found["few"]["verdict"] == found["alike"]["verdict"] == "undecided"
     assert (found["few"]["because"], found["alike"]["because"]) == ("no interval", "there is no p")
     json.dumps(found, allow_nan=False)
+
+
+def test_what_is_the_same_in_every_seed_is_no_sample_and_needs_no_p(metrics):
+    metrics["lens"]["r_gain_a"] = number(0.3, None, None, same=True)
+    of = found_of(metrics)["alike"]
+    assert (of["verdict"], of["p"]) == ("holds", 0.04)
+    metrics["lens"]["r_gain_a"] = number(0.01, None, None, same=True)
+    assert found_of(metrics)["alike"]["because"].startswith("in every seed it is below 0.05")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [
+        ((-0.2, -0.3, -0.1), "holds"),
+        ((-0.03, -0.04, -0.02), "does not hold"),  # below 0, and by too little
+        ((0.1, 0.05, 0.15), "does not hold"),
+        ((-0.2, -0.5, 0.1), "undecided"),
+    ],
+)
+def test_a_loss_is_the_mirror_image_of_a_gain(metrics, numbers, verdict):
+    metrics["lens"]["share_gain_chance"] = number(*numbers, p=0.01)
+    claims = (Claim("less", "it is less", (loss("share_gain_chance", 0.05, "less than chance"),)),)
+    assert found_of(metrics, claims)["less"]["verdict"] == verdict
 
 
 def test_what_rests_on_places_alone_is_not_claimed_where_none_are_known(metrics):

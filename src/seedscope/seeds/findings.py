@@ -82,13 +82,20 @@ class _Number:
     @classmethod
     def of(cls, condition: Condition, number: Mapping[str, Any]) -> _Number:
         found = Interval(number["mean"], number["low"], number["high"], number["n"], number.get("same", False))
-        p = number.get("p") if condition.tested else None
+        if not condition.tested or found.same:
+            return cls(condition, found, None, None, number.get("null"))
+        p = number.get("p")
         known = None if p is None or math.isnan(p) else float(p)
-        return cls(condition, found, known, number.get("draws") if condition.tested else None, number.get("null"))
+        return cls(condition, found, known, number.get("draws"), number.get("null"))
+
+    @property
+    def tested(self) -> bool:
+        """Return whether its p is asked for; what no seed changes is no sample to be tested."""
+        return self.condition.tested and not self.found.same
 
     @property
     def verdict(self) -> Verdict:
-        return self.condition.bound.verdict(self.found, passed=not self.condition.tested or passes(self.p))
+        return self.condition.bound.verdict(self.found, passed=not self.tested or passes(self.p))
 
     @property
     def room(self) -> float:
@@ -139,7 +146,7 @@ class _Claimed:
 
     @property
     def tested(self) -> list[_Number]:
-        return [one for one in self.numbers if one.condition.tested]
+        return [one for one in self.numbers if one.tested]
 
     @property
     def p(self) -> float | None:

@@ -89,6 +89,7 @@ class Contribution:
 
     def claims(self) -> tuple[Claim, ...]:
         """Return what this lens claims; of dominant units a claim holds only if it does in all four versions."""
+        version_words = [(version, version.replace("_", "-")) for version in VERSIONS]
         classes = "share of the classes in whose top set the busiest unit stands"
         random = "the busiest unit where each class draws as many live units at random"
         own = "positive share of all votes for the true class, mean over pictures"
@@ -99,12 +100,16 @@ class Contribution:
                 "One unit is strong for every class",
                 (
                     *(
-                        above(f"busiest_unit_share_{version}", 0.9, f"{classes}, {version} votes")
-                        for version in VERSIONS
+                        above(f"busiest_unit_share_{version}", 0.9, f"{classes}, {word} votes")
+                        for version, word in version_words
                     ),
                     *(
-                        gain(f"busiest_unit_share_{version}_gain_chance", 0.1, f"… less that of {random}, {version}")
-                        for version in VERSIONS
+                        gain(
+                            f"busiest_unit_share_{version}_gain_chance",
+                            0.1,
+                            f"{classes}, less that of {random}, {word} votes",
+                        )
+                        for version, word in version_words
                     ),
                 ),
             ),

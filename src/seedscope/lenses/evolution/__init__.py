@@ -128,7 +128,7 @@ class Evolution:
     def claims(self) -> tuple[Claim, ...]:
         """Return what step 0 is claimed to say; of dominant units in all four versions of dominance."""
         tuning = "r over classes of a unit's centred head row at step 0 with its class means in the end"
-        area = "AUC with which the initial head tells the units that dominate in the end, of all that live"
+        area = "AUC with which the initial head tells what dominates in the end, of units that live then or at step 0"
         head = f"top{self.top}_head_auc_at_start"
         return (
             Claim(
@@ -139,19 +139,22 @@ class Evolution:
                     above(
                         "tuning_from_initial_head_gain_initial_tuning",
                         0.0,
-                        "… above r of the class means at step 0 with those in the end",
+                        f"{tuning}, less r of its class means at step 0 with those in the end",
                         worth=0.05,
                     ),
                 ),
             ),
             Claim(
                 "initial_head_says_who_dominates",
-                "The initial head says which units will dominate, whoever survives",
+                "The initial head says which units will dominate",
                 (
-                    above(f"{head}_unconditioned", 0.6, area, tested=True),
+                    above(f"{head}_unconditioned", 0.6, f"{area}, centred votes", tested=True),
                     *(
                         above(
-                            f"{head}_{version}", 0.6, f"… of those that live in the end, {version} votes", tested=True
+                            f"{head}_{version}_unconditioned",
+                            0.6,
+                            f"{area}, {version.replace('_', '-')} votes",
+                            tested=True,
                         )
                         for version in ("raw", "margin", "mean_subtracted")
                     ),

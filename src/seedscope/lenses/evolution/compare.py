@@ -50,7 +50,7 @@ def _at_start(trained: xr.Dataset, name: str) -> dict[str, Any]:
     if known.any():
         drawn = trained[f"{name}_null_shuffled_at_start"].values[known].mean(0)
         beside["null"] = float(trained[f"{name}_null_chance"].values[known].mean())
-        beside["p"] = permutation_p(start[known].mean(), drawn)
+        beside |= {"p": permutation_p(start[known].mean(), drawn), "draws": len(drawn)}
     interval = share_interval if name in AREAS else mean_interval  # an area lies in [0, 1]
     return {**interval(start).as_dict(), **beside}
 
@@ -63,7 +63,8 @@ def _tuning(trained: xr.Dataset, predictor: str) -> dict[str, Any]:
     beside: dict[str, float | None] = {"null": None, "p": None}
     if known.any():
         drawn = of_it["tuning_foretold_null_shuffled"].values[known].mean(0)
-        beside = {"null": float(drawn.mean()), "p": permutation_p(float(values[known].mean()), drawn)}
+        p = permutation_p(float(values[known].mean()), drawn)
+        beside = {"null": float(drawn.mean()), "p": p, "draws": len(drawn)}
     return {**mean_interval(values).as_dict(), **beside}
 
 

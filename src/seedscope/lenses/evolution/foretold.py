@@ -115,7 +115,8 @@ def _dominance(
         found |= _held_against(f"{name}_unconditioned", scores, centred, groups["_unconditioned"], rng)
     for version, members in zip(VERSIONS, member, strict=True):
         if version != "centred":
-            found |= _held_against(f"head_auc_{version}", whole, members, end.live, rng)
+            for name, group in groups.items():
+                found |= _held_against(f"head_auc_{version}{name}", whole, members, group, rng)
     return found
 
 
@@ -160,7 +161,12 @@ def foretold_numbers(root: xr.Dataset, top: int) -> dict[str, float]:
     numbers = {
         f"{name}_null_sign": sign,
         f"{name}_gain_sign": weight - sign,
-        **{f"{name}_{one}": float(root[f"head_auc_{one}_mean"]) for one in VERSIONS if one != "centred"},
+        **{
+            f"{name}_{one}{of}": float(root[f"head_auc_{one}{of}_mean"])
+            for one in VERSIONS
+            if one != "centred"
+            for of in ("", "_unconditioned")
+        },
         f"{name}_unconditioned": unconditioned,
         f"{name}_unconditioned_null_sign": sign_of_all,
         f"{name}_unconditioned_gain_sign": unconditioned - sign_of_all,

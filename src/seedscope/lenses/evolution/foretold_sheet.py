@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _AREAS = {
     "head_auc": "survivors",
     "head_auc_unconditioned": "all\nunits",
-    "head_auc_raw": "survivors,\nraw",
-    "head_auc_margin": "survivors,\nmargin",
-    "head_auc_mean_subtracted": "survivors,\nmean-subtracted",
+    "head_auc_raw_unconditioned": "all units,\nraw",
+    "head_auc_margin_unconditioned": "all units,\nmargin",
+    "head_auc_mean_subtracted_unconditioned": "all units,\nmean-subtracted",
 }
 _SIGNS = {"head_auc": "head_auc_null_sign", "head_auc_unconditioned": "head_auc_null_sign_unconditioned"}
 _SURVIVAL = {
