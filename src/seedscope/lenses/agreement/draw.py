@@ -40,7 +40,7 @@ _SHOWN = {
 }
 _NULLS = {
     "within_class": ("permuted within classes", AGAINST),
-    "within_subcell": ("permuted within classes and\nparts of their region", MARK),
+    "within_place": ("permuted within classes and\nparts of their region", MARK),
 }
 _MOST_NAMED = 30  # classes
 
