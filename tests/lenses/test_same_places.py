@@ -70,7 +70,7 @@ def test_maps_that_share_the_answer_only_or_the_picture_too_are_told_apart():
     assert by_answer["map_correlation"]["null"] == pytest.approx(by_answer["map_correlation"]["mean"], abs=0.03)
     by_part = of_answer[answer] + of_part[3 * answer + part] + noise
     metrics = compare(measured_maps(by_part, answer, subcell=3 * answer + part), "pool2").metrics
-    assert metrics["map_correlation_gain_within_answer"]["p"] == pytest.approx(1 / 1001)
+    assert metrics["map_correlation_gain_same_answer"]["p"] == pytest.approx(1 / 1001)
     assert metrics["map_correlation_gain_within_place"]["p"] > 0.05
     by_picture = by_part + rng.normal(size=(90, 5, 5))
     metrics = compare(measured_maps(by_picture, answer, subcell=3 * answer + part), "pool2").metrics

@@ -32,7 +32,7 @@ def correlation(measured: xr.Dataset) -> tuple[PairNumbers, int]:
     unit = map_directions(measured.place_vote.values.astype(np.float64))
     kept = (answer == answer[0]).all(0) & np.isfinite(unit).all((0, 2))
     unit, answers = unit[:, kept], answer[0][kept]
-    groups = {"within_answer": answers}
+    groups = {"same_answer": answers}
     if "subcell" in measured:
         both = np.stack([answers, measured.subcell.values[0][kept]])
         groups["within_place"] = np.unique(both, axis=1, return_inverse=True)[1].reshape(-1)

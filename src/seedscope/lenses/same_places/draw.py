@@ -31,7 +31,7 @@ from seedscope.lenses.pair_figures import PAIRS_IN_WORDS, beside_their_nulls, ma
 from seedscope.lenses.pair_numbers import PairNumbers
 
 _NULLS = {
-    "within_answer": ("another picture, same answer", AGAINST),
+    "same_answer": ("another picture, same answer", AGAINST),
     "within_place": ("… and same part of the class's region", MARK),
 }
 _SEEDS = 6  # whose maps are shown beside each other

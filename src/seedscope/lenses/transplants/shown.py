@@ -83,8 +83,8 @@ def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
         f"A partner in another seed, matched and scaled on one half of the pictures, takes the place of {_one(units)}: "
         "which share of what is lost at the unit's mean is given back on the other half? 1: all, 0: nothing, below: "
         "worse than the mean. Beside it the whole procedure with the other seed's pictures shuffled within class, or "
-        "class and place; and as baselines the mean of the picture's class in the unit's place, and any unit of the other "
-        "seed. A dot for each pair of seeds (what is drawn: means over draws), bars: means."
+        "class and place; and as baselines the mean of the picture's class in the unit's place, and any unit of the "
+        "other seed. A dot for each pair of seeds (what is drawn: means over draws), bars: means."
         + _below(values, _UNIT_WAYS, _UNIT_PANELS, _LOWEST_OF_UNITS),
         Grid(panels, len(panels), share_y=False, gap=0.25),
     )
