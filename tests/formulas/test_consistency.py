@@ -122,7 +122,7 @@ def test_the_same_wrong_answer_is_counted_and_its_null_is_exact():
         assert both[a, b] == (wrong[a] & wrong[b]).sum()
         assert alike[a, b] == (wrong[a] & wrong[b] & (decided[a] == decided[b])).sum()
     upper = np.triu_indices(3, 1)
-    drawn = permuted_same_answers(decided, label, rng, 4000)
+    drawn = permuted_same_answers(decided, label, np.triu_indices(len(decided), 1), rng, 4000)
     assert drawn.mean() == pytest.approx(expected_same_answers(decided, label)[upper].sum(), abs=0.2)
     assert drawn.std() > 0.5
 
@@ -135,15 +135,20 @@ def test_two_seeds_that_take_a_picture_for_the_same_other_are_told_from_two_that
     assert expected_same_answers(same, label)[0, 1] == pytest.approx(20)
     always = np.ones((2, 40), dtype=int)
     assert expected_same_answers(always, label)[0, 1] == 40
-    assert permuted_same_answers(always, label, np.random.default_rng(0), 5).tolist() == [40] * 5
+    assert (
+        permuted_same_answers(always, label, np.triu_indices(len(always), 1), np.random.default_rng(0), 5).tolist()
+        == [40] * 5
+    )
 
 
 def test_a_pooled_share_is_the_mean_of_pairs_where_all_have_as_many_to_share():
     part = np.random.default_rng(7).random((5, 5))
     part = part + part.T
-    found, mean = pooled_share(part, np.full((5, 5), 4.0)), pair_interval(part / 4)
+    found, mean = pooled_share(part, np.full((5, 5), 4.0), np.triu_indices(5, 1)), pair_interval(part / 4)
     np.testing.assert_allclose(found.numbers, mean.numbers)
-    weighted = pooled_share(np.array([[9, 1, 0], [1, 9, 3], [0, 3, 9]]), np.array([[9, 2, 0], [2, 9, 6], [0, 6, 9]]))
+    alike, both = np.array([[9, 1, 0], [1, 9, 3], [0, 3, 9]]), np.array([[9, 2, 0], [2, 9, 6], [0, 6, 9]])
+    weighted = pooled_share(alike, both, np.triu_indices(3, 1))
+    assert pooled_share(alike, both, (np.array([0]), np.array([1]))).mean == 1 / 2  # one pair is looked at
     assert weighted.mean == pytest.approx(4 / 8)
     assert weighted.low is None  # without the second seed nothing is shared
-    assert pooled_share(np.zeros((2, 2)), np.zeros((2, 2))).mean is None
+    assert pooled_share(np.zeros((2, 2)), np.zeros((2, 2)), np.triu_indices(2, 1)).mean is None

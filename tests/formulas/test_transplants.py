@@ -13,6 +13,7 @@ from seedscope.formulas.transplants import (
     Host,
     live_in_both,
     mixed_means,
+    mixed_p,
     random_matching,
     recovered,
     softmax,
@@ -179,12 +180,47 @@ def test_what_is_recovered_by_hand_and_nothing_where_nothing_was_lost():
     np.testing.assert_allclose(found, [[0.75, np.nan], [1.0, np.nan]])
 
 
-def test_means_over_pairs_are_spread_as_those_of_fresh_draws_are():
+def test_means_over_pairs_are_spread_as_what_is_observed_is_around_their_own_mean():
+    """Var(x̄ − mean of n draws) = (1 + 1/n) σ²/P of P pairs, by simulation and by hand."""
     rng = np.random.default_rng(0)
     few = [mixed_means(rng.normal([[0.0], [5], [1]], 1, (3, 6)), rng, 400) for _ in range(150)]
-    assert np.mean([one.var() for one in few]) == pytest.approx(1 / 3, rel=0.1)
+    assert np.mean([one.var() for one in few]) == pytest.approx((1 + 1 / 6) / 3, rel=0.05)
     assert np.mean(few) == pytest.approx(2, abs=0.1)
+    off = rng.normal(0, 1, (20_000, 3)).mean(1) - rng.normal(0, 1, (20_000, 3, 6)).mean((1, 2))
+    assert off.var() == pytest.approx((1 + 1 / 6) / 3, rel=0.05)
     assert mixed_means(np.array([[3.0, 4.0]]), rng, 400).tolist() == [3, 4]
+
+
+def test_a_few_draws_of_each_pair_reject_what_is_one_of_them_at_the_level():
+    """Spread by √(n / (n − 1)) a share of 0.066 would be rejected."""
+    rng = np.random.default_rng(0)
+    rejected = 0
+    for _ in range(2000):
+        pairs = 3 * rng.standard_normal((10, 1))
+        one = pairs[:, 0] + rng.standard_normal(10)
+        rejected += mixed_p(one, pairs + rng.standard_normal((10, 6)), rng, 400) <= 0.05
+    assert 70 <= rejected <= 118  # 100 and 2 standard errors, and a discrete p that is below its level
+
+
+def test_p_is_no_finer_than_the_draws_are_many():
+    draws = np.random.default_rng(0).normal(0, 1, (3, 6))
+    far = np.full(3, 100.0)
+    assert mixed_p(far, draws, np.random.default_rng(0), 5000) == 1 / 19
+    assert mixed_p(far[:1], draws[:1], np.random.default_rng(0), 5000) == 1 / 7
+    assert mixed_p(-far, draws, np.random.default_rng(0), 5000) == 1
+
+
+@pytest.mark.parametrize("places", [1, 3])
+def test_a_fit_with_its_samples_in_another_order_is_the_fit_of_samples_in_that_order(places):
+    a, _ = layer(places=places)
+    b, _ = layer(places=places, seed=1)
+    order = np.random.default_rng(0).permutation(40)
+    fit, moved = Fit(a[:40], b[:40]), Fit(a[:40], b[:40][order])
+    rows, columns = fit.matching(order)
+    assert [of.tolist() for of in moved.matching()] == [rows.tolist(), columns.tolist()]
+    np.testing.assert_allclose(
+        fit.by_partners(b[40:], (rows, columns), order), moved.by_partners(b[40:], (rows, columns))
+    )
 
 
 def test_units_take_part_where_both_halves_see_them_active():

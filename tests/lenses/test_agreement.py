@@ -92,14 +92,14 @@ def test_hard_pictures_that_are_planted_are_shared_and_a_hard_place_alone_is_not
     by_place = [decisions_of(rng.random(len(label)) < np.where(hard_place, 0.4, 0.01), label, seed=s) for s in range(4)]
     metrics = compared(LENS, seeds_of(random_replica, by_place, label, (y, x))).metrics
     assert metrics["error_consistency_gain_within_class"]["p"] == pytest.approx(1 / 1001)
-    assert metrics["error_consistency_gain_within_subcell"]["p"] > 0.05
-    assert metrics["error_consistency"]["p"] == metrics["error_consistency_gain_within_subcell"]["p"]
-    assert metrics["error_consistency"]["null"] == metrics["error_consistency_null_within_subcell"]["mean"]
+    assert metrics["error_consistency_gain_within_place"]["p"] > 0.05
+    assert metrics["error_consistency"]["p"] == metrics["error_consistency_gain_within_place"]["p"]
+    assert metrics["error_consistency"]["null"] == metrics["error_consistency_null_within_place"]["mean"]
     hard = rng.random(len(label)) < 0.1
     of_pictures = [decisions_of(rng.random(len(label)) < 0.5 * hard, label, seed=s) for s in range(4)]
     metrics = compared(LENS, seeds_of(random_replica, of_pictures, label, (y, x))).metrics
     assert metrics["error_consistency"]["p"] == pytest.approx(1 / 1001)
-    assert metrics["error_consistency_gain_within_subcell"]["low"] > 0.1
+    assert metrics["error_consistency_gain_within_place"]["low"] > 0.1
 
 
 def test_the_same_wrong_answer_is_told_from_the_usual_one(compared, random_replica):

@@ -117,7 +117,7 @@ def test_odd_cases_are_drawn_and_compared(look, compared, random_replica, case):
     shared = comparison.metrics["shared_prototypes"]
     assert (shared["mean"] is None) == (case == "all dead")
     assert ("no unit is ever active" in words(seen[0].sheets["prototypes"])) == (case == "all dead")
-    assert ("shared_prototypes_null_within_subcell" in comparison.metrics) == (case == "places")
+    assert ("shared_prototypes_null_within_place" in comparison.metrics) == (case == "places")
     if case == "a feature map":
         assert seen[0].measured.sizes["unit"] == 3
         assert "channels of fc1" in seen[0].sheets["prototypes"].title

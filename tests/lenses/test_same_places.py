@@ -71,11 +71,11 @@ def test_maps_that_share_the_answer_only_or_the_picture_too_are_told_apart():
     by_part = of_answer[answer] + of_part[3 * answer + part] + noise
     metrics = compare(measured_maps(by_part, answer, subcell=3 * answer + part), "pool2").metrics
     assert metrics["map_correlation_gain_same_answer"]["p"] == pytest.approx(1 / 1001)
-    assert metrics["map_correlation_gain_same_subcell"]["p"] > 0.05
+    assert metrics["map_correlation_gain_within_place"]["p"] > 0.05
     by_picture = by_part + rng.normal(size=(90, 5, 5))
     metrics = compare(measured_maps(by_picture, answer, subcell=3 * answer + part), "pool2").metrics
     assert metrics["map_correlation"]["p"] == pytest.approx(1 / 1001)
-    assert metrics["map_correlation"]["null"] == metrics["map_correlation_null_same_subcell"]["mean"]
+    assert metrics["map_correlation"]["null"] == metrics["map_correlation_null_within_place"]["mean"]
 
 
 def test_pictures_that_seeds_answer_otherwise_or_without_votes_are_left_out():
@@ -115,7 +115,7 @@ def test_networks_are_compared_from_end_to_end(look, compared, classes):
     assert len(marks(comparison.sheets[1], Image)) == measured[0].sizes["shown_sample"] * 3
     both = (measured[0].answer == measured[1].answer).values
     assert (comparison.metrics["map_correlation"]["mean"] is None) == (not both.any())
-    assert "map_correlation_null_same_subcell" in comparison.metrics
+    assert "map_correlation_null_within_place" in comparison.metrics
 
 
 def test_of_many_pictures_as_many_of_each_class_are_compared(look):

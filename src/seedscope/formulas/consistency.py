@@ -139,10 +139,15 @@ def expected_same_answers(decided: np.ndarray, label: np.ndarray) -> np.ndarray:
     return expected
 
 
-def permuted_same_answers(decided: np.ndarray, label: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+def permuted_same_answers(
+    decided: np.ndarray,
+    label: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    times: int,
+) -> np.ndarray:
     """Return the sum over pairs of seeds of the first of :func:`same_answers` under its null, (time)."""
     wrong = decided != label
-    upper = np.triu_indices(len(decided), 1)
     found = np.zeros(times)
     for t in np.unique(label):
         own = np.flatnonzero((label == t) & wrong.any(0))
@@ -151,12 +156,12 @@ def permuted_same_answers(decided: np.ndarray, label: np.ndarray, rng: np.random
             at = np.flatnonzero(wrong[seed, own])
             said = np.broadcast_to(decided[seed, own[at]], (times, len(at)))
             answers[:, seed, at] = rng.permuted(said, axis=1)
-        for a, b in zip(*upper, strict=True):
+        for a, b in zip(*pairs, strict=True):
             found += ((answers[:, a] == answers[:, b]) & (answers[:, a] >= 0)).sum(1)
     return found
 
 
-def pooled_share(part: np.ndarray, whole: np.ndarray) -> Interval:
+def pooled_share(part: np.ndarray, whole: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> Interval:
     """Return Σ part / Σ whole over pairs of seeds, each (seed, seed), with the jackknife interval over seeds.
 
     A seed whose removal leaves nothing to share leaves the interval without ends, as fewer than three seeds do.
@@ -164,8 +169,9 @@ def pooled_share(part: np.ndarray, whole: np.ndarray) -> Interval:
     from scipy.stats import t
 
     n = len(part)
-    off = ~np.eye(n, dtype=bool)
-    part, whole = np.where(off, part, 0.0), np.where(off, whole, 0.0)
+    looked = np.zeros((n, n), dtype=bool)
+    looked[pairs] = looked[pairs[::-1]] = True
+    part, whole = np.where(looked, part, 0.0), np.where(looked, whole, 0.0)
     if not whole.sum() > 0:
         return Interval(None, None, None, n)
     mean = float(part.sum() / whole.sum())

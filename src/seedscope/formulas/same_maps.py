@@ -35,19 +35,24 @@ def expected_correlation(unit: np.ndarray, group: np.ndarray) -> np.ndarray:
     return expected / unit.shape[1]
 
 
-def permuted_correlation(unit: np.ndarray, group: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+def permuted_correlation(
+    unit: np.ndarray,
+    group: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    times: int,
+) -> np.ndarray:
     """Return the mean of r over pairs of seeds where each seed's maps are permuted within groups, (time).
 
     The first seed stays as it is: what the others are against it is as random.
     """
     seeds, samples = unit.shape[:2]
-    upper = np.triu_indices(seeds, 1)
     found = np.zeros(times)
     for one in np.unique(group):
         own = unit[:, group == one]
         order = np.broadcast_to(np.arange(own.shape[1]), (seeds, times, own.shape[1])).copy()
         order[1:] = rng.permuted(order[1:], axis=-1)
-        for a, b in zip(*upper, strict=True):
+        for a, b in zip(*pairs, strict=True):
             alike = (own[a] @ own[b].T).ravel()
             found += alike[order[a] * own.shape[1] + order[b]].sum(1)
-    return found / (samples * len(upper[0]))
+    return found / (samples * len(pairs[0]))

@@ -1,4 +1,4 @@
-"""A number of matched units, mean over them, for every pair of seeds; and what other ways to match would give.
+"""A number of matched units, mean over them, for pairs of seeds; and what other ways to match would give.
 
     random     any unit of the one seed with any of the other                                               (exact)
     shuffled   matched on pictures that are shuffled, in each seed, within groups such as classes           (drawn)
@@ -18,7 +18,8 @@ import numpy as np
 from seedscope.formulas.fields import shuffled_matchings
 from seedscope.formulas.matching import Matching, matched, standardised
 from seedscope.formulas.nulls import permutation_p
-from seedscope.lenses.pair_numbers import PairNumbers
+from seedscope.formulas.pairs import balanced_pairs
+from seedscope.lenses.pair_numbers import MOST, PairNumbers
 
 _WORK = 300_000  # units matched in all: what bounds the draws
 
@@ -28,7 +29,7 @@ ByPair = Mapping[Pair, Matching]
 
 @dataclass(frozen=True)
 class MatchedUnits:
-    """The units of every pair of seeds, matched; and matched otherwise.
+    """The units of pairs of seeds, matched; and matched otherwise.
 
     Attributes:
         seeds: their numbers.
@@ -50,7 +51,7 @@ class MatchedUnits:
         groups: Mapping[str, np.ndarray],
         others: Mapping[str, Sequence[np.ndarray]],
     ) -> MatchedUnits:
-        """Match the live units of every pair of seeds; where some seed has none, there are no pairs.
+        """Match the live units of the pairs that are looked at; where some seed has none, there are no pairs.
 
         Args:
             seeds: their numbers.
@@ -58,8 +59,7 @@ class MatchedUnits:
             groups: by null, the groups (sample) within which pictures are shuffled.
             others: by null, what else units are matched on: of each seed, (number, unit).
         """
-        n = len(seeds)
-        pairs = [(a, b) for a in range(n) for b in range(a + 1, n)] if all(one.shape[1] for one in values) else []
+        pairs = balanced_pairs(len(seeds), MOST) if all(one.shape[1] for one in values) else []
         units = [standardised(one) for one in values]
         shuffled = {}
         for index, (name, group) in enumerate(groups.items()):

@@ -23,7 +23,6 @@ from seedscope.figures import (
     heat_map,
     named,
 )
-from seedscope.formulas.intervals import pair_interval
 from seedscope.lenses.pair_numbers import PairNumbers
 
 _WRITTEN = 8  # seeds of which every pair's number can be read
@@ -54,15 +53,14 @@ def beside_their_nulls(
         if not one.defined:
             marks.append(Words(at, 0.5, "no value", fraction="y"))
             continue
-        upper = np.triu_indices(len(one.value), 1)
-        values = one.value[upper]
+        values = one.value[one.looked_at]
         marks.append(Dots(at + np.linspace(-0.2, 0.2, len(values) + 2)[1:-1], values, SILENT, size=4.0))
-        mean, low, high = pair_interval(one.value).numbers
+        mean, low, high = one.interval(one.value).numbers
         marks += [Line([at - 0.25, at + 0.25], [mean, mean], "black", width=1.6)]
         marks += [Spans([at], [low], [high], width=1.4)] if np.isfinite(low) else []
         for null, expected in one.null.items():
             if null in nulls:
-                level, (words, color) = expected[upper].mean(), nulls[null]
+                level, (words, color) = expected[one.looked_at].mean(), nulls[null]
                 label_of = words if unnamed.pop(null, None) else ""
                 marks.append(Line([at - 0.33, at + 0.33], [level, level], color, "--", 1.6, label=label_of))
     return Panel(
@@ -77,7 +75,7 @@ def beside_their_nulls(
 
 def matrix(one: PairNumbers, title: str) -> Panel:
     """Show a number of every pair of seeds, from −1 to 1."""
-    value = np.where(np.eye(len(one.value), dtype=bool), np.nan, one.value)
+    value = one.sampled(one.value)
     if not one.defined:
         return Panel(title=title, width=_SIDE, height=_SIDE, empty="no value")
     scale, names = Scale(-1, 1, DIVERGING), [str(seed) for seed in one.seeds]

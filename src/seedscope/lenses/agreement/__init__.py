@@ -72,7 +72,7 @@ class Agreement:
                 (
                     gain("error_consistency_gain_within_class", 0.05, f"{words} classes"),
                     gain(
-                        "error_consistency_gain_within_subcell",
+                        "error_consistency_gain_within_place",
                         0.05,
                         f"{words} parts of a class's places",
                         where_known=True,

@@ -24,7 +24,7 @@ from seedscope.formulas.consistency import (
 from seedscope.formulas.decisions import predicted_class, true_margin
 from seedscope.formulas.intervals import Interval
 from seedscope.formulas.nulls import permutation_p
-from seedscope.lenses.pair_numbers import PairNumbers
+from seedscope.lenses.pair_numbers import PairNumbers, looked_at
 
 DRAWS = 1000
 
@@ -53,7 +53,7 @@ class Decisions:
         label, logit = measured.label.values[0], measured.logit.values.astype(np.float64)
         groups = {"within_class": label}
         if "subcell" in measured:
-            groups["within_subcell"] = measured.subcell.values[0]
+            groups["within_place"] = measured.subcell.values[0]
         return cls(
             np.stack([predicted_class(one) for one in logit]),
             np.stack([true_margin(one, label) for one in logit]),
@@ -82,14 +82,14 @@ def shared_mistakes(decisions: Decisions) -> tuple[PairNumbers, PairNumbers]:
     count, pictures = wrong.sum(1), wrong.shape[1]
     groups = {"chance": np.zeros(pictures, dtype=np.int64), **decisions.groups}
     shared = products(wrong)
-    consistency, upper = kappa(shared, count, pictures), np.triu_indices(len(wrong), 1)
+    consistency, looked = kappa(shared, count, pictures), looked_at(len(wrong))
     expected = {name: expected_products(wrong, group) for name, group in groups.items()}
     by_kappa, by_count = {}, {}
     for index, (name, group) in enumerate(decisions.groups.items() if len(wrong) > 1 else ()):
         drawn = permuted_products(wrong, group, np.random.default_rng(index), DRAWS)
-        null = kappa(drawn, count, pictures)[:, *upper].mean(1)
-        by_kappa[name] = permutation_p(consistency[upper].mean(), null)
-        by_count[name] = permutation_p(shared[upper].mean(), drawn[:, *upper].mean(1))
+        null = kappa(drawn, count, pictures)[:, *looked].mean(1)
+        by_kappa[name] = permutation_p(consistency[looked].mean(), null)
+        by_count[name] = permutation_p(shared[looked].mean(), drawn[:, *looked].mean(1))
     of_kappa = {name: kappa(one, count, pictures) for name, one in expected.items() if name != "chance"}
     return PairNumbers(consistency, of_kappa, by_kappa, seeds), PairNumbers(shared, expected, by_count, seeds)
 
@@ -99,25 +99,25 @@ def same_wrong_answer(decisions: Decisions) -> dict[str, Any]:
     decided, label = decisions.decided[decisions.fallible], decisions.label
     nothing = {**Interval(None, None, None, len(decided)).as_dict(), "null": None, "p": None}
     alike, both = same_answers(decided, label)
-    upper = np.triu_indices(len(decided), 1)
-    if len(np.union1d(np.unique(label), np.unique(decided))) < 3 or not both[upper].sum():
+    looked = looked_at(len(decided))
+    if len(np.union1d(np.unique(label), np.unique(decided))) < 3 or not both[looked].sum():
         return nothing
-    null = expected_same_answers(decided, label)[upper].sum() / both[upper].sum()
-    drawn = permuted_same_answers(decided, label, np.random.default_rng(0), DRAWS)
-    found = pooled_share(alike, both).as_dict()
-    return {**found, "null": float(null), "p": permutation_p(alike[upper].sum(), drawn)}
+    null = expected_same_answers(decided, label)[looked].sum() / both[looked].sum()
+    drawn = permuted_same_answers(decided, label, looked, np.random.default_rng(0), DRAWS)
+    found = pooled_share(alike, both, looked).as_dict() | {"pairs": len(looked[0])}
+    return {**found, "null": float(null), "p": permutation_p(alike[looked].sum(), drawn)}
 
 
 def margins(decisions: Decisions) -> tuple[PairNumbers, PairNumbers]:
     """Return the rank correlation of margins, over all pictures and within classes."""
     found = []
     for ranks in (rank_directions(decisions.margin), rank_directions_within(decisions.margin, decisions.label)):
-        value, upper = products(ranks), np.triu_indices(len(ranks), 1)
+        value, looked = products(ranks), looked_at(len(ranks))
         null = {name: expected_products(ranks, group) for name, group in decisions.groups.items()}
         p = {}
         for index, (name, group) in enumerate(decisions.groups.items() if len(ranks) > 1 else ()):
-            drawn = permuted_products(ranks, group, np.random.default_rng(index), DRAWS)[:, *upper].mean(1)
-            p[name] = permutation_p(value[upper].mean(), drawn)
+            drawn = permuted_products(ranks, group, np.random.default_rng(index), DRAWS)[:, *looked].mean(1)
+            p[name] = permutation_p(value[looked].mean(), drawn)
         found.append(PairNumbers(value, null, p, decisions.seeds))
     return found[0], found[1]
 

@@ -40,7 +40,7 @@ _SHOWN = {
 }
 _NULLS = {
     "within_class": ("permuted within classes", AGAINST),
-    "within_subcell": ("permuted within classes and\nparts of their region", MARK),
+    "within_place": ("permuted within classes and\nparts of their region", MARK),
 }
 _MOST_NAMED = 30  # classes
 
@@ -103,12 +103,12 @@ def _times_wrong(decisions: Decisions) -> Panel:
     """Show how many pictures are decided wrongly by one seed, by two, …."""
     times, expected = wrong_in(decisions)
     at = np.arange(1, len(times))
-    words = _NULLS[list(decisions.groups)[-1]][0]
+    words, colour = _NULLS[list(decisions.groups)[-1]]
     top = max(1.0, float(times[1:].max()), float(expected[1:].max()))
     return Panel(
         [
             Bars(at, times[1:], FOR, label="pictures"),
-            Dots(at, expected[1:], AGAINST, "_", 12, label=words),
+            Dots(at, expected[1:], colour, "_", 12, label=words),
         ],
         x=Axis("seeds that decide a picture wrongly", whole=True, low=0.4, high=len(times) - 0.4),
         y=Axis("pictures", low=0, high=1.08 * top),

@@ -8,10 +8,10 @@ Of a feature map a channel counts as one unit, with its mean over places. Units 
 activations for one half of the pictures (:mod:`seedscope.formulas.matching`), prototypes are taken from the other half.
 Nulls, each on live units:
 
-    random          any unit of the one seed with any of the other
-    within_class    matched on pictures that are shuffled, in each seed, within their class
-    within_subcell  … and within a third, along each axis, of their class's region, where the data say where their one
-                    square is (``square_y``, ``square_x``)
+    random        any unit of the one seed with any of the other
+    within_class  matched on pictures that are shuffled, in each seed, within their class
+    within_place  … and within a third, along each axis, of their class's region, where the data say where their one
+                  square is (``square_y``, ``square_x``)
 
 Prototypes themselves are not shuffled: some pictures drive many units, and that is no likeness of two of them.
 

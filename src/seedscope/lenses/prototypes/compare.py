@@ -16,7 +16,7 @@ from seedscope.lenses.units import Units
 _NULLS = {
     "random": ("any two units", NEUTRAL),
     "within_class": ("matched on pictures\nshuffled within classes", AGAINST),
-    "within_subcell": ("… and parts of their region", MARK),
+    "within_place": ("… and parts of their region", MARK),
 }
 
 
@@ -51,7 +51,7 @@ def shared_prototypes(measured: xr.Dataset) -> PairNumbers:
     live = measured.live.values.astype(bool)
     groups = {"within_class": measured.matched_label.values[0]}
     if "matched_group" in measured:
-        groups["within_subcell"] = measured.matched_group.values[0]
+        groups["within_place"] = measured.matched_group.values[0]
     values = [of[:, units].astype(np.float64) for of, units in zip(measured.activation.values, live, strict=True)]
     tops = zip(measured.scored_top.values, live, strict=True)
     member = [membership(top[units], measured.sizes["scored_sample"]).astype(np.float64) for top, units in tops]

@@ -8,7 +8,7 @@ import xarray as xr
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.same_maps import expected_correlation, map_directions, mean_correlation, permuted_correlation
 from seedscope.lenses.comparison import Comparison
-from seedscope.lenses.pair_numbers import PairNumbers, pair_table
+from seedscope.lenses.pair_numbers import PairNumbers, looked_at, pair_table
 from seedscope.lenses.same_places.draw import sheets_over_seeds
 
 _DRAWS = 1000
@@ -35,15 +35,16 @@ def correlation(measured: xr.Dataset) -> tuple[PairNumbers, int]:
     groups = {"same_answer": answers}
     if "subcell" in measured:
         both = np.stack([answers, measured.subcell.values[0][kept]])
-        groups["same_subcell"] = np.unique(both, axis=1, return_inverse=True)[1].reshape(-1)
+        groups["within_place"] = np.unique(both, axis=1, return_inverse=True)[1].reshape(-1)
     seeds = measured.seed.values
     if len(seeds) < 2 or not kept.any():
         nothing = np.full((len(seeds), len(seeds)), np.nan)
         return PairNumbers(nothing, dict.fromkeys(groups, nothing), {}, seeds), int(kept.sum())
     value = mean_correlation(unit)
-    observed = value[np.triu_indices(len(seeds), 1)].mean()
+    looked = looked_at(len(seeds))
+    observed = value[looked].mean()
     p = {
-        name: permutation_p(observed, permuted_correlation(unit, group, np.random.default_rng(index), _DRAWS))
+        name: permutation_p(observed, permuted_correlation(unit, group, looked, np.random.default_rng(index), _DRAWS))
         for index, (name, group) in enumerate(groups.items())
     }
     null = {name: expected_correlation(unit, group) for name, group in groups.items()}

@@ -32,7 +32,7 @@ from seedscope.lenses.pair_numbers import PairNumbers
 
 _NULLS = {
     "same_answer": ("another picture, same answer", AGAINST),
-    "same_subcell": ("… and same part of the class's region", MARK),
+    "within_place": ("… and same part of the class's region", MARK),
 }
 _SEEDS = 6  # whose maps are shown beside each other
 

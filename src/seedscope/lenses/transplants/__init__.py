@@ -14,10 +14,16 @@ partner stand at their means.
     singly     one unit at a time, added up over units
     together   all units at once: seed a's head on seed b's layer through a scaled permutation
 
-    null, random         partners drawn at random among b's units, scaled and shifted to fit as well as they can
     null, within_class   b's pictures shuffled within class (and half), all units alike, and everything done again, the
-                         matching too: what is left is what the class alone says
-    null, class_mean     no partner at all: each unit at its mean over the picture's class
+                         matching too, by the same shuffle in both directions: what is left is what the class alone says
+    null, within_place   … within class and part of its places, where the data say where their one square is
+                         (``square_y``, ``square_x``): what is left is what class and place say
+    baseline, random     partners drawn at random among b's units, scaled and shifted to fit as well as they can
+    baseline, class_mean no partner at all: each unit at its mean over the picture's class
+
+A null has a hypothesis, that b's answers to the pictures of one class (or place) may as well be exchanged, under which
+p is valid. A baseline has none: that *any* unit does the work of a unit is not what anyone believes, and to be above it
+takes no more than to know the class. So baselines say how much that is worth, have no p, and no claim rests on them.
 
 At an accuracy of 0.99 "the decision survives" says nothing: a partner must give back more than the class does. And L
 does not ask for that: a unit that is told the class of a picture gives the true class more than the seed's own unit,
@@ -32,6 +38,8 @@ which sees only the picture, ever did. So ``restored`` is what is read first.
 
 each beside the same with b's pictures shuffled within class. Accuracy, agreement with seed a's own decisions (1 minus
 the share that flips), and the two shares.
+
+Of more pairs of seeds than :data:`seedscope.lenses.pair_numbers.MOST` a balanced sample is looked at.
 
 Where the features are the picture itself every seed has the same units, and there is nothing to transplant.
 """
@@ -66,7 +74,7 @@ class Transplants:
     features: str
     head: str
 
-    compares: ClassVar[tuple[str, ...]] = ("activation", "weight", "bias", "label", "half", "taking_part")
+    compares: ClassVar[tuple[str, ...]] = ("activation", "weight", "bias", "label", "half", "taking_part", "place")
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and features that are the picture itself."""
@@ -82,7 +90,8 @@ class Transplants:
         """Return what replicas are compared by: the factors of every vote, and the halves of the pictures.
 
         ``activation`` (sample, unit), ``weight`` (target, unit), ``bias`` (target), ``label`` and ``half`` (sample), of
-        at most 1024 probe pictures balanced over classes; ``taking_part`` (channel), units or channels that are active
+        at most 1024 probe pictures balanced over classes; where places are known ``place`` (sample), the part of its
+        class's places that each is in; ``taking_part`` (channel), units or channels that are active
         in both halves; and of these ``divergence`` (way, channel): how far the answer moves, in nats a picture, with
         each at its mean (``ablated``) and at the mean of the picture's class (``class_mean``).
         """
@@ -103,21 +112,23 @@ class Transplants:
         return draw(measured)
 
     def compare(self, measured: xr.Dataset) -> Comparison:
-        """Transplant between the seeds, beyond 12 pairs between a balanced sample of them."""
+        """Transplant between the seeds of all pairs, or of a balanced sample of them."""
         from seedscope.lenses.transplants.compare import compare
 
         return compare(measured)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return that a like does a unit's work; a tenth of the answer beyond its nulls would be worth it."""
-        words = "of the answer that a unit's absence moves, its like gives back"
+        words = "of the answer that a unit's absence moves, its like gives back, above one shuffled within"
         return (
             Claim(
                 "likes_do_the_work",
                 "A unit of another seed does the work of its like",
                 (
-                    gain("restored_singly_gain_within_class", 0.1, f"{words}, above one shuffled within classes"),
-                    gain("restored_singly_gain_random", 0.1, f"{words}, above any live unit"),
+                    gain("restored_singly_gain_within_class", 0.1, f"{words} classes"),
+                    gain(
+                        "restored_singly_gain_within_place", 0.1, f"{words} parts of a class's places", where_known=True
+                    ),
                 ),
             ),
         )

@@ -1,9 +1,9 @@
-"""Transplants between all seeds, or a balanced sample of pairs, beside their nulls.
+"""Transplants between all seeds, or a balanced sample of pairs, beside nulls and baselines.
 
-Each number is a mean over pairs with a jackknife interval whose unit is the seed. ``null`` is what the draws of the
-null give on average and ``p`` the share of draws, each a mean over the same pairs, that give as much; of a gain ``p``
-is that of the null it is a gain over. Where pairs are independent the jackknife is too wide, so p is the test. Class
-means are not drawn: their gain has an interval alone.
+Each number is a mean over pairs with a jackknife interval whose unit is the seed; ``pairs`` is how many were looked at.
+``null`` is what the draws of the strictest null give on average and ``p`` the share of draws, each a mean over the same
+pairs, that give as much, no smaller than 1 / (1 + ``draws``); of a gain ``p`` is that of the null it is a gain over.
+Where pairs are independent the jackknife is too wide, so p is the test. What is above a baseline has an interval alone.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedscope.formulas.intervals import Interval, pair_interval
-from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.pairs import balanced_pairs
-from seedscope.formulas.transplants import mixed_means
+from seedscope.formulas.transplants import mixed_p
 from seedscope.lenses.comparison import Comparison, Pairs
-from seedscope.lenses.transplants.operations import DRAWN, FIXED, MAPS, draws_of, transplant
+from seedscope.lenses.pair_numbers import MOST
+from seedscope.lenses.transplants.operations import MAPS, UNIT_NULLS, transplant
 from seedscope.lenses.transplants.seeds import SeedLayer
 from seedscope.lenses.transplants.shown import layer_sheet, unit_sheet
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_PAIRS, _MIXTURES = 12, 2000
+_MIXTURES = 5000
 OF_UNITS = tuple(f"{what}_{how}" for how in ("singly", "together") for what in ("recovered", "restored", "kept"))
 OF_LAYERS = ("accuracy", "agreement", "recovered_together", "restored_together")
-UNIT_NULLS = {"random": "random", "within_class": "permutation_within_class", "class_mean": "class_mean"}
+UNIT_BASELINES = ("random", "class_mean")
 
 
 def compare(measured: xr.Dataset) -> Comparison:
@@ -75,13 +75,12 @@ class _Found:
             return cls(seeds, names, (), {}, "every seed has the same pixels")
         layers = [SeedLayer.measured(measured.isel(seed=at)) for at in range(seeds)]
         there = [at for at, layer in enumerate(layers) if layer.activation.shape[1]]
-        pairs = [(there[a], there[b]) for a, b in balanced_pairs(len(there), _PAIRS)]
+        pairs = [(there[a], there[b]) for a, b in balanced_pairs(len(there), MOST)]
         if not pairs:
             return cls(seeds, names, (), {}, "one seed has no other" if seeds == 1 else "nothing is ever active")
-        draws = draws_of(len(pairs))
         with threadpool_limits(limits=1, user_api="blas"):  # matrices are small, and threads may sum in another order
-            done = [transplant(layers[a], layers[b], np.random.default_rng([a, b]), draws) for a, b in pairs]
-        read = {way: [one.read(way) for one in done] for way in (*FIXED, *DRAWN)}
+            done = [transplant(layers[a], layers[b], np.random.default_rng([a, b]), len(pairs)) for a, b in pairs]
+        read = {way: [one.read(way) for one in done] for way in done[0].sums}
         values = {
             way: {what: np.stack([one[what] for one in by_pair]) for what in by_pair[0]}
             for way, by_pair in read.items()
@@ -94,17 +93,22 @@ class _Found:
 
     def interval(self, values: np.ndarray) -> dict[str, Any]:
         """Return the mean over pairs (pair) with its jackknife interval over seeds."""
-        return _interval(values, self.pairs, self.seeds).as_dict()
+        looked = {"pairs": int(np.isfinite(values).sum())}
+        return _interval(values, self.pairs, self.seeds).as_dict() | looked
 
 
 def _unit_metrics(found: _Found) -> dict[str, dict[str, Any]]:
-    """Return what partners give back, singly and together, beside each null."""
+    """Return what partners give back, singly and together, beside each null and above each baseline."""
     metrics: dict[str, dict[str, Any]] = {}
+    nulls = [null for null in UNIT_NULLS if f"permutation_{null}" in found.values] or UNIT_NULLS[:1]
     for what in OF_UNITS:
-        metrics[what] = _beside(found, "permutation", what, "permutation_within_class")
-        for null, way in UNIT_NULLS.items():
-            metrics[f"{what}_null_{null}"] = _plain(found, way, what)
-            metrics[f"{what}_gain_{null}"] = _gain(found, what, "permutation", way)
+        metrics[what] = _beside(found, "permutation", what, f"permutation_{nulls[-1]}")
+        for null in nulls:
+            metrics[f"{what}_null_{null}"] = _plain(found, f"permutation_{null}", what)
+            metrics[f"{what}_gain_{null}"] = _gain(found, what, "permutation", f"permutation_{null}")
+        for baseline in UNIT_BASELINES:
+            metrics[f"{what}_baseline_{baseline}"] = _plain(found, baseline, what)
+            metrics[f"{what}_above_{baseline}"] = _difference(found, what, "permutation", baseline)
     return metrics
 
 
@@ -116,9 +120,9 @@ def _layer_metrics(found: _Found) -> dict[str, dict[str, Any]]:
         for way in MAPS:
             metrics[f"{name}_{way}"] = _beside(found, way, what, f"{way}_within_class")
             metrics[f"{name}_{way}_gain_within_class"] = _gain(found, what, way, f"{way}_within_class")
-        metrics[f"{name}_null_unmapped"] = _plain(found, "unmapped", what)
+        metrics[f"{name}_baseline_unmapped"] = _plain(found, "unmapped", what)
         for more, less in (("linear_map", "rotation"), ("rotation", "permutation")):
-            metrics[f"{name}_{more}_gain_{less}"] = _gain(found, what, more, less)
+            metrics[f"{name}_{more}_above_{less}"] = _difference(found, what, more, less)
     metrics["layer_accuracy_intact"] = _plain(found, "intact", "accuracy")
     return metrics
 
@@ -137,20 +141,27 @@ def _beside(found: _Found, way: str, what: str, null: str) -> dict[str, Any]:
     return {**metric, "null": _plain(found, null, what)["mean"], **_tested(found, way, what, null)}
 
 
-def _gain(found: _Found, what: str, way: str, less: str) -> dict[str, Any]:
-    """Return how much more one way gives than another, pair by pair, with p where the other is drawn."""
+def _difference(found: _Found, what: str, way: str, less: str) -> dict[str, Any]:
+    """Return how much more one way gives than another, pair by pair."""
     if not found.pairs:
-        return {**Interval(None, None, None, found.seeds).as_dict(), "p": None}
-    gain = {**found.interval(found.mean(way, what) - found.mean(less, what)), "p": None}
-    return {**gain, **_tested(found, way, what, less)} if less in DRAWN and gain["mean"] is not None else gain
+        return Interval(None, None, None, found.seeds).as_dict()
+    return found.interval(found.mean(way, what) - found.mean(less, what))
+
+
+def _gain(found: _Found, what: str, way: str, null: str) -> dict[str, Any]:
+    """Return how much more a way gives than its null, pair by pair, with p."""
+    gain = {**_difference(found, what, way, null), "p": None}
+    return gain if gain["mean"] is None else {**gain, **_tested(found, way, what, null)}
 
 
 def _tested(found: _Found, way: str, what: str, null: str) -> dict[str, Any]:
-    """Return the share of draws of the mean over pairs that give as much; pairs without a value do not count."""
+    """Return p of the mean over pairs among the draws of a null; pairs without a value do not count."""
     own, draws = found.mean(way, what), found.values[null][what]
     known = np.isfinite(own) & np.isfinite(draws).all(1)
-    drawn = mixed_means(draws[known], np.random.default_rng(0), _MIXTURES)
-    return {"p": permutation_p(float(own[known].mean()), drawn), "draws": len(drawn)}
+    if not known.any():
+        return {"p": None}
+    p = mixed_p(own[known], draws[known], np.random.default_rng(0), _MIXTURES)
+    return {"p": p, "draws": int(draws[known].size)}
 
 
 def _interval(values: np.ndarray, pairs: Sequence[tuple[int, int]], seeds: int) -> Interval:

@@ -8,6 +8,7 @@ import numpy as np
 
 from seedscope.formulas.ablation import of_classes
 from seedscope.formulas.halves import halves
+from seedscope.formulas.subcells import subcells
 from seedscope.formulas.transplants import live_in_both
 from seedscope.formulas.votes import Votes
 from seedscope.lenses.transplants.seeds import SeedLayer
@@ -36,6 +37,10 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
     taking_part = live_in_both(units.folded(votes.activation), half)
     divergence = np.full((2, len(taking_part)), np.nan)
     divergence[:, taking_part] = SeedLayer.of(votes, units, taking_part, label, half).divergences()
+    place = {}
+    if "square_y" in replica.probe and "square_x" in replica.probe:
+        y, x = (replica.probe[name].values for name in ("square_y", "square_x"))
+        place["place"] = ("sample", subcells(y, x, replica.probe.label.values)[chosen])
     return xr.Dataset(
         {
             "activation": (("sample", "unit"), votes.activation.astype(np.float32)),
@@ -45,6 +50,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
             "half": ("sample", half),
             "taking_part": ("channel", taking_part),
             "divergence": (("way", "channel"), divergence),
+            **place,
         },
         coords={"sample": replica.probe.sample.values[chosen], "way": ["ablated", "class_mean"]},
         attrs={

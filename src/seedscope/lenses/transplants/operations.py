@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from seedscope.formulas.nulls import shuffled_within
-from seedscope.formulas.transplants import SINGLY, Fit, Host, random_matching, recovered
+from seedscope.formulas.transplants import SINGLY, Fit, random_matching, recovered
 from seedscope.lenses.transplants.seeds import SeedLayer
 
-_DRAWS, _FEWEST = 60, 6  # of all pairs together, and of each pair, half and direction
+_DRAWS, _FEWEST = 60, 6  # of all pairs together, and of each pair
+_TESTED_DRAWS = 500  # of all pairs together, of what a claim rests on
 MAPS = ("permutation", "rotation", "linear_map")
-FIXED = ("intact", "ablated", "class_mean", *MAPS)
-DRAWN = ("random", "unmapped", *(f"{name}_within_class" for name in MAPS))
+UNIT_NULLS = ("within_class", "within_place")
+"""Nulls of matched units: the other seed's pictures shuffled within class, and within class and part of its places."""
 _CLEAR = 0.1  # of the divergence, what must be lost of log p
 _SHARES = ("recovered", "restored", "kept")  # of log p, of the divergence, of decisions
-_ONE_BY_ONE = ("ablated", "class_mean", "permutation", "random", "permutation_within_class")
-"""Ways of which units are also replaced one by one."""
 
 
 @dataclass(frozen=True)
@@ -52,61 +52,116 @@ class Transplanted:
         return {**shares, "agreement": own[:, -2] / self.scored, "accuracy": own[:, -1] / self.scored}
 
 
-def draws_of(pairs: int) -> int:
-    """Return how often nulls are drawn for each of so many pairs: many pairs together have many draws."""
-    return max(_FEWEST, -(-_DRAWS // pairs))
+def draws_of(pairs: int, together: int) -> int:
+    """Return how often each of so many pairs is drawn, so that there are that many draws of all pairs together."""
+    return max(_FEWEST, -(-together // pairs))
 
 
-def transplant(a: SeedLayer, b: SeedLayer, rng: np.random.Generator, draws: int) -> Transplanted:
+def transplant(a: SeedLayer, b: SeedLayer, rng: np.random.Generator, pairs: int) -> Transplanted:
     """Replace the units of each seed by those of the other; both have units that take part.
 
-    Nulls are drawn ``draws`` times; of linear maps, which take longest, half as often.
+    Args:
+        a: a seed.
+        b: the other.
+        rng: draws baselines and nulls.
+        pairs: how many are looked at: of many, each needs few draws.
     """
-    total: dict[str, np.ndarray] = {}
-    for host, donor in ((a, b), (b, a)):
-        for side in (0, 1):
-            for way, sums in _one_way(host, donor, side, rng, draws).items():
-                total[way] = total.get(way, 0.0) + sums
-    return Transplanted(total, 2 * len(a.label))
+    moves = moves_between(a, b)
+    few, many = draws_of(pairs, _DRAWS), draws_of(pairs, _TESTED_DRAWS)
+    drawn = [_summed([move.baselines(rng) for move in moves]) for _ in range(few)]
+    for null, group in a.groups.items():
+        for draw in range(many):
+            maps = MAPS if null == "within_class" and draw < few else MAPS[:1]
+            drawn.append({f"{way}_{null}": sums for way, sums in shuffled(moves, group, rng, maps).items()})
+    ways = dict.fromkeys(way for one in drawn for way in one)
+    sums = {way: np.stack([one[way] for one in drawn if way in one]) for way in ways}
+    return Transplanted({way: one[None] for way, one in as_they_are(moves).items()} | sums, 2 * len(a.label))
 
 
-def _one_way(
-    host: SeedLayer, donor: SeedLayer, side: int, rng: np.random.Generator, draws: int
+@dataclass(frozen=True)
+class Move:
+    """One direction and one half: a donor's units in the host's place, fitted on ``side`` and scored on the other half.
+
+    Attributes:
+        host: whose head decides.
+        donor: whose units do the work.
+        side: the half of the pictures that is fitted on.
+        forward: whether the host is the first seed of the pair.
+    """
+
+    host: SeedLayer
+    donor: SeedLayer
+    side: int
+    forward: bool
+
+    @cached_property
+    def fit(self) -> Fit:
+        """Return both on the half that is fitted on."""
+        own = self.host.half == self.side
+        return Fit(self.host.activation[own], self.donor.activation[own])
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Return the donor's units on the half that is scored."""
+        return self.donor.activation[self.host.half != self.side]
+
+    def sums(self, stand_in: np.ndarray, *, singly: bool = True) -> np.ndarray:
+        """Return minus what a stand-in costs unit by unit, and what it leaves for all at once."""
+        scored = self.host.scored[self.side]
+        alone = -scored.singly(stand_in).sum(1) if singly else np.full(len(SINGLY), np.nan)
+        return np.concatenate([alone, scored.together(stand_in)])
+
+    def mapped(self, name: str, order: np.ndarray) -> np.ndarray:
+        """Return the sums of a map, the donor's pictures (all of them) in an order that keeps the halves."""
+        test = self.donor.activation[order[self.host.half != self.side]]
+        own = np.flatnonzero(self.host.half == self.side)
+        moved = np.searchsorted(own, order[own])
+        if name == "permutation":
+            return self.sums(self.fit.by_partners(test, self.fit.matching(moved), moved))
+        fit = Fit(self.fit.a, self.fit.b[moved])
+        return self.sums(fit.by_rotation(test) if name == "rotation" else fit.by_linear_map(test), singly=False)
+
+    def fixed(self, maps: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the sums of what is not drawn, by way."""
+        scored, order = self.host.scored[self.side], np.arange(len(self.host.label))
+        of_class = self.fit.class_means(self.host.label[self.host.half == self.side], scored.label)
+        return {
+            "intact": np.concatenate([np.zeros(len(SINGLY)), scored.together(scored.activation)]),
+            "ablated": self.sums(self.fit.means(len(self.test))),
+            "class_mean": self.sums(of_class),
+            **{name: self.mapped(name, order) for name in maps},
+        }
+
+    def baselines(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the sums of any of the donor's units, fitted, and as they are."""
+        anyone = random_matching(self.fit.a.shape[1], self.fit.b.shape[1], rng)
+        return {
+            "random": self.sums(self.fit.by_partners(self.test, anyone)),
+            "unmapped": self.sums(self.fit.unmapped(self.test, anyone), singly=False),
+        }
+
+
+def moves_between(a: SeedLayer, b: SeedLayer) -> list[Move]:
+    """Return both directions with both halves."""
+    return [Move(a, b, side, True) for side in (0, 1)] + [Move(b, a, side, False) for side in (0, 1)]
+
+
+def as_they_are(moves: Sequence[Move], maps: Sequence[str] = MAPS) -> dict[str, np.ndarray]:
+    """Return the sums of what is not drawn, by way."""
+    return _summed([move.fixed(maps) for move in moves])
+
+
+def shuffled(
+    moves: Sequence[Move], group: np.ndarray, rng: np.random.Generator, maps: Sequence[str] = MAPS[:1]
 ) -> dict[str, np.ndarray]:
-    """Replace the host's units by the donor's, fitted on ``side`` and scored on the other half."""
-    scored, fit = host.host(1 - side), host.fit(donor.activation, side)
-    test = donor.activation[host.half != side]
-    own, other = fit.a.shape[1], fit.b.shape[1]
-    found = {
-        "intact": [_sums(scored, scored.activation, "intact")],
-        "ablated": [_sums(scored, fit.means(len(test)), "ablated")],
-        "class_mean": [_sums(scored, fit.class_means(host.label[host.half == side], scored.label), "class_mean")],
-        **{name: [_sums(scored, _mapped(fit, test, name), name)] for name in MAPS},
-        **{name: [] for name in DRAWN},
-    }
-    group = 2 * host.label + host.half
-    for draw in range(draws):
-        anyone = random_matching(own, other, rng)
-        found["random"].append(_sums(scored, fit.by_partners(test, anyone), "random"))
-        found["unmapped"].append(_sums(scored, fit.unmapped(test, anyone), "unmapped"))
-        shuffled = donor.activation[shuffled_within(group, rng)]
-        part, moved = host.fit(shuffled, side), shuffled[host.half != side]
-        for name in MAPS if draw % 2 == 0 else MAPS[:-1]:
-            way = f"{name}_within_class"
-            found[way].append(_sums(scored, _mapped(part, moved, name), way))
-    return {way: np.stack(sums) for way, sums in found.items()}
+    """Return the sums of each map, by its name, with one seed's pictures shuffled within groups (sample) of each half.
+
+    It is one shuffle for both directions and both halves: what two seeds have in common by chance shows in all four.
+    """
+    order = shuffled_within(2 * group + moves[0].host.half, rng)
+    back = np.argsort(order)
+    return _summed([{name: move.mapped(name, order if move.forward else back) for name in maps} for move in moves])
 
 
-def _mapped(fit: Fit, test: np.ndarray, name: str) -> np.ndarray:
-    if name == "permutation":
-        return fit.by_partners(test, fit.matching())
-    return fit.by_rotation(test) if name == "rotation" else fit.by_linear_map(test)
-
-
-def _sums(host: Host, stand_in: np.ndarray, way: str) -> np.ndarray:
-    singly = np.full(len(SINGLY), np.nan)
-    if way == "intact":
-        singly = np.zeros(len(SINGLY))
-    elif way in _ONE_BY_ONE:
-        singly = -host.singly(stand_in).sum(1)
-    return np.concatenate([singly, host.together(stand_in)])
+def _summed(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.sum([one[name] for one in parts], axis=0) for name in parts[0]}

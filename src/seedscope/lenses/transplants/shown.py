@@ -33,7 +33,8 @@ Values = Mapping[str, Mapping[str, np.ndarray]]
 
 _UNIT_WAYS = {
     "permutation": ("partner", FOR),
-    "permutation_within_class": ("partner, pictures\nshuffled within class", AGAINST),
+    "permutation_within_class": ("partner, pictures\nshuffled in class", AGAINST),
+    "permutation_within_place": ("… in class\nand place", MARK),
     "class_mean": ("class mean\nalone", PALETTE[4]),
     "random": ("any unit", NEUTRAL),
 }
@@ -64,9 +65,11 @@ def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
     units = Units.measured(measured)
     panels = [
         _dots(
-            {words: (values[way][what].mean(1), colour) for way, (words, colour) in _UNIT_WAYS.items()}
-            if values
-            else {},
+            {
+                words: (values[way][what].mean(1), colour)
+                for way, (words, colour) in _UNIT_WAYS.items()
+                if way in values
+            },
             title,
             "share given back",
             refused,
@@ -79,9 +82,10 @@ def unit_sheet(measured: xr.Dataset, values: Values, refused: str) -> Sheet:
         f"Does {_one(units)} of another seed do the work of its like?",
         f"A partner in another seed, matched and scaled on one half of the pictures, takes the place of {_one(units)}: "
         "which share of what is lost at the unit's mean is given back on the other half? 1: all, 0: nothing, below: "
-        "worse than the mean. Beside it the whole procedure with the other seed's pictures shuffled within class, the "
-        "mean of the picture's class in the unit's place, and any unit of the other seed. A dot for each pair of seeds "
-        "(nulls: means over draws), bars: means." + _below(values, _UNIT_WAYS, _UNIT_PANELS, _LOWEST_OF_UNITS),
+        "worse than the mean. Beside it the whole procedure with the other seed's pictures shuffled within class, or "
+        "class and place; and as baselines the mean of the picture's class in the unit's place, and any unit of the "
+        "other seed. A dot for each pair of seeds (what is drawn: means over draws), bars: means."
+        + _below(values, _UNIT_WAYS, _UNIT_PANELS, _LOWEST_OF_UNITS),
         Grid(panels, len(panels), share_y=False, gap=0.25),
     )
 
