@@ -28,7 +28,7 @@ from seedscope.formulas.shared_space import (
 )
 from seedscope.formulas.similarity import cka, gram
 from seedscope.formulas.stability import matched_stability
-from seedscope.formulas.universal import LEVEL, Universal, likes_of, universal_units
+from seedscope.formulas.universal import Universal, likes_of, limits, universal_units
 from seedscope.lenses.alignment.second_opinion import by_weights
 
 MOST = 200  # pairs of seeds
@@ -106,7 +106,7 @@ def _layer(measured: xr.DataTree, which: str, at: int, top: int) -> Layer:
     """Return the layer of live units of the seed at a position: others' units are NaN there, and left out."""
     group = dataset(measured, which).isel(seed=at)
     answer = group.answer.values.astype(np.float64)
-    own = np.isfinite(answer).all((0, 1))
+    own = _live(group)
     more = {
         "weight": group.weight.values[..., own] if "weight" in group else None,
         "before": group.before.values[..., own].astype(np.float64) if "before" in group else None,
@@ -128,8 +128,17 @@ def _of_pictures(measured: xr.DataTree, name: str) -> np.ndarray:
 
 def _channels(measured: xr.DataTree, at: int) -> np.ndarray:
     """Return the numbers of the live units of the seed at a position."""
-    group = dataset(measured, "trained")
-    return np.asarray(group.channel.values[np.isfinite(group.answer.isel(seed=at).values).all((0, 1))])
+    group = dataset(measured, "trained").isel(seed=at)
+    return np.asarray(group.channel.values[_live(group)])
+
+
+def _live(group: xr.Dataset) -> np.ndarray:
+    """Return where the units of a seed stand that are its own, by their numbers, as its weights are ordered.
+
+    Beside each other seeds have their units in the order in which any of them first has one.
+    """
+    own = np.flatnonzero(np.isfinite(group.answer.values).all((0, 1)))
+    return own[np.argsort(group.channel.values[own], kind="stable")]
 
 
 def _nulls(measured: xr.DataTree, layers: Sequence[Layer]) -> dict[str, Null]:
@@ -262,6 +271,6 @@ def _universal(
         return None
     likes: dict[Pair, np.ndarray] = {}
     for (a, b), found in observed.items():
-        limits = [np.quantile(of[a, b].unit_r, LEVEL, axis=0) for which, of in drawn.items() if which != "shuffled"]
-        likes[a, b], likes[b, a] = likes_of(found, np.max(limits, axis=0), (units[a], units[b]))
+        limit = [limits(of[a, b].unit_r) for which, of in drawn.items() if which != "shuffled"]
+        likes[a, b], likes[b, a] = likes_of(found, np.max(limit, axis=0), (units[a], units[b]))
     return universal_units(likes, units)
