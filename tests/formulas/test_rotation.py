@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, kstest
 
 from seedscope.formulas.matching import correlations, one_to_one
-from seedscope.formulas.rotation import random_rotation, rotated, as_sparse
+from seedscope.formulas.rotation import as_sparse, random_rotation, rotated
 
 
 def test_a_rotation_is_orthogonal_and_drawn_from_all_alike() -> None:

@@ -25,6 +25,7 @@ it was rotated and rectified has no dominance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -166,7 +167,9 @@ def shuffled(group: np.ndarray) -> Null:
         of_half = [group[layer.half == half] for half in (0, 1)]
         orders = [[shuffled_within(of_half[half], rng) for half in (0, 1)] for rng in rngs]
         first, second = (
-            values[np.array([order[half] for order in orders])].reshape(len(rngs), -1, values.shape[2])
+            values[np.array([order[half] for order in orders])].reshape(
+                len(rngs), len(values) * values.shape[1], values.shape[2]
+            )
             for half, values in enumerate(layer.prepared.halves)
         )
         return Redrawn((first, second), None, *_in_front(layer.prepared))
@@ -192,10 +195,14 @@ def rotated(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
     halves, turns = (centred[0], centred[1]), (turn[0], turn[1])
     if layer.weight is None:
         return Redrawn(halves, turns)
-    flat = (-1, layer.values.shape[2])
-    means, weight = ((of.reshape(flat) @ q).reshape(-1, *of.shape) for of in (layer.class_means, layer.weight))
-    dominance = means * weight[:, None]
+    dominance = _turned(layer.class_means, q) * _turned(layer.weight, q)[:, None]
     return Redrawn(halves, turns, dominance, _dominant(dominance, layer.top))
+
+
+def _turned(values: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Return values (…, unit) along other axes (draw, unit, unit): (draw, …, unit)."""
+    flat = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    return (flat @ q).reshape(len(q), *values.shape)
 
 
 def rectified(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
@@ -213,7 +220,7 @@ def rectified(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
     for half in (0, 1):
         own = values[:, np.repeat(layer.half == half, places)]
         present &= (own > 0).any(1)
-        wide = standardised(own.swapaxes(0, 1).reshape(own.shape[1], -1))
+        wide = standardised(own.swapaxes(0, 1).reshape(own.shape[1], len(rngs) * units))
         halves.append(np.ascontiguousarray(wide.reshape(own.shape[1], len(rngs), units).swapaxes(0, 1)))
     return Redrawn((halves[0], halves[1]), present=None if present.all() else present)
 
@@ -320,9 +327,7 @@ def _flat(half: np.ndarray) -> np.ndarray:
     return half.reshape(half.shape[0] * half.shape[1], half.shape[2])
 
 
-def _of_votes(
-    a: Prepared, layers: Redrawn, matching: Sequence[tuple[Matching, Matching]]
-) -> dict[str, np.ndarray]:
+def _of_votes(a: Prepared, layers: Redrawn, matching: Sequence[tuple[Matching, Matching]]) -> dict[str, np.ndarray]:
     """Return the statistics of what units vote, by name, (draw)."""
     if a.dominance is None or a.dominant is None or layers.dominance is None or layers.dominant is None:
         return {}
@@ -356,18 +361,22 @@ def _ranks(dominance: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     def directed(values: np.ndarray) -> np.ndarray:
-        rows = values.reshape(values.shape[0] * values.shape[1], -1)
+        rows = values.reshape(values.shape[0] * values.shape[1], values.shape[2] * values.shape[3])
         if rows.shape[1] < 2:
             return np.full(values.shape, np.nan)
         return directions(rankdata(rows, axis=-1), "pearson").reshape(values.shape)
 
     everyone = chosen.shape[1] == dominance.shape[-1]
     found = _taken(directed(dominance), chosen) if everyone else directed(_taken(dominance, chosen))
-    return found.reshape(*found.shape[:2], -1)
+    return _joined_places(found)
+
+
+def _joined_places(values: np.ndarray) -> np.ndarray:
+    return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
 
 
 def _dominant(dominance: np.ndarray, top: int) -> np.ndarray:
     """Return which units are among the ``top`` of each class, (…, class, place, unit) of booleans."""
-    flat = dominance.reshape(*dominance.shape[:-2], -1)
+    flat = _joined_places(dominance)
     chosen = top_units(flat, (flat != 0).any(-2, keepdims=True), top)  # of a map's unit some places may be dead
     return membership(chosen, flat.shape[-1]).reshape(dominance.shape)

@@ -78,7 +78,7 @@ def universal_units(likes: Mapping[tuple[int, int], np.ndarray], units: list[int
 
 
 def limits(null: np.ndarray) -> np.ndarray:
-    """Return what each unit's r must lie above, (draw, unit) → (unit): 5 % of draws, r as one of them, reach it at most.
+    """Return what each unit's r must lie above, (draw, unit) → (unit): of draws and r itself 5 % reach it at most.
 
     Of fewer than 19 draws that is more than any of them can say: infinite.
     """
