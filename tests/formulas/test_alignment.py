@@ -12,14 +12,15 @@ from scipy.stats import pearsonr, spearmanr
 
 from seedscope.formulas.alignment import Aligned, Drawn, Layer, align, aligned_by_null, rectified, rotated, shuffled
 from seedscope.formulas.matching import one_to_one
-from seedscope.formulas.nulls import permutation_p
+from seedscope.formulas.nulls import permutation_p, shuffled_within
 from seedscope.formulas.rotation import random_rotation
 
 AT_MOST = 18  # of 200 trials at 5 %: what a binomial stays within in 99 %
 
 
-def relu_layer(rng: np.random.Generator, pictures: np.ndarray, units: int) -> Layer:
-    before = (pictures @ rng.standard_normal((pictures.shape[1], units)))[:, None]
+def relu_layer(rng: np.random.Generator, pictures: np.ndarray, units: int, bias: float = 0.0) -> Layer:
+    inputs = pictures.shape[1]
+    before = (pictures @ rng.standard_normal((inputs, units)) + bias * np.sqrt(inputs))[:, None]
     half, label = np.arange(len(pictures)) % 2, np.arange(len(pictures)) // 2 % 4
     return Layer(np.maximum(before, 0), half, label, rng.standard_normal((4, 1, units)), before, top=3)
 
@@ -114,8 +115,8 @@ def given_class(rng: np.random.Generator) -> Layer:
     return Layer((tuning[label] * rng.exponential(size=(64, 5)))[:, None], half, label)
 
 
-def gaussian(rng: np.random.Generator, pictures: np.ndarray) -> Layer:
-    return replace(relu_layer(rng, pictures, 5), weight=None)
+def gaussian(rng: np.random.Generator, pictures: np.ndarray, bias: float) -> Layer:
+    return replace(relu_layer(rng, pictures, 6, bias), weight=None).alive()
 
 
 def test_units_that_are_independent_given_the_class_pass_the_null_within_classes() -> None:
@@ -127,13 +128,53 @@ def test_units_that_are_independent_given_the_class_pass_the_null_within_classes
     assert sum(p_of(one, shuffled(np.zeros_like(label)), 19) <= 0.05 for one in trials[:40]) > 12
 
 
-def test_independent_gaussian_layers_pass_the_rectified_rotation_and_no_shuffle() -> None:
+def test_independent_gaussian_layers_pass_the_rectified_rotation_whatever_their_bias_and_no_other_null() -> None:
     rng = np.random.default_rng(6)
-    seen = [rng.standard_normal((64, 6)) for _ in range(200)]
-    trials = [[gaussian(rng, pictures) for _ in range(3)] for pictures in seen]
-    assert sum(p_of(one, rectified, 19) <= 0.05 for one in trials) <= AT_MOST
+    seen = [rng.standard_normal((96, 6)) for _ in range(200)]
+    biases = np.resize([-0.5, 0.0, 0.5], 200)
+    trials = [[gaussian(rng, pictures, b) for _ in range(3)] for pictures, b in zip(seen, biases, strict=True)]
+    assert sum(p_of(one, rectified, 39) <= 0.05 for one in trials) <= AT_MOST
+    dense = [one for one, bias in zip(trials, biases, strict=True) if bias > 0]
+    assert sum(p_of(one, rectified, 39) <= 0.05 for one in dense) <= 8  # of 66
+    assert sum(p_of(one, rotated, 39) <= 0.05 for one in trials[:60]) > 24  # what is sparse has axes of its own
     shuffles = shuffled(trials[0][0].label)
     assert sum(p_of(one, shuffles, 19) <= 0.05 for one in trials[:40]) > 30  # they see the same pictures
+
+
+def test_a_draw_along_other_axes_is_the_layer_that_its_formula_says(rng: np.random.Generator) -> None:
+    """Without a single product of the draws that are batched: slowly, draw by draw."""
+    pictures = rng.standard_normal((60, 6))
+    a, b = relu_layer(rng, pictures, 5, 0.3).alive(), relu_layer(rng, pictures, 7, 0.3).alive()
+    drawn = aligned_by_null([a, b], [(0, 1)], rotated, 3, 4)[0, 1]
+    sparse = aligned_by_null([a, b], [(0, 1)], rectified, 3, 5)[0, 1]
+    for time in range(3):
+        q = random_rotation(b.values.shape[2], np.random.default_rng([4, 1, time]))
+        assert b.weight is not None
+        turned = align(a.prepared, replace(b, values=b.values @ q, weight=b.weight @ q).prepared)
+        assert {name: of[time] for name, of in drawn.statistic.items()} == pytest.approx(dict(turned.statistic))
+        np.testing.assert_allclose(drawn.unit_r[time], turned.unit_r)
+        own = np.random.default_rng([5, 1, time])
+        assert b.before is not None
+        z = (b.before - b.before.mean(0))[:, 0] @ random_rotation(b.values.shape[2], own)
+        shares = own.permutation((b.values > 0).mean((0, 1)))
+        bent = np.stack([np.maximum(of - np.quantile(of, 1 - at), 0) for of, at in zip(z.T, shares, strict=True)], 1)
+        expected = align(a.prepared, replace(b, values=bent[:, None], weight=None).alive().prepared)
+        assert sparse.statistic["r"][time] == pytest.approx(expected.statistic["r"], abs=0.02)
+
+
+def test_shuffles_are_those_of_pictures_one_by_one(rng: np.random.Generator) -> None:
+    pictures = rng.standard_normal((60, 6))
+    a, b = relu_layer(rng, pictures, 5).alive(), relu_layer(rng, pictures, 4).alive()
+    drawn = aligned_by_null([a, b], [(0, 1)], shuffled(b.label), 3, 2)[0, 1]
+    for time in range(3):
+        own = np.random.default_rng([2, 1, time])
+        values = b.values.copy()
+        for half in (0, 1):
+            there = np.flatnonzero(b.half == half)
+            values[there] = b.values[there[shuffled_within(b.label[there], own)]]
+        moved = replace(b.prepared, halves=replace(b, values=values).prepared.halves)  # votes stay
+        expected = align(a.prepared, moved)
+        assert {name: of[time] for name, of in drawn.statistic.items()} == pytest.approx(dict(expected.statistic))
 
 
 def test_a_rotated_copy_shares_the_space_and_not_the_units(rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, kstest
 
 from seedscope.formulas.matching import correlations, one_to_one
-from seedscope.formulas.rotation import random_rotation, rotated, rotated_and_rectified
+from seedscope.formulas.rotation import as_sparse, random_rotation, rotated
 
 
 def test_a_rotation_is_orthogonal_and_drawn_from_all_alike() -> None:
@@ -19,12 +19,23 @@ def test_a_rotation_is_orthogonal_and_drawn_from_all_alike() -> None:
     )  # Archimedes: a coordinate on the sphere in 3 dimensions
 
 
+def test_a_sparse_rotation_is_as_often_active_as_the_units_were_and_stays_in_the_space() -> None:
+    rng = np.random.default_rng(3)
+    before = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 6)) + np.linspace(-2, 4, 6)
+    drawn = as_sparse(before, before > 0, rng)
+    expected = np.minimum((before > 0).sum(0), 199)
+    assert sorted((drawn > 0).sum(0)) == sorted(expected)
+    basis = np.linalg.svd(before - before.mean(0), full_matrices=False)[2][:3]
+    always = as_sparse(before, np.ones_like(before, dtype=bool), rng)  # nothing is cut off: the space is to be seen
+    assert np.linalg.matrix_rank(always - always.mean(0), tol=1e-9) == len(basis)
+
+
 def test_rotated_keeps_all_distances_and_rectified_is_not_negative() -> None:
     rng = np.random.default_rng(1)
     values = rng.standard_normal((30, 5))
     turned = rotated(values, rng)
     np.testing.assert_allclose(turned @ turned.T, values @ values.T, atol=1e-12)
-    assert (rotated_and_rectified(values, rng) >= 0).all()
+    assert (as_sparse(values, values > 0, rng) >= 0).all()
 
 
 @pytest.mark.parametrize(("form", "rejected"), [("rotated", "often"), ("rectified", "at its rate")])
@@ -44,7 +55,7 @@ def test_unrelated_gaussian_layers_pass_for_having_special_axes_and_not_for_havi
         before = [pictures @ rng.standard_normal((12, units)) for _ in range(2)]
         a, b = (np.maximum(layer, 0) for layer in before)
         null = [
-            score(a, rotated(b, rng) if form == "rotated" else rotated_and_rectified(before[1], rng))
+            score(a, rotated(b, rng) if form == "rotated" else as_sparse(before[1], before[1] > 0, rng))
             for _ in range(draws)
         ]
         hits += (1 + sum(value >= score(a, b) for value in null)) / (1 + draws) <= 0.05

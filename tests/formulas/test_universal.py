@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from seedscope.formulas.alignment import Aligned
-from seedscope.formulas.universal import by_chance, likes_of, universal_units
+from seedscope.formulas.universal import by_chance, likes_of, limits, universal_units
 
 NONE = np.array([-1, -1])
 
@@ -67,6 +67,24 @@ def test_two_seeds_have_no_universal_unit_and_a_sample_of_pairs_no_clique() -> N
     assert universal_units({}, [3]).cliques is None
 
 
-def test_by_chance_there_are_as_many_as_the_tail_of_a_binomial_has() -> None:
-    assert by_chance(20, 4) == pytest.approx(20 * 0.05**4)
-    assert by_chance(20, 10) == pytest.approx(20 * sum(binom.pmf(k, 10, 0.05) for k in (8, 9, 10)))
+def test_a_limit_is_passed_by_chance_in_5_percent_of_the_cases_at_most() -> None:
+    rng = np.random.default_rng(0)
+    for draws in (19, 30, 39):
+        passed = [rng.random(1) > limits(rng.random((draws, 1))) for _ in range(2000)]
+        assert np.mean(passed) <= binom.ppf(0.999, 2000, 0.05) / 2000
+    assert limits(np.arange(39.0)[:, None]) == 37  # 38 and what was observed are 2 of 40
+    assert limits(np.zeros((18, 1))) == np.inf
+
+
+def test_chance_gives_no_more_than_its_bound_also_where_a_units_likes_hang_together() -> None:
+    """Units that have likes in all seeds or in none: a binomial over seeds would allow 0.0001 of them."""
+    rng = np.random.default_rng(1)
+    seeds, units, found = 5, 20, []
+    for _ in range(400):
+        lucky = rng.random(units) < 0.05
+        likes = {pair: np.where(lucky, np.arange(units), -1) for pair in combinations(range(seeds), 2)}
+        found += [one.sum() for one in universal_units(both_ways(likes), [units] * seeds).universal]
+    assert 20 * 0.05**4 < 0.01 < np.mean(found) <= 1.1 * by_chance([units] * 4)
+    assert by_chance([20] * 4) == pytest.approx(0.05 * 80 / 4)
+    assert by_chance([20, 10, 30, 20, 20, 20, 20, 20, 20, 20]) == pytest.approx(0.05 * 200 / 8)
+    assert np.isnan(by_chance([20]))

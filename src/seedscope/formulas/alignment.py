@@ -16,7 +16,7 @@ A null puts another layer in the place of the second one and does all of this ag
     within_class   … in another order within each class                       units that are alike in their classes only
     within_place   … within each class and part of its places                 … in class and place
     rotated        X Q: other axes of the same space                          :mod:`seedscope.formulas.rotation`
-    rectified      max(0, Z Q): other axes, again sparse and not negative
+    rectified      max(0, Z Q − t): other axes, again as sparse and not negative
 
 Draw t of a null does the same to a seed in all of its pairs, so that the mean over pairs has a null distribution of its
 own: pairs that share a seed are not independent. Shuffles keep a picture's places together. What no head weighs after
@@ -25,18 +25,19 @@ it was rotated and rectified has no dominance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from seedscope.formulas.correlation import spearman
+from seedscope.formulas.correlation import directions
 from seedscope.formulas.matching import Matching, one_to_one, standardised
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.overlap import membership
 from seedscope.formulas.ranks import top_units
-from seedscope.formulas.rotation import random_rotation
+from seedscope.formulas.rotation import as_sparse, random_rotation
 
 STATISTICS = ("r", "top_shared", "profile")
 _AT_A_TIME = 25  # draws of a null that are in memory at once
@@ -101,20 +102,59 @@ class Layer:
         dominant = None if dominance is None else np.stack([_dominant(half, self.top) for half in dominance])
         return Prepared((first, second), dominance, dominant)
 
-    def _dominance(self) -> np.ndarray | None:
-        if self.weight is None:
-            return None
-        result = np.zeros((2, *self.weight.shape))
+    @cached_property
+    def class_means(self) -> np.ndarray:
+        """Return the mean answer to each class of a half, (half, class, place, unit); 0 where it has no picture."""
+        classes = int(self.label.max()) + 1 if self.weight is None else len(self.weight)
+        result = np.zeros((2, classes, *self.values.shape[1:]))
         for half in (0, 1):
             for k in np.unique(self.label):
                 own = (self.half == half) & (self.label == k)
                 if own.any():
-                    result[half, k] = self.values[own].mean(0) * self.weight[k]
+                    result[half, k] = self.values[own].mean(0)
         return result
 
+    def _dominance(self) -> np.ndarray | None:
+        return None if self.weight is None else self.class_means * self.weight
 
-Null = Callable[[Layer, np.random.Generator], Prepared]
-"""Puts another layer in the place of one."""
+
+@dataclass(frozen=True)
+class Redrawn:
+    """Several draws of a null, each a layer in the place of one.
+
+    Attributes:
+        halves: of each half, units centred and of length 1, (draw, sample · place, unit); one draw where ``turn`` or
+            nothing tells draws apart.
+        turn: of each half, by which the units of ``halves`` become those of a draw, (draw, unit, unit).
+        dominance: as in :class:`Prepared`, a draw in front, or one for all draws.
+        dominant: likewise.
+        present: which units of a draw live in both halves, (draw, unit); ``None`` where all do.
+    """
+
+    halves: tuple[np.ndarray, np.ndarray]
+    turn: tuple[np.ndarray, np.ndarray] | None = None
+    dominance: np.ndarray | None = None
+    dominant: np.ndarray | None = None
+    present: np.ndarray | None = None
+
+    @staticmethod
+    def of(layer: Prepared) -> Redrawn:
+        """Return a layer as the only draw."""
+        first, second = (_flat(half)[None] for half in layer.halves)
+        return Redrawn((first, second), None, *_in_front(layer))
+
+    def correlations(self, a: Prepared, half: int) -> np.ndarray:
+        """Return r with the units of a layer on a half, (draw, unit of a, unit)."""
+        found = _flat(a.halves[half]).T @ self.halves[half]
+        return found if self.turn is None else found @ self.turn[half]
+
+
+Null = Callable[[Layer, Sequence[np.random.Generator]], Redrawn]
+"""Puts other layers in the place of one, one for each generator."""
+
+
+def _in_front(layer: Prepared) -> tuple[np.ndarray | None, np.ndarray | None]:
+    return tuple(None if one is None else one[None] for one in (layer.dominance, layer.dominant))  # type: ignore[return-value]
 
 
 def shuffled(group: np.ndarray) -> Null:
@@ -123,30 +163,66 @@ def shuffled(group: np.ndarray) -> Null:
     What a unit votes stays: only who is matched to whom is another.
     """
 
-    def null(layer: Layer, rng: np.random.Generator) -> Prepared:
+    def null(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
+        of_half = [group[layer.half == half] for half in (0, 1)]
+        orders = [[shuffled_within(of_half[half], rng) for half in (0, 1)] for rng in rngs]
         first, second = (
-            of_half[shuffled_within(group[layer.half == half], rng)]
-            for half, of_half in enumerate(layer.prepared.halves)
+            values[np.array([order[half] for order in orders])].reshape(
+                len(rngs), len(values) * values.shape[1], values.shape[2]
+            )
+            for half, values in enumerate(layer.prepared.halves)
         )
-        return replace(layer.prepared, halves=(first, second))
+        return Redrawn((first, second), None, *_in_front(layer.prepared))
 
     return null
 
 
-def rotated(layer: Layer, rng: np.random.Generator) -> Prepared:
-    """Return the layer along other axes, its head with it: the same logits."""
-    q = random_rotation(layer.values.shape[2], rng)
-    weight = None if layer.weight is None else layer.weight @ q
-    return replace(layer, values=layer.values @ q, weight=weight, before=None).prepared
+def rotated(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
+    """Return the layer along other axes, its head with it: the same logits.
+
+    Xᵀ (Y Q) = (Xᵀ Y) Q, lengths are those of Qᵀ Yᵀ Y Q, and class means turn likewise: no picture is looked at again.
+    """
+    q = np.array([random_rotation(layer.values.shape[2], rng) for rng in rngs])
+    centred, turn = [], []
+    for half in (0, 1):
+        values = layer.of_half(half).astype(np.float64)
+        values = values - values.mean(0)
+        gram = values.T @ values
+        length = np.sqrt(np.maximum(((gram @ q) * q).sum(1, keepdims=True), 0))
+        known = length > 1e-12 * np.sqrt(np.trace(gram))
+        centred.append(values[None])
+        turn.append(np.divide(q, length, out=np.zeros_like(q), where=known))
+    halves, turns = (centred[0], centred[1]), (turn[0], turn[1])
+    if layer.weight is None:
+        return Redrawn(halves, turns)
+    dominance = _turned(layer.class_means, q) * _turned(layer.weight, q)[:, None]
+    return Redrawn(halves, turns, dominance, _dominant(dominance, layer.top))
 
 
-def rectified(layer: Layer, rng: np.random.Generator) -> Prepared:
-    """Return what a ReLU makes of the layer along other axes, those of its units that then live."""
+def _turned(values: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Return values (…, unit) along other axes (draw, unit, unit): (draw, …, unit)."""
+    flat = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    return (flat @ q).reshape(len(q), *values.shape)
+
+
+def rectified(layer: Layer, rngs: Sequence[np.random.Generator]) -> Redrawn:
+    """Return what ReLUs make of the layer along other axes, as often active as before: see ``as_sparse``.
+
+    A unit that is then silent in one half takes no part, as everywhere.
+    """
     if layer.before is None:
         raise ValueError("the layer has no ReLU")
-    q = random_rotation(layer.before.shape[2], rng)
-    turned = replace(layer, values=np.maximum(layer.before @ q, 0), weight=None, before=None)
-    return turned.alive().prepared
+    before, active = _flat(layer.before).astype(np.float64), _flat(layer.values > 0)
+    values = np.array([as_sparse(before, active, rng) for rng in rngs])  # (draw, sample · place, unit)
+    places, units = layer.values.shape[1:]
+    present = np.ones((len(rngs), units), dtype=bool)
+    halves = []
+    for half in (0, 1):
+        own = values[:, np.repeat(layer.half == half, places)]
+        present &= (own > 0).any(1)
+        wide = standardised(own.swapaxes(0, 1).reshape(own.shape[1], len(rngs) * units))
+        halves.append(np.ascontiguousarray(wide.reshape(own.shape[1], len(rngs), units).swapaxes(0, 1)))
+    return Redrawn((halves[0], halves[1]), present=None if present.all() else present)
 
 
 @dataclass(frozen=True)
@@ -167,16 +243,17 @@ class Aligned:
 
 def align(a: Prepared, b: Prepared) -> Aligned:
     """Match the units of two layers, and score them."""
-    return _aligned(a, b, _matched(a, b))
+    return _only(_drawn(a, Redrawn.of(b)))
 
 
 def aligned_as(a: Prepared, b: Prepared, matching: Matching) -> Aligned:
     """Score the units of two layers under a matching that is given, such as that of units of one number."""
-    return _aligned(a, b, _scored(_correlations(a, b), (matching, matching), a.halves[0].shape[2]))
+    return _only(_drawn(a, Redrawn.of(b), (matching, matching)))
 
 
-def _aligned(a: Prepared, b: Prepared, found: _Matched) -> Aligned:
-    return Aligned(found.matching, found.unit_r, {name: float(of[0]) for name, of in _scores(a, [b], [found])})
+def _only(found: Drawn) -> Aligned:
+    statistic = {name: float(of[0]) for name, of in found.statistic.items()}
+    return Aligned(found.matching[0], found.unit_r[0], statistic)
 
 
 @dataclass(frozen=True)
@@ -205,16 +282,10 @@ def aligned_by_null(
     for second in sorted({b for _, b in pairs}):
         firsts = [a for a, b in pairs if b == second]
         for start in range(0, draws, _AT_A_TIME):
-            drawn = [
-                null(layers[second], np.random.default_rng([number, second, time]))
-                for time in range(start, min(start + _AT_A_TIME, draws))
-            ]
+            times = range(start, min(start + _AT_A_TIME, draws))
+            drawn = null(layers[second], [np.random.default_rng([number, second, time]) for time in times])
             for first in firsts:
-                own = layers[first].prepared
-                matched = [_matched(own, layer) for layer in drawn]
-                statistic = dict(_scores(own, drawn, matched))
-                unit_r = np.stack([one.unit_r for one in matched])
-                found[first, second].append(Drawn(statistic, unit_r, tuple(one.matching for one in matched)))
+                found[first, second].append(_drawn(layers[first].prepared, drawn))
     return {pair: _joined(parts) for pair, parts in found.items()}
 
 
@@ -227,63 +298,85 @@ def _joined(parts: Sequence[Drawn]) -> Drawn:
     )
 
 
-@dataclass(frozen=True)
-class _Matched:
-    matching: tuple[Matching, Matching]
-    unit_r: np.ndarray
-    r: float
+def _drawn(a: Prepared, layers: Redrawn, given: tuple[Matching, Matching] | None = None) -> Drawn:
+    """Match the units of a layer to those of each draw, or take the matching that is given, and score them."""
+    r = [layers.correlations(a, half) for half in (0, 1)]
+    draws, units = r[0].shape[:2]
+    unit_r, scored, matching = np.zeros((draws, units)), np.full((draws, 2), np.nan), []
+    for draw in range(draws):
+        present = None if layers.present is None else np.flatnonzero(layers.present[draw])
+        chosen = given or (_of_present(r[0][draw], present), _of_present(r[1][draw], present))
+        for fit, (rows, columns) in enumerate(chosen):
+            held_out = r[1 - fit][draw, rows, columns]
+            unit_r[draw, rows] += held_out / 2
+            if len(held_out):
+                scored[draw, fit] = held_out.mean()
+        matching.append(chosen)
+    statistic = {"r": scored.mean(1)} | _of_votes(a, layers, matching)
+    return Drawn(statistic, unit_r, tuple(matching))
 
 
-def _matched(a: Prepared, b: Prepared) -> _Matched:
-    r = _correlations(a, b)
-    return _scored(r, (one_to_one(r[0]), one_to_one(r[1])), a.halves[0].shape[2])
-
-
-def _correlations(a: Prepared, b: Prepared) -> list[np.ndarray]:
-    """Return r (unit, unit) on each half."""
-    return [_flat(x).T @ _flat(y) for x, y in zip(a.halves, b.halves, strict=True)]
-
-
-def _scored(r: Sequence[np.ndarray], matching: tuple[Matching, Matching], units: int) -> _Matched:
-    unit_r = np.zeros(units)
-    scored = []
-    for fit, (rows, columns) in enumerate(matching):
-        held_out = r[1 - fit][rows, columns]
-        unit_r[rows] += held_out / 2
-        scored.append(held_out.mean() if len(held_out) else np.nan)
-    return _Matched(matching, unit_r, float(np.mean(scored)))
+def _of_present(r: np.ndarray, present: np.ndarray | None) -> Matching:
+    if present is None:
+        return one_to_one(r)
+    rows, columns = one_to_one(r[:, present])
+    return rows, present[columns]
 
 
 def _flat(half: np.ndarray) -> np.ndarray:
     return half.reshape(half.shape[0] * half.shape[1], half.shape[2])
 
 
-def _scores(a: Prepared, layers: Sequence[Prepared], found: Sequence[_Matched]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each statistic, (layer)."""
-    yield "r", np.array([one.r for one in found])
-    theirs = [(of.dominance, of.dominant) for of in layers if of.dominance is not None and of.dominant is not None]
-    if a.dominance is None or a.dominant is None or not theirs:
-        return
-    shared, profile = np.zeros(len(found)), np.zeros(len(found))
+def _of_votes(a: Prepared, layers: Redrawn, matching: Sequence[tuple[Matching, Matching]]) -> dict[str, np.ndarray]:
+    """Return the statistics of what units vote, by name, (draw)."""
+    if a.dominance is None or a.dominant is None or layers.dominance is None or layers.dominant is None:
+        return {}
+    shared, profile = np.zeros(len(matching)), np.zeros(len(matching))
     for fit in (0, 1):
-        own, seen = a.dominance[1 - fit], (a.dominance[1 - fit] != 0).any((1, 2))  # classes that have pictures
+        seen = (a.dominance[1 - fit] != 0).any((1, 2))  # classes that have pictures
         if not seen.any():
-            shared[:] = profile[:] = np.nan
-            break
-        mine, left, right = a.dominant[1 - fit, seen], [], []
-        for at, (one, (dominance, dominant)) in enumerate(zip(found, theirs, strict=True)):
-            rows, columns = one.matching[fit]
-            both = mine[..., rows] & dominant[1 - fit, seen][..., columns]
-            shared[at] += both.sum((1, 2)).mean() / 2
-            left.append(own[seen][..., rows].reshape(seen.sum(), -1))
-            right.append(dominance[1 - fit, seen][..., columns].reshape(seen.sum(), -1))
-        profile += spearman(np.stack(left), np.stack(right)).mean(-1) / 2
-    yield "top_shared", shared
-    yield "profile", profile
+            return {name: np.full(len(matching), np.nan) for name in ("top_shared", "profile")}
+        rows, columns = (np.array([one[fit][side] for one in matching]) for side in (0, 1))
+        mine = _taken(a.dominant[None, 1 - fit, seen], rows)
+        theirs = _taken(layers.dominant[:, 1 - fit, seen], columns)
+        shared += (mine & theirs).sum((-2, -1)).mean(-1) / 2
+        left = _ranks(a.dominance[None, 1 - fit, seen], rows)
+        right = _ranks(layers.dominance[:, 1 - fit, seen], columns)
+        profile += (left * right).sum(-1).mean(-1) / 2
+    return {"top_shared": shared, "profile": profile}
+
+
+def _taken(of_units: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the chosen units (draw, chosen) of (draw or 1, class, place, unit): (draw, class, place, chosen)."""
+    wide = np.broadcast_to(of_units, (len(chosen), *of_units.shape[1:]))
+    return np.take_along_axis(wide, chosen[:, None, None, :], axis=-1)
+
+
+def _ranks(dominance: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the ranks of the chosen units of each class, centred and of length 1, (draw, class, place · chosen).
+
+    The product of two such rows is Spearman's ρ; NaN where nothing varies. Where all units are chosen their order
+    alone differs between draws, and they are ranked once.
+    """
+    from scipy.stats import rankdata
+
+    def directed(values: np.ndarray) -> np.ndarray:
+        rows = values.reshape(values.shape[0] * values.shape[1], values.shape[2] * values.shape[3])
+        if rows.shape[1] < 2:
+            return np.full(values.shape, np.nan)
+        return directions(rankdata(rows, axis=-1), "pearson").reshape(values.shape)
+
+    everyone = chosen.shape[1] == dominance.shape[-1]
+    found = _taken(directed(dominance), chosen) if everyone else directed(_taken(dominance, chosen))
+    return _joined_places(found)
+
+
+def _joined_places(values: np.ndarray) -> np.ndarray:
+    return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
 
 
 def _dominant(dominance: np.ndarray, top: int) -> np.ndarray:
-    """Return which units are among the ``top`` of each class, (class, place, unit) of booleans."""
-    flat = dominance.reshape(len(dominance), -1)
-    chosen = top_units(flat, (flat != 0).any(0), top)  # of a feature map's unit some places may be dead
-    return membership(chosen, flat.shape[1]).reshape(dominance.shape)
+    """Return which units are among the ``top`` of each class, (…, class, place, unit) of booleans."""
+    flat = _joined_places(dominance)
+    chosen = top_units(flat, (flat != 0).any(-2, keepdims=True), top)  # of a map's unit some places may be dead
+    return membership(chosen, flat.shape[-1]).reshape(dominance.shape)

@@ -76,6 +76,50 @@ def similarities_by_null(
     }
 
 
+def procrustes_by_shuffles(
+    layers: Sequence[Layer], pairs: Sequence[tuple[int, int]], group: np.ndarray, draws: int, number: int
+) -> dict[tuple[int, int], dict[str, np.ndarray]]:
+    """Return what :func:`similarities_by_null` does of ``procrustes`` and :func:`shuffled_pictures`, in less time.
+
+    A shuffle changes neither means nor sizes, so that AᵀB of each half is all that there is to compute.
+    """
+    own = [[layer.of_half(half).astype(np.float64) for half in (0, 1)] for layer in layers]
+    mean = [[of.mean(0) for of in halves] for halves in own]
+    found: dict[tuple[int, int], list[float]] = {pair: [] for pair in pairs}
+    for second in sorted({b for _, b in pairs}):
+        layer = layers[second]
+        whole = 2 * group + layer.half
+        for time in range(draws):
+            order = shuffled_within(whole, np.random.default_rng([number, second, time]))
+            moved = [_flat(layer.values[order[layer.half == half]]) - mean[second][half] for half in (0, 1)]
+            for first in (a for a, b in pairs if b == second):
+                crossed = [(own[first][half] - mean[first][half]).T @ moved[half] for half in (0, 1)]
+                found[first, second].append(
+                    _procrustes_of(crossed, (own[first], own[second]), (mean[first], mean[second]))
+                )
+    return {pair: {"procrustes": np.array(values)} for pair, values in found.items()}
+
+
+def _procrustes_of(
+    crossed: Sequence[np.ndarray], values: tuple[Sequence[np.ndarray], ...], mean: tuple[Sequence[np.ndarray], ...]
+) -> float:
+    """Return the Procrustes similarity, mean of both ways, from AᵀB of each half, centred by its own means."""
+    found = []
+    for fit, off in ((0, 1), (1, 0)):
+        if not crossed[fit].size:
+            return float("nan")
+        left, _, right = np.linalg.svd(crossed[fit], full_matrices=False)
+        shift = [of[off] - of[fit] for of in mean]
+        scored = crossed[off] + len(values[0][off]) * np.outer(*shift)
+        size = np.prod([np.linalg.norm(of[off] - centre[fit]) for of, centre in zip(values, mean, strict=True)])
+        found.append(float(((left @ right) * scored).sum() / size) if size > 0 else float("nan"))
+    return float(np.mean(found))
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(values.shape[0] * values.shape[1], values.shape[2])
+
+
 def shuffled_pictures(group: np.ndarray) -> Moved:
     """Return the null that orders the pictures anew within each group (sample) of each half."""
 

@@ -6,14 +6,18 @@
     clique       a unit of every seed, all of them likes of each other (Rosetta neurons, Dravid et al. 2023)
 
 A matching always pairs somebody with somebody; a like is mutual, stable and better than chance, and the likes of a
-universal unit close the circle. By chance a unit has a like in one seed in 5 % of the cases at most, so that in ≥ 80 %
-of S − 1 seeds it has them with the tail of a binomial, before any circle must close.
+universal unit close the circle.
+
+By chance, under any one of the nulls, a unit i of a pair's first seed passes its limit in 5 % of the cases at most. So
+a pair has 5 % of I likes at most in expectation, and a seed at most 0.05 Σ I over its pairs. Each universal unit needs
+m = ⌈0.8 · others⌉ of them, so that their number is at most 0.05 Σ I / m in expectation (Markov 1884), whatever the
+likes of a unit in several seeds, which share that unit, have to do with each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +77,29 @@ def universal_units(likes: Mapping[tuple[int, int], np.ndarray], units: list[int
     return Universal(likes, reach, universal, cliques)
 
 
-def by_chance(units: int, others: int) -> float:
-    """Return how many of ``units`` would have likes in enough of ``others`` seeds, were each like 5 % chance."""
-    from scipy.stats import binom
+def limits(null: np.ndarray) -> np.ndarray:
+    """Return what each unit's r must lie above, (draw, unit) → (unit): of draws and r itself 5 % reach it at most.
 
-    least = math.ceil(SHARE * others - 1e-12)
-    return float(units * binom.sf(least - 1, others, 1 - LEVEL)) if others > 1 else float("nan")
+    Of fewer than 19 draws that is more than any of them can say: infinite.
+    """
+    reach = int((1 - LEVEL) * (len(null) + 1) + 1e-9)
+    return np.sort(null, axis=0)[len(null) - reach] if reach else np.full(null.shape[1], np.inf)
+
+
+def by_chance(firsts: Sequence[int]) -> float:
+    """Return how many units of a seed would be universal at most, in expectation, were all likes chance.
+
+    Args:
+        firsts: of each pair that the seed is in, how many units its first seed has; NaN of less than two pairs.
+    """
+    if len(firsts) < 2:
+        return float("nan")
+    return (1 - LEVEL) * sum(firsts) / math.ceil(SHARE * len(firsts) - 1e-12)
+
+
+def without(likes: Mapping[tuple[int, int], np.ndarray], seed: int) -> dict[tuple[int, int], np.ndarray]:
+    """Return the likes of all pairs but those of one seed, which then counts as not looked at."""
+    return {pair: of for pair, of in likes.items() if seed not in pair}
 
 
 def _closed(partners: np.ndarray, others: list[int], likes: Mapping[tuple[int, int], np.ndarray]) -> bool:

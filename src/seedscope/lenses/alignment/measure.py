@@ -46,6 +46,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.DataTree:
         "seed": replica.seed,
         "class_names": list(replica.class_names),
         "features": features,
+        "units": answer.shape[2],
     }
     return xr.DataTree.from_dict(
         {

@@ -6,7 +6,7 @@ Up to ``MOST`` pairs of seeds all are looked at, beyond it a balanced sample (:m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from seedscope.formulas.pairs import balanced_pairs
 from seedscope.formulas.shared_space import (
     EVERY,
     OF_UNITS,
+    procrustes_by_shuffles,
     shuffled_pictures,
     similarities,
     similarities_by_null,
@@ -28,13 +29,14 @@ from seedscope.formulas.shared_space import (
 )
 from seedscope.formulas.similarity import cka, gram
 from seedscope.formulas.stability import matched_stability
-from seedscope.formulas.universal import LEVEL, Universal, likes_of, universal_units
+from seedscope.formulas.universal import Universal, likes_of, limits, universal_units
 from seedscope.lenses.alignment.second_opinion import by_weights
 
 MOST = 200  # pairs of seeds
-_FEW = 10  # draws of what is costly and of which the mean is said, without a test
+_FEW = 4  # draws of what is costly and of which the mean is said, without a test
 _NUMBER = {"shuffled": 1, "within_class": 2, "within_place": 3, "rotated": 4, "rectified": 5}
 _CKA = 6
+_CHOICE = 8
 
 Pair = tuple[int, int]
 
@@ -78,7 +80,7 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     seeds = [int(seed) for seed in measured.seed.values]
     pairs = balanced_pairs(len(seeds), MOST)
     layers = [_layer(measured, "trained", at, top) for at in range(len(seeds))]
-    before = [_layer(measured, "untrained", at, top) for at in range(len(seeds))]
+    before = [_as_many(_layer(measured, "untrained", at, top), layer, at) for at, layer in enumerate(layers)]
     nulls = _nulls(measured, layers)
     observed = {(a, b): align(layers[a].prepared, layers[b].prepared) for a, b in pairs}
     drawn = {name: aligned_by_null(layers, pairs, null, draws, _NUMBER[name]) for name, null in nulls.items()}
@@ -106,13 +108,31 @@ def _layer(measured: xr.DataTree, which: str, at: int, top: int) -> Layer:
     """Return the layer of live units of the seed at a position: others' units are NaN there, and left out."""
     group = dataset(measured, which).isel(seed=at)
     answer = group.answer.values.astype(np.float64)
-    own = np.isfinite(answer).all((0, 1))
+    own = _live(group)
     more = {
         "weight": group.weight.values[..., own] if "weight" in group else None,
         "before": group.before.values[..., own].astype(np.float64) if "before" in group else None,
     }
     half, label = (_of_pictures(measured, name) for name in ("half", "label"))
     return Layer(answer[..., own], half, label, top=top, **more)
+
+
+def _as_many(untrained: Layer, trained: Layer, at: int) -> list[Layer]:
+    """Return an untrained layer with as many units as live when trained, chosen at random, several times.
+
+    With more units to choose from matching finds better partners. One of fewer units stays as it is.
+    """
+    most, units = trained.values.shape[2], untrained.values.shape[2]
+    if units <= most:
+        return [untrained]
+    chosen = [np.sort(np.random.default_rng([_CHOICE, at, time]).permutation(units)[:most]) for time in range(_FEW)]
+    return [replace(untrained, values=untrained.values[..., own]) for own in chosen]
+
+
+def _of_choices(before: Sequence[Sequence[Layer]], pair: Pair) -> list[tuple[Layer, Layer]]:
+    """Return a pair of untrained layers for each choice of their units."""
+    own, other = (before[at] for at in pair)
+    return [(own[time % len(own)], other[time % len(other)]) for time in range(_FEW)]
 
 
 def dataset(measured: xr.DataTree, group: str) -> xr.Dataset:
@@ -128,8 +148,17 @@ def _of_pictures(measured: xr.DataTree, name: str) -> np.ndarray:
 
 def _channels(measured: xr.DataTree, at: int) -> np.ndarray:
     """Return the numbers of the live units of the seed at a position."""
-    group = dataset(measured, "trained")
-    return np.asarray(group.channel.values[np.isfinite(group.answer.isel(seed=at).values).all((0, 1))])
+    group = dataset(measured, "trained").isel(seed=at)
+    return np.asarray(group.channel.values[_live(group)])
+
+
+def _live(group: xr.Dataset) -> np.ndarray:
+    """Return where the units of a seed stand that are its own, by their numbers, as its weights are ordered.
+
+    Beside each other seeds have their units in the order in which any of them first has one.
+    """
+    own = np.flatnonzero(np.isfinite(group.answer.values).all((0, 1)))
+    return own[np.argsort(group.channel.values[own], kind="stable")]
 
 
 def _nulls(measured: xr.DataTree, layers: Sequence[Layer]) -> dict[str, Null]:
@@ -147,7 +176,7 @@ def _nulls(measured: xr.DataTree, layers: Sequence[Layer]) -> dict[str, Null]:
 def _unit_numbers(
     measured: xr.DataTree,
     layers: Sequence[Layer],
-    before: Sequence[Layer],
+    before: Sequence[Sequence[Layer]],
     pairs: Sequence[Pair],
     observed: Mapping[Pair, Aligned],
     drawn: Mapping[str, Mapping[Pair, Drawn]],
@@ -156,7 +185,6 @@ def _unit_numbers(
     """Return what matched units have in common, by number and matched, and under the nulls."""
     names = names_matched(top)
     same = {pair: _by_number(measured, layers, pair) for pair in pairs}
-    earlier = {(a, b): align(before[a].prepared, before[b].prepared) for a, b in pairs}
     value, null = {}, {}
     for key, name in names.items():
         value[name] = np.array([observed[pair].statistic.get(key, np.nan) for pair in pairs])
@@ -169,8 +197,36 @@ def _unit_numbers(
             if all(key in of[pair].statistic for pair in pairs)
         }
         if key == "r":
-            null[name]["untrained"] = np.array([[earlier[pair].statistic["r"] for pair in pairs]])
+            null[name]["untrained"] = np.array(
+                [[align(a.prepared, b.prepared).statistic["r"] for a, b in _of_choices(before, pair)] for pair in pairs]
+            ).T
+    value[f"top{top}_shared_by_number_above_chance"] = np.array(
+        [
+            _above_chance(
+                same[a, b].statistic.get("top_shared", np.nan), layers[a], layers[b], int(measured.attrs["units"])
+            )
+            for a, b in pairs
+        ]
+    )
     return value, null
+
+
+def _above_chance(shared: float, a: Layer, b: Layer, units: int) -> float:
+    """Return (shared − chance) / (most − chance) of dominant sets, means over classes and halves.
+
+    Chance deals the numbers of all ``units`` of a layer, live or not, to each seed's units anew: who is alive is a part
+    of who dominates. NaN where there is no set, or nothing above chance could be shared.
+    """
+    sets = [of.prepared.dominant for of in (a, b)]
+    if sets[0] is None or sets[1] is None:
+        return float("nan")
+    size = np.array([of.sum((-2, -1)) for of in sets], dtype=np.float64)  # (seed, half, class)
+    size = size[..., size.any((0, 1))]
+    if not size.size:
+        return float("nan")
+    chance = float((size[0] * size[1]).mean()) / (units * a.values.shape[1])
+    most = float(size.min(0).mean())
+    return (shared - chance) / (most - chance) if most > chance else float("nan")
 
 
 def _whole_numbers(
@@ -210,14 +266,15 @@ def _stability(layers: Sequence[Layer], matching: Mapping[Pair, Any]) -> float:
 
 
 def _space_numbers(
-    measured: xr.DataTree, layers: Sequence[Layer], before: Sequence[Layer], pairs: Sequence[Pair], draws: int
+    measured: xr.DataTree, layers: Sequence[Layer], before: Sequence[Sequence[Layer]], pairs: Sequence[Pair], draws: int
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
     """Return how much of the space two seeds share, whatever its axes, and under the nulls."""
     own = [similarities(layers[a], layers[b]) for a, b in pairs]
-    earlier = [similarities(before[a], before[b]) for a, b in pairs]
-    within = shuffled_pictures(_of_pictures(measured, "label"))
+    earlier = [[similarities(*choice) for choice in _of_choices(before, pair)] for pair in pairs]
+    label = _of_pictures(measured, "label")
+    within = shuffled_pictures(label)
     drawn = [
-        ("within_class", similarities_by_null(layers, pairs, within, draws, _NUMBER["within_class"], ["procrustes"])),
+        ("within_class", procrustes_by_shuffles(layers, pairs, label, draws, _NUMBER["within_class"])),
         ("within_class", similarities_by_null(layers, pairs, within, _FEW, _NUMBER["within_class"], EVERY[1:])),
         ("rotated", similarities_by_null(layers, pairs, turned, _FEW, _NUMBER["rotated"], OF_UNITS)),
     ]
@@ -227,7 +284,7 @@ def _space_numbers(
         null[name] = {
             which: np.stack([of[pair][name] for pair in pairs], axis=1) for which, of in drawn if name in of[pairs[0]]
         }
-        null[name]["untrained"] = np.array([[of[name] for of in earlier]])
+        null[name]["untrained"] = np.array([[one[name] for one in of] for of in earlier]).T
     return value, null
 
 
@@ -262,6 +319,6 @@ def _universal(
         return None
     likes: dict[Pair, np.ndarray] = {}
     for (a, b), found in observed.items():
-        limits = [np.quantile(of[a, b].unit_r, LEVEL, axis=0) for which, of in drawn.items() if which != "shuffled"]
-        likes[a, b], likes[b, a] = likes_of(found, np.max(limits, axis=0), (units[a], units[b]))
+        limit = [limits(of[a, b].unit_r) for which, of in drawn.items() if which != "shuffled"]
+        likes[a, b], likes[b, a] = likes_of(found, np.max(limit, axis=0), (units[a], units[b]))
     return universal_units(likes, units)

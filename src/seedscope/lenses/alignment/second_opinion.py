@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from seedscope.formulas.alignment import Aligned, Layer, aligned_as
+from seedscope.formulas.alignment import Aligned, Layer, Redrawn, aligned_as
 from seedscope.formulas.matching import Matching
 from seedscope.formulas.weight_matching import matched_by_weights
 
@@ -34,10 +34,11 @@ def by_weights(
         own, other, answers = layers[a].prepared, layers[b].prepared, observed[a, b].matching
         r[number] = aligned_as(own, other, (rows, columns)).statistic["r"]
         agreement[number] = _agreement((rows, columns), answers)
+        correlations = [Redrawn.of(other).correlations(own, half)[0] for half in (0, 1)]
         for time in range(draws):
             rng = np.random.default_rng([_NUMBER, b, time])
             drawn = rows, rng.permutation(layers[b].values.shape[2])[: len(rows)]
-            by_chance["r"][time, number] = _mean_r(own.halves, other.halves, drawn)
+            by_chance["r"][time, number] = float(np.mean([r[drawn].mean() for r in correlations]))
             by_chance["agreement"][time, number] = _agreement(drawn, answers)
     return (
         {"matched_by_weights_r": r, "matched_by_weights_agreement": agreement},
@@ -60,13 +61,3 @@ def _agreement(matching: Matching, answers: tuple[Matching, Matching]) -> float:
     pairs = set(zip(*(of.tolist() for of in matching), strict=True))
     shared = [len(pairs & set(zip(*(of.tolist() for of in one), strict=True))) for one in answers]
     return float(np.mean(shared)) / len(pairs) if pairs else float("nan")
-
-
-def _mean_r(own: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], matching: Matching) -> float:
-    """Return the mean r of given partners, of both halves."""
-    rows, columns = matching
-    return float(
-        np.mean(
-            [np.einsum("spu,spu->u", x[..., rows], y[..., columns]).mean() for x, y in zip(own, other, strict=True)]
-        )
-    )

@@ -97,7 +97,7 @@ def _panel_of_nulls(found: Found, name: str, by_number: str, words: str) -> Pane
     for at, which in enumerate(nulls, 2):
         null = found.null[name][which]
         marks += _of_pairs(at, null.mean(0), AGAINST)
-        if len(null) > 1:
+        if which != "untrained":  # whose choices of units are no draws
             low, high = np.quantile(null.mean(1), (0.025, 0.975))
             marks.append(Spans([at + 0.36], [low], [high], AGAINST, width=2.0))
     mean = float(found.value[name].mean())
