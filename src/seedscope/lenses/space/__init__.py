@@ -125,7 +125,11 @@ class Space:
                     below(
                         "effective_dimension_share", 0.5, f"{words}; class means alone span up to one per class, less 1"
                     ),
-                    loss("effective_dimension_share_gain_permuted", 0.1, f"{words}, less that of units permuted one by one"),
+                    loss(
+                        "effective_dimension_share_gain_permuted",
+                        0.1,
+                        f"{words}, less that of units permuted one by one",
+                    ),
                 ),
             ),
         )
