@@ -122,3 +122,17 @@ def test_arms_from_a_middle_are_one_pattern_that_is_spread_unevenly(replica_of):
     measured = measure(replica_of(activation, weight, np.zeros(2), np.zeros(200, dtype=int)), "fc1", "fc2")
     assert measured.gap.values[0, 6] - measured.gap_error.values[0, 6] > measured.gap.values[0, 0]
     assert LENS.summarize(measured)["classes_spread_unevenly"] == 1
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_votes_that_differ_in_size_alone_spread_in_one_direction_and_unrelated_ones_in_as_many_as_permuted(
+    replica_of, alike
+):
+    rng = np.random.default_rng(4)
+    size = rng.exponential(1, (200, 1 if alike else 8))
+    weight = np.stack([np.ones(8), -np.ones(8)])
+    measured = measure(replica_of(size * np.ones(8), weight, np.zeros(2), np.zeros(200, dtype=int)), "fc1", "fc2")
+    found = LENS.summarize(measured)
+    assert found["vote_dimension_null_permuted"] == pytest.approx(8, rel=0.15)
+    assert found["vote_dimension"] == pytest.approx(1 if alike else found["vote_dimension_null_permuted"], rel=0.1)
+    assert (found["vote_dimension_gain_permuted"] < -5) == alike

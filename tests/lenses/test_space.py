@@ -98,6 +98,20 @@ def test_the_null_of_the_readout_is_what_the_class_alone_tells(look, random_repl
     assert summary["place_r2_null_permuted"] == pytest.approx(class_alone, abs=0.06)
 
 
+@pytest.mark.parametrize("copies", [True, False])
+def test_copies_of_one_unit_span_less_than_permuted_ones_and_unrelated_units_as_much(look, random_replica, copies):
+    replica = random_space(random_replica, n=400)
+    rng = np.random.default_rng(7)
+    values = np.abs(rng.normal(0, 1, (400, 1 if copies else 12)) * np.ones(12)) + 0.01
+    activations = {**replica.activations, "fc1": replica.activations["fc1"].copy(data=values)}
+    summary = look(LENS, replace(replica, activations=activations), draw=None).summary
+    assert summary["effective_dimension_null_permuted"] == pytest.approx(12, rel=0.1)
+    assert summary["effective_dimension"] == pytest.approx(1 if copies else 12, rel=0.1)
+    gain = summary["effective_dimension_share_gain_permuted"]
+    assert gain == pytest.approx((summary["effective_dimension"] - summary["effective_dimension_null_permuted"]) / 12)
+    assert gain < -0.8 if copies else abs(gain) < 0.05
+
+
 def test_what_is_measured_is_that_of_live_units_and_of_each_frame(look, random_replica):
     replica = random_space(random_replica, dead=(2, 5), frames=4)
     measured = look(LENS, replica, draw=None).measured

@@ -39,6 +39,28 @@ def test_a_planted_dominant_unit_is_found_in_every_version(look, replica_of):
     assert table.groupby("class")["unit"].first().tolist() == planted
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_unit_that_stands_at_the_top_of_every_class_is_above_chance_and_one_for_each_class_is_not(
+    look, replica_of, everywhere
+):
+    rng = np.random.default_rng(2)
+    label = np.arange(120) % 6
+    activation = np.abs(rng.normal(0, 0.1, (120, 30))) + 0.01
+    weight = rng.normal(0, 0.01, (6, 30))
+    for k in range(6):
+        own = [0, 5 * k + 1, 5 * k + 2, 5 * k + 3, 5 * k + 4] if everywhere else range(5 * k, 5 * k + 5)
+        for rank, unit in enumerate(own):
+            activation[label == k, unit] += 3
+            weight[k, unit] += 2 - 0.1 * rank if unit else 0
+    if everywhere:
+        weight[:, 0] = np.repeat([3, 2], 3)
+    summary = look(LENS, replica_of(activation, weight, np.zeros(6), label), draw=None).summary
+    gain = summary["busiest_unit_share_raw_gain_chance"]
+    assert gain == pytest.approx(summary["busiest_unit_share_raw"] - summary["busiest_unit_share_null_chance"])
+    assert (summary["busiest_unit_share_raw"] == 1, gain > 0.3) == (everywhere, everywhere)
+    assert everywhere or gain < 0
+
+
 def test_another_order_of_the_units_is_the_same_result_in_that_order(random_replica, replica_of):
     replica = random_replica(dead=(4,))
     order = np.random.default_rng(3).permutation(12)
