@@ -217,8 +217,8 @@ def _above_chance(shared: float, a: Layer, b: Layer, units: int) -> float:
     Chance deals the numbers of all ``units`` of a layer, live or not, to each seed's units anew: who is alive is a part
     of who dominates. NaN where there is no set, or nothing above chance could be shared.
     """
-    sets = [of.prepared.dominant for of in (a, b)]
-    if sets[0] is None or sets[1] is None:
+    sets = [of.prepared.dominant for of in (a, b) if of.prepared.dominant is not None]
+    if len(sets) < 2:
         return float("nan")
     size = np.array([of.sum((-2, -1)) for of in sets], dtype=np.float64)  # (seed, half, class)
     size = size[..., size.any((0, 1))]
