@@ -111,6 +111,7 @@ DIGITS = (
     ),
     ("effective dimension", "{it.space.effective_dimension:.1f}"),
 )
+STUDIED = ("squares", "mlp", "digits")
 VERDICTS = (("slp", "fc1"), ("mlp", "fc1"), ("mlp", "fc2"))
 READINGS = {
     "winning_input": "winner's row, the picture it wins",
@@ -161,8 +162,20 @@ def _squares(measured: Measured) -> str:
     return table(["", ""], [[claim, words.format(**measured)] for claim, words in SQUARES])
 
 
-def _findings(measured: Measured) -> str:
-    return table(*findings_rows(measured.findings("squares")))
+def _study(measured: Measured) -> str:
+    """Return every claim with its verdict in each experiment of the study, and what it rests on in the first."""
+    found = {name: measured.study(name) for name in STUDIED}
+    rows = []
+    for claim, (sentence, _, deciding) in zip(found["squares"], findings_rows(found["squares"])[1], strict=True):
+        verdicts = [of[claim]["verdict"] if claim in of else "" for of in found.values()]
+        rows.append([sentence, *verdicts, deciding])
+    head = (f"`{name}`, {seeds_of(of)} seeds" for name, of in found.items())
+    return table(["claim", *head, "in `squares`, the number that decides"], rows)
+
+
+def seeds_of(findings: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return how many seeds the findings of an experiment are of."""
+    return max(one["n"] for claim in findings.values() for one in claim["conditions"].values())
 
 
 def findings_rows(findings: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -305,7 +318,7 @@ PARAGRAPHS: Mapping[str, str] = {
 }
 BLOCKS: Mapping[str, Callable[[Measured], str]] = {
     "squares": _squares,
-    "findings": _findings,
+    "study": _study,
     "digits": _digits,
     "templates": _templates,
     "heat_maps": _heat_maps,

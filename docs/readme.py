@@ -67,9 +67,9 @@ class Measured:
         """Return the default experiments."""
         return ("squares", "digits", "slp", "mlp")
 
-    def findings(self, experiment: str) -> dict[str, dict[str, Any]]:
-        """Return the claims of an experiment with their verdicts, and what each rests on."""
-        found: dict[str, dict[str, Any]] = json.loads(self._read(f"reports/metrics/{experiment}.findings.json"))
+    def study(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """Return the claims of an experiment of the study with their verdicts, and what each rests on."""
+        found: dict[str, dict[str, Any]] = json.loads(self._read(f"docs/study/{experiment}/findings.json"))
         return found
 
     def benchmarks(self) -> dict[str, dict[str, str]]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from docs.numbers import findings_rows
+from docs.numbers import findings_rows, seeds_of
 from docs.readme import ROOT, table
 
 FIGURES = (
@@ -38,7 +36,7 @@ def main(source: Path) -> None:
         for figure in sorted(path for path in across.glob("*.png") if path.stem.startswith(FIGURES)):
             shutil.copyfile(figure, target / name / figure.name)
         findings = json.loads((target / name / "findings.json").read_text(encoding="utf-8"))
-        said.append(f"## {name}, {_seeds(findings)} seeds\n\n{table(*findings_rows(findings))}\n")
+        said.append(f"## {name}, {seeds_of(findings)} seeds\n\n{table(*findings_rows(findings))}\n")
     (target / "README.md").write_text("\n".join(said), encoding="utf-8")
 
 
@@ -52,10 +50,6 @@ is short of what would be worth saying, by its whole interval: of a gain, that i
 is 0. p is the claim's, the largest of its tested numbers; corrected is for all claims of the experiment that have one.
 All numbers with their nulls are in `<experiment>/findings.json`.
 """
-
-
-def _seeds(findings: Mapping[str, Any]) -> int:
-    return max(one["n"] for claim in findings.values() for one in claim["conditions"].values())
 
 
 if __name__ == "__main__":

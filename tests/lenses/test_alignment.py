@@ -178,7 +178,7 @@ def test_a_seed_in_which_nothing_lives_has_no_likes(replica):
 
 
 def test_a_sample_of_pairs_has_numbers_of_these_only(replica, monkeypatch):
-    monkeypatch.setattr("seedscope.lenses.alignment.numbers.MOST", 5)
+    monkeypatch.setattr("seedscope.formulas.pairs.MOST", 5)
     measured = LENS.measure(replica)
     found = LENS.compare(stacked({seed: permuted(measured, seed) for seed in range(5)}))
     value = found.pairs["matched_r"].value

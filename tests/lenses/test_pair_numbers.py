@@ -6,7 +6,6 @@ import xarray as xr
 
 from seedscope.formulas.intervals import pair_interval
 from seedscope.formulas.pairs import balanced_pairs
-from seedscope.lenses import pair_numbers
 from seedscope.lenses.agreement.decisions import Decisions, margins, same_wrong_answer, shared_mistakes
 from seedscope.lenses.matched_units import MatchedUnits
 from seedscope.lenses.pair_figures import beside_their_nulls, matrix
@@ -18,8 +17,7 @@ SEEDS = 9
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    monkeypatch.setattr(pair_numbers, "MOST", 20)
-    monkeypatch.setattr("seedscope.lenses.matched_units.MOST", 20)
+    monkeypatch.setattr("seedscope.formulas.pairs.MOST", 20)
     monkeypatch.setattr("seedscope.lenses.agreement.decisions.DRAWS", 19)
     monkeypatch.setattr("seedscope.lenses.same_places.compare._DRAWS", 19)
 

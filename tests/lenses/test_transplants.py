@@ -179,7 +179,7 @@ def test_what_is_above_a_baseline_is_not_tested_and_no_claim_rests_on_it(look, c
 
 
 def test_of_many_seeds_a_balanced_sample_of_pairs_is_looked_at(monkeypatch):
-    monkeypatch.setattr("seedscope.lenses.transplants.compare.MOST", 12)
+    monkeypatch.setattr("seedscope.formulas.pairs.MOST", 12)
     label = np.arange(24) % CLASSES
     layers = iter([knowing(np.random.default_rng(seed), label, label, 3) for seed in range(7)])
     monkeypatch.setattr("seedscope.lenses.transplants.compare.SeedLayer.measured", lambda _: next(layers))

@@ -19,7 +19,7 @@ from seedscope.formulas.fields import shuffled_matchings
 from seedscope.formulas.matching import Matching, matched, standardised
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.pairs import balanced_pairs
-from seedscope.lenses.pair_numbers import MOST, PairNumbers
+from seedscope.lenses.pair_numbers import PairNumbers
 
 _WORK = 300_000  # units matched in all: what bounds the draws
 
@@ -59,7 +59,7 @@ class MatchedUnits:
             groups: by null, the groups (sample) within which pictures are shuffled.
             others: by null, what else units are matched on: of each seed, (number, unit).
         """
-        pairs = balanced_pairs(len(seeds), MOST) if all(one.shape[1] for one in values) else []
+        pairs = balanced_pairs(len(seeds)) if all(one.shape[1] for one in values) else []
         units = [standardised(one) for one in values]
         shuffled = {}
         for index, (name, group) in enumerate(groups.items()):

@@ -5,7 +5,7 @@
 The jackknife is too wide where pairs are independent, as they are under the nulls: the permutation p says whether
 there is anything above them (see :mod:`seedscope.formulas.intervals`).
 
-Up to :data:`MOST` pairs all are looked at, of more a balanced sample (:mod:`seedscope.formulas.pairs`).
+Of many seeds a balanced sample of their pairs is looked at (:mod:`seedscope.formulas.pairs`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-MOST = 200
-"""Of more pairs of seeds than that a balanced sample is looked at."""
-
 Looked = tuple[np.ndarray, np.ndarray]
 """The first seeds of the pairs, and the second ones."""
 
 
 def looked_at(seeds: int) -> Looked:
     """Return which pairs of so many seeds are looked at, as positions that index (seed, seed)."""
-    pairs = np.array(balanced_pairs(seeds, MOST), dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(balanced_pairs(seeds), dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
 

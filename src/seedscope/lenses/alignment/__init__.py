@@ -44,14 +44,14 @@ class Alignment:
         features: the layer whose units are matched.
         head: the dense layer that weighs them into logits.
         top: how many units of a class count as dominant.
-        draws: how often each null is drawn; p is 1 / (draws + 1) at least, which corrected for the some 18 tests of
-            an experiment's claims must still be below 0.05.
+        draws: how often each null is drawn; p is 1 / (draws + 1) at least, which corrected for the dozen claims
+            that an experiment tests must still be below 0.05.
     """
 
     features: str
     head: str
     top: Annotated[int, Ge(1)] = 5
-    draws: Annotated[int, Ge(19)] = 399
+    draws: Annotated[int, Ge(19)] = 249
 
     def check(self, network: Network) -> None:
         """Refuse a network without a dense head on these features, and features that no seed numbers."""

@@ -1,6 +1,6 @@
 """Match every pair of seeds, and do so again under every null.
 
-Up to ``MOST`` pairs of seeds all are looked at, beyond it a balanced sample (:mod:`seedscope.formulas.pairs`).
+Of many seeds a balanced sample of their pairs is looked at (:mod:`seedscope.formulas.pairs`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from seedscope.formulas.stability import matched_stability
 from seedscope.formulas.universal import Universal, likes_of, limits, universal_units
 from seedscope.lenses.alignment.second_opinion import by_weights
 
-MOST = 200  # pairs of seeds
 _FEW = 4  # draws of what is costly and of which the mean is said, without a test
 _NUMBER = {"shuffled": 1, "within_class": 2, "within_place": 3, "rotated": 4, "rectified": 5}
 _CKA = 6
@@ -78,7 +77,7 @@ def names_matched(top: int) -> dict[str, str]:
 def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     """Match and compare all pairs of seeds, and do so again under every null."""
     seeds = [int(seed) for seed in measured.seed.values]
-    pairs = balanced_pairs(len(seeds), MOST)
+    pairs = balanced_pairs(len(seeds))
     layers = [_layer(measured, "trained", at, top) for at in range(len(seeds))]
     before = [_as_many(_layer(measured, "untrained", at, top), layer, at) for at, layer in enumerate(layers)]
     nulls = _nulls(measured, layers)

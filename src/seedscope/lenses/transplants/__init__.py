@@ -39,7 +39,7 @@ which sees only the picture, ever did. So ``restored`` is what is read first.
 each beside the same with b's pictures shuffled within class. Accuracy, agreement with seed a's own decisions (1 minus
 the share that flips), and the two shares.
 
-Of more pairs of seeds than :data:`seedscope.lenses.pair_numbers.MOST` a balanced sample is looked at.
+Of more pairs of seeds than :data:`seedscope.formulas.pairs.MOST` a balanced sample is looked at.
 
 Where the features are the picture itself every seed has the same units, and there is nothing to transplant.
 """

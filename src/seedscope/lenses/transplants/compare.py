@@ -18,7 +18,6 @@ from seedscope.formulas.intervals import Interval, pair_interval
 from seedscope.formulas.pairs import balanced_pairs
 from seedscope.formulas.transplants import mixed_p
 from seedscope.lenses.comparison import Comparison, Pairs
-from seedscope.lenses.pair_numbers import MOST
 from seedscope.lenses.transplants.operations import MAPS, UNIT_NULLS, transplant
 from seedscope.lenses.transplants.seeds import SeedLayer
 from seedscope.lenses.transplants.shown import layer_sheet, unit_sheet
@@ -75,7 +74,7 @@ class _Found:
             return cls(seeds, names, (), {}, "every seed has the same pixels")
         layers = [SeedLayer.measured(measured.isel(seed=at)) for at in range(seeds)]
         there = [at for at, layer in enumerate(layers) if layer.activation.shape[1]]
-        pairs = [(there[a], there[b]) for a, b in balanced_pairs(len(there), MOST)]
+        pairs = [(there[a], there[b]) for a, b in balanced_pairs(len(there))]
         if not pairs:
             return cls(seeds, names, (), {}, "one seed has no other" if seeds == 1 else "nothing is ever active")
         with threadpool_limits(limits=1, user_api="blas"):  # matrices are small, and threads may sum in another order
