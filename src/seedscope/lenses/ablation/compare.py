@@ -14,7 +14,7 @@ import numpy as np
 
 from seedscope.figures import NEUTRAL, Axis, Band, Facts, Grid, Line, Mark, Panel, Rule, Sheet, Spans, named
 from seedscope.figures.over import over_seeds
-from seedscope.formulas.intervals import Interval, holm, mean_interval, p_of_zero
+from seedscope.formulas.intervals import holm, mean_interval, p_of_zero, share_interval
 from seedscope.formulas.nulls import permutation_p
 from seedscope.lenses.ablation.curves import NULL_OF, READ, read_curves
 from seedscope.lenses.ablation.panels import ORDERS, RANDOM, ROWS, curve_grid, spread
@@ -214,7 +214,7 @@ def _rows(measured: xr.Dataset) -> Iterator[dict[str, Any]]:
             for m, values in zip(
                 measured.removed.values, curves.sel(kept=kept).transpose("removed", "seed").values, strict=True
             ):
-                interval: Interval = mean_interval(values)
+                interval = (mean_interval if kept == "log_probability" else share_interval)(values)
                 yield {"order": order, "kept": kept, "removed": int(m), **interval.as_dict()}
 
 
