@@ -11,8 +11,8 @@ from seedscope.figures import ABSENT, AGAINST, FOR, NEUTRAL, Axis, Facts, Mark, 
 _COLOUR = {"holds": FOR, "does not hold": AGAINST, "undecided": NEUTRAL}
 _LINE = 0.17  # inches
 _WIDTH = 12.5
-_LONGEST = 97  # letters of a line
-_COLUMNS = {"is": 0.0, "mean": 0.515, "asked": 0.66, "p": 0.787, "n": 0.86, "verdict": 0.895}
+_LONGEST = 94  # letters of a line
+_COLUMNS = {"is": 0.0, "mean": 0.505, "asked": 0.665, "p": 0.787, "n": 0.86, "verdict": 0.895}
 _HEADS = {
     "is": "claim, and what it rests on",
     "mean": "mean, 95 % interval",
@@ -82,7 +82,7 @@ def _verdict(line: float, verdict: str, *, bold: bool = False) -> Words:
 def _numbers(condition: Mapping[str, Any]) -> dict[str, str]:
     return {
         "mean": _mean(condition),
-        "asked": condition["asked"],
+        "asked": condition["asked"].replace("-", "−"),
         "p": "" if condition["p"] is None else _p(condition["p"]),
         "n": str(condition["n"]),
     }

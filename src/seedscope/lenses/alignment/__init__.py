@@ -151,7 +151,11 @@ class Alignment:
                         where_known=True,
                     ),
                     gain("matched_r_gain_rotated", 0.05, "r of matched units, above the other seed's space rotated"),
-                    gain("matched_r_gain_rectified", 0.05, "r of matched units, above rotated and rectified again"),
+                    gain(
+                        "matched_r_gain_rectified",
+                        0.05,
+                        "r of matched units, above the other seed's space rotated and as sparse again",
+                    ),
                     gain("matched_r_gain_untrained", 0.05, "r of matched units, above as many of untrained networks"),
                 ),
             ),

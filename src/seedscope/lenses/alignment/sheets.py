@@ -43,7 +43,7 @@ _NULLS = {
     "within_class": "… within\nclass",
     "within_place": "… class\nand place",
     "rotated": "rotated",
-    "rectified": "rotated,\nrectified",
+    "rectified": "rotated,\nas sparse",
 }
 _SPREAD = 0.22  # of the dots of pairs, to both sides
 
