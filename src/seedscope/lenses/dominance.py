@@ -138,15 +138,16 @@ class Dominance:
         yield _activity(measured)
 
     def claims(self) -> tuple[Claim, ...]:
-        """Return that few units decide: fewer than where votes are the pieces of a stick that is broken at random.
+        """Return that few units hold most votes: fewer than where these are the pieces of a stick broken at random.
 
-        Each replica is held against a stick broken into as many pieces as it has live units.
+        Each replica is held against a stick broken into as many pieces as it has live units. That these units decide
+        it does not say: what a decision loses without them is in :mod:`seedscope.lenses.ablation`.
         """
         words = "share of the live units that hold 80 % of a class's votes, less that of a stick broken at random"
         return (
             Claim(
                 "few_units_decide",
-                "Few units decide",
+                "A few of the live units hold most of the votes for a class",
                 tuple(
                     loss(f"share_for_80_percent_{gauge}_gain_broken_stick", 0.05, f"{words}, {gauge}")
                     for gauge in ("raw", "centred")

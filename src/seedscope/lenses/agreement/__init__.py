@@ -63,7 +63,11 @@ class Agreement:
         return compare(measured)
 
     def claims(self) -> tuple[Claim, ...]:
-        """Return that seeds make the same mistakes; a κ of 0.05 above chance would be worth saying."""
+        """Return that seeds make the same mistakes; a κ of 0.05 above chance would be worth saying.
+
+        Why they do it does not say: seeds that were trained on the same pictures may share what these lack, and some
+        pictures are hard for every network.
+        """
         words = "error consistency κ of two seeds, above mistakes permuted within"
         return (
             Claim(

@@ -101,14 +101,18 @@ class Alignment:
         """Return what this lens claims of the replicas; a gain of 0.05 in r or similarity would be worth saying.
 
         By number a fifth of the way from chance to all would be the same units. Chance deals the numbers of all units
-        of the layer anew, also of dead ones: seeds whose live units are the same ones have something in common.
+        of the layer anew, also of dead ones: seeds whose live units are the same ones have something in common. Where
+        units are drawn alike it cannot be otherwise: that claim is a check.
+
+        A shared space may be no more than what the classes, and places within them, ask of any code. Dominance is that
+        by centred votes; of its other versions it is not asked.
         """
         top = f"top{self.top}_shared"
         shared = f"of the top {self.top} of a class, shared once matched, above"
         return (
             Claim(
                 "dominant_units_depend_on_the_seed",
-                "Which unit dominates depends on the seed",
+                "Which unit number dominates depends on the seed, as it must where units are drawn alike",
                 (
                     below(
                         f"{top}_by_number_above_chance",
@@ -120,7 +124,7 @@ class Alignment:
             ),
             Claim(
                 "kinds_recur",
-                "Units of a kind recur above chance (a class that they answer to would explain it)",
+                "Units that dominate a class by centred votes have likes that do so in another seed, above chance",
                 (
                     gain(f"{top}_matched_gain_shuffled", 0.25, f"{shared} pictures shuffled"),
                     gain(f"{top}_matched_gain_rotated", 0.25, f"{shared} the other seed's space rotated"),
@@ -133,7 +137,7 @@ class Alignment:
             ),
             Claim(
                 "shared_space",
-                "Seeds share a space",
+                "Seeds share a space, beyond the means of the classes",
                 (
                     gain("procrustes_gain_within_class", 0.05, "Procrustes similarity, above shuffled within classes"),
                     gain("procrustes_gain_untrained", 0.05, "Procrustes similarity, above as many untrained units"),
@@ -141,7 +145,7 @@ class Alignment:
             ),
             Claim(
                 "shared_units",
-                "Seeds share units",
+                "Seeds share units, beyond their space",
                 (
                     gain("matched_r_gain_within_class", 0.05, "r of matched units, above shuffled within classes"),
                     gain(

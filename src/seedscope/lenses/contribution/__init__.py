@@ -120,7 +120,7 @@ class Contribution:
             ),
             Claim(
                 "the_sum_wins",
-                "The winner is the sum of the votes, not the largest single one",
+                "The unit with the largest single vote often votes for another class than wins",
                 tuple(above(f"largest_vote_loses_{gauge}", 0.1, f"{loses}, {gauge}") for gauge in ("raw", "centred")),
             ),
         )

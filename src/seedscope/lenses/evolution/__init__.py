@@ -133,7 +133,7 @@ class Evolution:
         return (
             Claim(
                 "initial_head_says_the_meaning",
-                "The initial head says what a unit will mean",
+                "The initial head says what a unit that survives will mean",
                 (
                     above("tuning_from_initial_head", 0.3, f"{tuning}; against rows shuffled", tested=True),
                     above(
