@@ -49,6 +49,11 @@ that does not the one furthest short, of an undecided one that furthest from hol
 is short of what would be worth saying, by its whole interval: of a gain, that it is smaller than that, and not that it
 is 0. p is the claim's, the largest of its tested numbers; corrected is for all claims of the experiment that have one.
 All numbers with their nulls are in `<experiment>/findings.json`.
+
+After the results were there, a second look at them made the *sentences* of seven claims say less; no number, bound or
+verdict changed. They were: "Few units decide", "The winner is the sum of the votes, not the largest single one", "Units
+of a kind recur above chance", "Which unit dominates depends on the seed", "The initial head says what a unit will
+mean", "Seeds share a space" and "Seeds share units".
 """
 
 
