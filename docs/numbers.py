@@ -83,7 +83,7 @@ SQUARES = (
         "The dimensions of fc1 are nearly those of the classes",
         "its effective dimension is {squares.space.effective_dimension:.1f} of "
         "{squares.space.live_units.mean:.1f} live units, that of the nine class means alone "
-        "{squares.space.effective_dimension_of_class_means:.1f} (untrained: "
+        "{squares.space.effective_dimension_class_means:.1f} (untrained: "
         "{squares.space.effective_dimension_null_untrained.mean:.1f} of "
         "{squares.space.live_units_null_untrained.mean:.1f}). The square's place can be read from it *within* a class "
         "(R² {squares.space.place_r2_within_class:.2f}; untrained "
@@ -111,7 +111,7 @@ DIGITS = (
     ),
     ("effective dimension", "{it.space.effective_dimension:.1f}"),
 )
-STUDIED = ("squares", "mlp", "digits")
+STUDIED = ("squares", "mlp")
 VERDICTS = (("slp", "fc1"), ("mlp", "fc1"), ("mlp", "fc2"))
 READINGS = {
     "winning_input": "winner's row, the picture it wins",
