@@ -331,5 +331,12 @@ def test_the_settings_of_a_training_are_read_from_its_identity():
         "streams": {"weights": 7, "order": 7, "draw": 0},
         "environment": {"threads": 1},
     }
-    assert _learning(identity, 7) == {"epochs": 3, "batch_size": 8, "vary": ("weights", "order"), "threads": 1}
+    assert _learning(identity, 7) == {
+        "epochs": 3,
+        "batch_size": 8,
+        "vary": ("weights", "order"),
+        "streams": {"weights": 7, "order": 7, "draw": 0},
+        "head": "",
+        "threads": 1,
+    }
     assert _learning({}, 7) is None

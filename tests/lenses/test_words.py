@@ -227,7 +227,9 @@ def test_grey_pictures_have_no_colours(given):
     assert np.isnan(measured.met.values[:, COLOUR]).all()
     assert np.isnan(measured.preferred_hue).all()
     assert set(LENS.summarize(tree)) == {
-        f"conv_{word}{which}" for word in ("edges", "spots", "none", "silent") for which in ("", "_null_permuted")
+        f"conv_{word}{which}"
+        for word in ("edges", "spots", "none", "silent")
+        for which in ("", "_null_permuted", "_null_permuted_monte_carlo_error")
     }
 
 

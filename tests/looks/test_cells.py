@@ -45,7 +45,7 @@ def test_a_crossing_trains_every_combination_once_and_says_what_it_saw(sweep: Sw
     assert measure_cells(sweep) == 8
     with xr.open_dataset(sweep.at.cells) as opened:
         cells = opened.load()
-    assert cells.sizes == {"cell": 8, "true": 9, "unit": 8}
+    assert cells.sizes == {"cell": 8, "true": 9, "unit": 8, "sample": 18}
     levels = list(zip(*(cells[stream].values.tolist() for stream in LEVELS), strict=True))
     assert levels == list(np.ndindex(2, 2, 2))
     head, start = cells.head_at_start.values, cells.tuning_at_start.values

@@ -40,7 +40,7 @@ def test_every_experiment_of_conf_runs_on_a_tiny_setting_and_imports_no_code_tha
             "data": {"folder": "album", "size": 64, "resize": 64},
             "lenses": {
                 "filters": {"layers": ["features.0", "features.10"], "channels": 1, "size": 32, "steps": 2},
-                "words": {"layers": ["features.0"]},
+                "words": {"layers": ["features.0"], "shaped_the_rule": ["features.0"]},
             },
         },
     }
