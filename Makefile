@@ -78,5 +78,5 @@ readme: setup
 	python -m docs.readme
 
 clean:
-	rm -rf runs reports/figures reports/site .replicas .quick .study mlflow.db* mlartifacts dvc_plots
+	rm -rf runs reports/figures reports/drawn reports/site .replicas .quick .study mlflow.db* mlartifacts dvc_plots
 	rm -rf .dvc/cache .dvc/tmp

@@ -36,6 +36,7 @@ def miniature(tmp_path: Path) -> Artifacts:
     config = {
         "experiment": "toy",
         "seeds": [3, 5],
+        "drawn": [3, 5],
         "data": {"_target_": "seedscope.data.squares.Squares", "contrast": 0.4},
         "model": {"_target_": "seedscope.models.perceptron.Perceptron", "hidden": [32]},
         "train": {"_target_": "seedscope.replicas.training.Training", "epochs": 2, "learning_rate": 0.001},

@@ -347,11 +347,42 @@ def test_a_figure_is_read_as_the_renderer_wrote_it(tmp_path: Path) -> None:
 def test_only_the_seeds_of_the_configuration_are_shown(full: Artifacts) -> None:
     write_site(["toy"], full.root)
     config = json.loads(full.config.read_text(encoding="utf-8"))
-    write_text(full.config, json.dumps({**config, "seeds": [3]}))
+    write_text(full.config, json.dumps({**config, "seeds": [3], "drawn": [3]}))
     site = site_of(full)
     assert not any("seeds/5" in path.as_posix() or "seed-5" in path.name for path in site)
     assert not (full.root / "reports/site/toy/seed-5.html").exists()
     assert (full.root / "reports/site/toy/seed-3.html").exists()
+
+
+def test_a_seed_that_is_not_drawn_has_its_numbers_and_says_how_it_is_drawn(full: Artifacts) -> None:
+    config = json.loads(full.config.read_text(encoding="utf-8"))
+    write_text(full.config, json.dumps({**config, "drawn": [3]}))
+    site = site_of(full)
+    assert not any("seeds/5" in path.as_posix() for path in site)
+    page = site[(full.root / "reports/site/toy/seed-5.html").resolve()]
+    assert page is not None
+    assert "python -m seedscope draw toy --seed 5" in page.text
+    assert "Probe accuracy" in page.text or "probe accuracy" in page.text
+    experiment, drawn = (parse(full.root / f"reports/site/toy/{name}.html") for name in ("index", "seed-3"))
+    assert "Missing" not in experiment.text
+    assert "python -m seedscope draw" not in drawn.text
+
+
+def test_of_hundreds_of_seeds_a_few_stand_beside_each_other_and_all_are_reached(full: Artifacts) -> None:
+    config = json.loads(full.config.read_text(encoding="utf-8"))
+    seeds = [3, 5, *range(6, 204)]
+    write_text(full.config, json.dumps({**config, "seeds": seeds}))
+    by_seed = json.loads(full.seeds_metrics.read_text(encoding="utf-8"))
+    write_json(full.seeds_metrics, {str(seed): by_seed["3"] for seed in seeds})
+    site = site_of(full)
+    folder = (full.root / "reports/site/toy").resolve()
+    assert {folder / f"seed-{seed}.html" for seed in seeds} <= set(site)
+    for name in ("lens-contribution", "seed-77", "seed-3"):
+        page = site[folder / f"{name}.html"]
+        assert page is not None
+        assert len({link.partition("#")[0] for link in page.links if link.startswith("seed-")}) <= 3
+        assert "all 200" in page.text
+    assert max(path.stat().st_size for path in site if path.suffix == ".html") < 60_000
 
 
 def test_a_lens_that_left_the_configuration_is_marked(miniature: Artifacts) -> None:
@@ -364,7 +395,7 @@ def test_a_lens_that_left_the_configuration_is_marked(miniature: Artifacts) -> N
 
 def test_one_seed_has_no_interval_and_nothing_to_compare(miniature: Artifacts) -> None:
     config = json.loads(miniature.config.read_text(encoding="utf-8"))
-    write_text(miniature.config, json.dumps({**config, "seeds": [5]}))
+    write_text(miniature.config, json.dumps({**config, "seeds": [5], "drawn": [5]}))
     alone = {"mean": 0.95, "low": None, "high": None, "n": 1}
     write_json(miniature.across_metrics, {"training": {"probe_accuracy": alone}})
     shutil.rmtree(miniature.across_seeds)
@@ -439,6 +470,7 @@ def test_names_that_look_like_markup_stay_names(tmp_path: Path) -> None:
     config = {
         "experiment": name,
         "seeds": [0, 1],
+        "drawn": [0, 1],
         "data": {"_target_": "a.B", "<u>": "</dd><u>"},
         "lenses": {lens: {}},
     }

@@ -232,6 +232,7 @@ def settings_of(case: Case, kept: dict[str, Any]) -> dict[str, Any]:
     return {
         "experiment": "toy",
         "seeds": [GIVEN] if case.given else [0],
+        "drawn": [GIVEN] if case.given else [0],
         "data": case.source,
         "model": case.model,
         "weights": weights if case.given else None,

@@ -841,6 +841,48 @@ def test_what_the_surroundings_say_is_asked_each_time(project: Project, monkeypa
         assert project.composed()["train"]["epochs"] == epochs
 
 
+# --- which seeds are drawn ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [(1, [4]), (0, []), (9, [4, 7, 11]), ("all", [4, 7, 11]), ([11, 4], [4, 11]), ([], [])],
+)
+def test_drawn_are_the_first_seeds_or_those_that_are_named(project: Project, asked: Any, drawn: list[int]) -> None:
+    project.set("seeds", value=[11, 4, 7])
+    project.set("drawn", value=asked)
+    assert project.composed()["drawn"] == drawn
+
+
+def test_an_experiment_may_draw_other_seeds_and_five_are_the_default(project: Project) -> None:
+    project.set("seeds", value=[*range(8)])
+    assert project.composed()["drawn"] == [0, 1, 2, 3, 4]
+    project.set("squares", "drawn", value=[6])
+    assert project.composed()["drawn"] == [6]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (-1, "params.yaml: drawn must be how many of the seeds have figures, a list of seeds, or 'all', not -1"),
+        ("some", "a list of seeds, or 'all', not 'some'"),
+        (True, "a list of seeds, or 'all', not True"),
+        ([0, 9], "params.yaml: drawn: seed 9 is not among the seeds [0, 1]"),
+        ([0.0], "a list of seeds, or 'all', not [0.0]"),
+    ],
+)
+def test_a_wrong_choice_of_drawn_seeds_is_refused(project: Project, asked: Any, said: str) -> None:
+    project.set("drawn", value=asked)
+    assert said in project.refusal()
+
+
+def test_what_is_drawn_concerns_no_stage_but_the_one_that_draws(project: Project) -> None:
+    before = project.composed()["stages"]
+    project.set("drawn", value=1)
+    after = project.composed()["stages"]
+    assert {stage for stage in before if before[stage] != after[stage]} == {"analyze"}
+
+
 # --- sweeps ---------------------------------------------------------------------------------------------------
 
 
@@ -860,7 +902,7 @@ def test_a_sweep_composes_variants_that_differ_in_one_setting(project: Project) 
             **looks,
             "place_fields": {**looks["place_fields"], "data": settings["data"]},
         }  # it makes pictures itself
-        silent = ("data", "engine", "store", "code", "stages")
+        silent = ("data", "drawn", "engine", "store", "code", "stages")
         shared = {key: part for key, part in base.items() if key not in silent} | {"lenses": looks}
         assert shared == {key: part for key, part in settings.items() if key not in ("data", "code")}
     assert "sweep" not in base

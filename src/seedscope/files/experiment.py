@@ -59,6 +59,11 @@ class Experiment:
         return tuple(sorted(names, key=in_order))
 
     @property
+    def drawn(self) -> tuple[ReplicaName, ...]:
+        """Return the names of those replicas of which figures are drawn, ascending."""
+        return tuple(self.section("drawn"))
+
+    @property
     def lens_names(self) -> tuple[str, ...]:
         """Return the names of the lenses, in the order of the configuration."""
         return tuple(self.section("lenses"))

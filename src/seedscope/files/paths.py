@@ -11,6 +11,7 @@ from pathlib import Path
 
 from seedscope.files.names import ReplicaName, folder_name
 
+PICTURES = (".png", ".gif")  # the endings of figures
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds this package
 
 
@@ -59,9 +60,18 @@ class Artifacts:
         """Return what one lens measured on one network."""
         return self.root / "runs" / self.experiment / "measures" / folder_name(name) / f"{lens}.nc"
 
+    @property
+    def seeds_figures(self) -> Path:
+        """Return the folder of the figures of single networks."""
+        return self.root / "reports" / "figures" / self.experiment / "seeds"
+
     def figures(self, name: ReplicaName, lens: str) -> Path:
         """Return the folder of the figures that one lens drew of one network."""
-        return self.root / "reports" / "figures" / self.experiment / "seeds" / str(name) / lens
+        return self.seeds_figures / str(name) / lens
+
+    def drawn(self, name: ReplicaName, lens: str) -> Path:
+        """Return the folder of the figures of one network that were asked for by hand; no stage knows it."""
+        return self.root / "reports" / "drawn" / self.experiment / "seeds" / str(name) / lens
 
     @property
     def across_seeds(self) -> Path:

@@ -1,4 +1,4 @@
-"""Look at one replica through every lens: numbers first, then figures; what is kept is copied."""
+"""Look at one replica through every lens: numbers first, then figures where they are asked for; what is kept is copied."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def analyze_replica(experiment: Experiment, seed: ReplicaName, report: Report) -
         figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, at.measures(seed, name)))
         summaries[name] = dict(numbers.found)
         measured += [name] * numbers.made
+        if seed not in experiment.drawn:
+            continue
         drawn += [name] * figures.made
         shown = {figures.folder / file: at.figures(seed, name) / file for file in figures.files}
         for figure, place in shown.items():

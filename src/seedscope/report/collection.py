@@ -14,11 +14,10 @@ import yaml
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import Experiment, Sweep
 from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
-from seedscope.files.paths import Artifacts, SweepArtifacts
+from seedscope.files.paths import PICTURES, Artifacts, SweepArtifacts
 from seedscope.files.reading import read_mapping
 from seedscope.report.wording import in_words, integers, label, listed, natural_key
 
-PICTURES = (".png", ".gif")
 TRAINING = "training"
 FACTS = "Seedscope"  # as seedscope.figures.renderer writes them
 
@@ -110,12 +109,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Collection:
-    """Everything that the site shows of one experiment."""
+    """Everything that the site shows of one experiment; ``drawn`` are the seeds that have figures."""
 
     name: str
     settings: Mapping[str, Any]
     config_text: str
     seeds: tuple[ReplicaName, ...]
+    drawn: tuple[ReplicaName, ...]
     lenses: tuple[str, ...]
     unconfigured: tuple[str, ...]
     shelves: Mapping[tuple[ReplicaName, str], Shelf]
@@ -201,16 +201,17 @@ def collect(name: str, root: Path = Path()) -> Collection:
     composed = at.config.exists()
     experiment = Experiment.load(name, root) if composed else None
     seeds = experiment.replicas if experiment else ()
+    seen = experiment.drawn if experiment else ()
     configured = experiment.lens_names if experiment else ()
 
     by_seed = read_mapping(at.seeds_metrics) if at.seeds_metrics.exists() else {}
     metrics = {seed: by_seed.get(str(seed), {}) for seed in seeds}
     measured = list(dict.fromkeys(lens for of_seed in metrics.values() for lens in of_seed))
-    drawn = list(dict.fromkeys(lens for seed in seeds for lens in _folders(_figures_of(at, seed))))
+    drawn = list(dict.fromkeys(lens for seed in seen for lens in _folders(_figures_of(at, seed))))
     first = [TRAINING] if TRAINING in (*measured, *drawn) else []
     lenses = tuple(dict.fromkeys([*first, *configured, *measured, *sorted(drawn, key=natural_key)]))
 
-    shelves = {(seed, lens): read_shelf(at.figures(seed, lens), reports) for seed in seeds for lens in lenses}
+    shelves = {(seed, lens): read_shelf(at.figures(seed, lens), reports) for seed in seen for lens in lenses}
     across = Shelf() if seeds == (GIVEN,) else read_shelf(at.across_seeds, reports)
     summary_file = at.across_seeds / "summary.csv"
     return Collection(
@@ -218,6 +219,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
         settings=experiment.settings if experiment else {},
         config_text=_config_text(experiment.settings) if experiment else "",
         seeds=seeds,
+        drawn=seen,
         lenses=lenses,
         unconfigured=tuple(lens for lens in drawn if lens not in (*configured, *measured, TRAINING)),
         shelves=shelves,
@@ -231,7 +233,7 @@ def collect(name: str, root: Path = Path()) -> Collection:
             for path in (at.seeds_metrics, at.across_metrics, at.findings, at.learning)
             if path.exists() and (path == at.seeds_metrics or seeds != (GIVEN,))  # the others hold nothing
         ),
-        missing=_missing(at, seeds, lenses, shelves, across),
+        missing=_missing(at, seeds, seen, lenses, shelves, across),
     )
 
 
@@ -339,6 +341,7 @@ def _findings(path: Path) -> tuple[Finding, ...]:
 def _missing(
     at: Artifacts,
     seeds: tuple[ReplicaName, ...],
+    drawn: tuple[ReplicaName, ...],
     lenses: tuple[str, ...],
     shelves: Mapping[tuple[ReplicaName, str], Shelf],
     across: Shelf,
@@ -348,12 +351,12 @@ def _missing(
             f"Missing for {at.experiment}: its configuration, and so everything else; "
             "dvc repro composes it and runs its stages."
         )
-    bare = [seed for seed in seeds if not any(shelves[seed, lens] for lens in lenses)]
+    bare = [seed for seed in drawn if not any(shelves[seed, lens] for lens in lenses)]
     partly = [
         f"the figures of {label(lens)} for {_seeds(without)}"
         for lens in lenses
-        if (without := [seed for seed in seeds if not shelves[seed, lens] and seed not in bare])
-        and any(shelves[seed, lens] for seed in seeds)
+        if (without := [seed for seed in drawn if not shelves[seed, lens] and seed not in bare])
+        and any(shelves[seed, lens] for seed in drawn)
     ]
     absent = {
         "the metrics by seed": not at.seeds_metrics.exists(),

@@ -26,6 +26,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 ENTRANCE = "site/index.html"
 ASSETS = ("site.css", "site.js")
 HEADLINES = 6
+SEEDS_AT_ONCE = 20  # beside each other; of more the first few that have figures stand for all
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def shared(texts: Iterable[str]) -> str:
 
 def row(of: Collection, lens: str, name: str) -> Row:
     """Return one figure of every seed; words that all seeds share are said once, above the row."""
-    found = {seed: figure for seed in of.seeds for figure in of.shelf(seed, lens).figures if figure.name == name}
+    found = {seed: figure for seed in of.drawn for figure in of.shelf(seed, lens).figures if figure.name == name}
     titles = [figure.title for figure in found.values()]
     descriptions = [figure.description for figure in found.values()]
     common, spoken = common_start(titles), common_start(descriptions)
@@ -177,13 +178,13 @@ def row(of: Collection, lens: str, name: str) -> Row:
 
     first = next(iter(found.values()))
     title = common or wording.title_of(name.rpartition(".")[0])
-    pictures = tuple((seed, picture(seed, found[seed]) if seed in found else None) for seed in of.seeds)
+    pictures = tuple((seed, picture(seed, found[seed]) if seed in found else None) for seed in of.drawn)
     return Row(anchor(name), first.mark, title, description, pictures)
 
 
 def rows(of: Collection, lens: str) -> tuple[Group[Row], ...]:
     """Return the rows of a lens by family, over the figures that any seed has."""
-    by_name = {figure.name: figure for seed in reversed(of.seeds) for figure in of.shelf(seed, lens).figures}
+    by_name = {figure.name: figure for seed in reversed(of.drawn) for figure in of.shelf(seed, lens).figures}
     return _groups(by_name.values(), lambda figure: row(of, lens, figure.name))
 
 
@@ -214,7 +215,7 @@ def _groups(figures: Iterable[Figure], hang: Callable[[Figure], Hung]) -> tuple[
 def loose_tables(of: Collection, lens: str) -> tuple[tuple[str, tuple[tuple[ReplicaName, File], ...]], ...]:
     """Return the tables of a lens that stand beside no figure, each for every seed that has it."""
     by_name: dict[str, list[tuple[ReplicaName, File]]] = {}
-    for seed in of.seeds:
+    for seed in of.drawn:
         for file in of.shelf(seed, lens).tables:
             by_name.setdefault(file.name, []).append((seed, file))
     return tuple((name, tuple(by_name[name])) for name in sorted(by_name, key=natural_key))
@@ -235,11 +236,29 @@ def metrics(of: Collection, lens: str, seeds: Sequence[ReplicaName]) -> tuple[Me
     )
 
 
+def seeds_shown(of: Collection, also: ReplicaName | None = None) -> tuple[ReplicaName, ...]:
+    """Return the seeds to put beside each other: all, or of many the first of those that have figures, and ``also``."""
+    if len(of.seeds) <= SEEDS_AT_ONCE:
+        return of.seeds
+    chosen = (of.drawn or of.seeds)[:SEEDS_AT_ONCE]
+    return tuple(seed for seed in of.seeds if seed in chosen or seed == also)
+
+
+def undrawn(of: Collection) -> tuple[ReplicaName, ...]:
+    """Return the seeds that have numbers and no figures."""
+    return tuple(seed for seed in of.seeds if seed not in of.drawn)
+
+
+def draw_command(of: Collection, seed: ReplicaName) -> str:
+    """Return what to type for the figures of one replica."""
+    return f"python -m seedscope draw {of.name}" + ("" if seed == GIVEN else f" --seed {seed}")
+
+
 def comparisons(of: Collection, lens: str) -> tuple[Metric, ...]:
     """Return the metrics of a lens that only several seeds together have, such as an overlap."""
     own = {name for by_lens in of.metrics.values() for name in by_lens.get(lens, {})}
     return tuple(
-        Metric(name, ("",) * len(of.seeds), estimate(found), beside(found))
+        Metric(name, ("",) * len(seeds_shown(of)), estimate(found), beside(found))
         for name, found in of.estimates.get(lens, {}).items()
         if name not in own
     )
@@ -363,6 +382,9 @@ def _environment() -> jinja2.Environment:
         "rows": rows,
         "gallery": gallery,
         "loose_tables": loose_tables,
+        "seeds_shown": seeds_shown,
+        "undrawn": undrawn,
+        "draw_command": draw_command,
         "metrics": metrics,
         "comparisons": comparisons,
         "headlines": headlines,

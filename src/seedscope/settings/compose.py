@@ -101,7 +101,7 @@ def _sweep(sweep: ComposedSweep, codebase: Codebase) -> Content:
     variants = []
     for value, variant in zip(sweep.values, sweep.variants, strict=True):
         with sweep.named(value):
-            own = {key: part for key, part in variant.settings.items() if key not in ("engine", "store")}
+            own = {key: part for key, part in variant.settings.items() if key not in ("drawn", "engine", "store")}
             own |= {"inputs": inputs(variant), "code": code_of(variant, codebase, ["replica"])}
             variants.append({"name": folder(value), "value": value, "settings": own})
     return _numbered(

@@ -16,7 +16,7 @@ from seedscope.files.names import GIVEN
 # beside those of the lenses; and what DVC calls the values of a matrix.
 RESERVED = frozenset(
     {
-        *("experiments", "sweeps", "seeds", "engine", "store"),
+        *("experiments", "sweeps", "seeds", "drawn", "engine", "store"),
         *("configs", "project"),
         *(GIVEN, "training", "seeds_needed"),
         *("item", "key"),

@@ -1,6 +1,6 @@
 """Compose one experiment with Hydra, and remember which file decides each setting.
 
-    conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, engine, store and the experiment's block
+    conf/config.yaml ← conf/experiment/<name>.yaml ← params.yaml: seeds, drawn, engine, store and the experiment's block
 
 A word where a group stands (``data: mnist``) selects the group's file; every other key of the block sets a value,
 nested (``train: {epochs: 3}``) or dotted (``train.epochs: 3``). Given weights (``train: null``) are one replica, and
@@ -19,6 +19,7 @@ import yaml
 
 from seedscope.files.errors import SeedscopeError, did_you_mean
 from seedscope.files.names import GIVEN
+from seedscope.settings.drawn import drawn
 from seedscope.settings.names import name_problem
 from seedscope.settings.said import (
     PARAMS,
@@ -33,11 +34,11 @@ from seedscope.settings.said import (
 )
 
 _DEFAULTS = "conf/config.yaml"
-SHARED = ("seeds", "engine", "store")
+SHARED = ("seeds", "drawn", "engine", "store")
 SWEEP = "sweep"
 _COMPONENTS = ("data", "model", "weights", "train", "dump", "engine", "store")
 _EITHER = ("train", "weights")  # a network is trained here, or has given weights
-_SECTIONS = ("experiment", "seeds", "readout", *_COMPONENTS, "lenses")
+_SECTIONS = ("experiment", "seeds", "drawn", "readout", *_COMPONENTS, "lenses")
 
 
 def written(name: str, params: Mapping[str, Any], project: Path) -> Composed:
@@ -71,6 +72,7 @@ def resolved(unresolved: Composed) -> Composed:
     settings["lenses"] = {lens: spec for lens, spec in settings["lenses"].items() if spec is not None}
     if settings["train"] is None:
         settings["seeds"] = [GIVEN]
+    settings["drawn"] = drawn(composed)
     return composed
 
 
@@ -178,7 +180,7 @@ def _check_sections(composed: Composed) -> None:
         if key not in _SECTIONS:
             near = did_you_mean(key, (*_SECTIONS, SWEEP))
             raise SeedscopeError(f"{composed.where(key)}: there is no section {key!r}; {near}")
-    for key in ("experiment", "seeds", *_COMPONENTS, "lenses"):
+    for key in ("experiment", "seeds", "drawn", *_COMPONENTS, "lenses"):
         if key not in settings:
             raise SeedscopeError(f"{_DEFAULTS}: the section {key!r} is missing")
     if settings["experiment"] != composed.name:

@@ -18,7 +18,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "generate": ("data", "inputs"),
     "train": ("data", "inputs", "model", "weights", "train", "seeds"),
     "dump": ("model", "dump", "seeds"),
-    "analyze": ("lenses", "seeds"),
+    "analyze": ("lenses", "seeds", "drawn"),
     "compare": ("lenses", "seeds"),
     "sweep": ("experiment", "key", "base", "seeds", "variants"),
     "report": ("experiments", "sweeps"),

@@ -31,7 +31,7 @@ TRAINING = "training"  # the folder of a run's artifacts for what determines it,
 # Sections that determine a replica become parameters, which MLflow never lets change; the options of an
 # analysis may change while the replica stays, so they become tags. The silent ones say nothing of one result.
 _DETERMINING = ("data", "model", "weights", "train")
-_SILENT = ("experiment", "seeds", "engine", "store", "inputs", "code", "stages")
+_SILENT = ("experiment", "seeds", "drawn", "engine", "store", "inputs", "code", "stages")
 _VERDICT = {"holds": 1.0, "undecided": 0.0, "does not hold": -1.0}  # a metric is a number
 _LONGEST_VALUE = 500  # what every MLflow server since 1.28 accepts
 
