@@ -35,6 +35,7 @@ LENSES = ("first", "second")
 SETTINGS: dict[str, Any] = {
     "model": MODEL,
     "dump": {"_target_": "seedscope.activations.dump.Dump", "layers": {"fc1": "probe"}, "exhibits_per_class": 1},
+    "drawn": [1],
     "lenses": {"first": {"_target_": "tests.looks.toys.Brightness"}, "second": {"_target_": "tests.looks.toys.Second"}},
     "code": {"analyze": {kind: {lens: {"digest": "as it was"} for lens in LENSES} for kind in ("measure", "draw")}},
 }
@@ -203,6 +204,16 @@ def test_a_figure_that_is_lost_while_others_are_drawn_is_missed(
     with pytest.raises(SeedscopeError, match=r"one\.png cannot be read"):
         analyze_replica(toy, 1, quiet)
     assert not list(shelf(toy).glob("drawn-*"))
+
+
+def test_a_replica_that_is_not_to_be_drawn_is_measured_all_the_same(toy: Experiment) -> None:
+    alone = analyze_replica(replace(toy, settings={**toy.settings, "drawn": []}), 1, quiet)
+    assert (alone.measured, alone.drawn) == (LENSES, ())
+    assert set(alone.scalars) == {"training", *LENSES}
+    assert Brightness.done == ["measured"] * 2
+    assert not toy.at.seeds_figures.exists()
+    assert analyze_replica(toy, 1, quiet).scalars == alone.scalars
+    assert Brightness.done == ["measured"] * 2 + ["drawn"] * 2
 
 
 def test_a_look_that_fails_leaves_nothing_behind(toy: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,17 @@ def test_a_new_fingerprint_is_a_new_run_and_the_one_before_says_so(toy: Artifact
     }
 
 
+def test_a_seed_that_is_not_drawn_is_a_whole_run_without_pictures(toy: Artifacts) -> None:
+    with_config(toy, drawn=[3])
+    publication = publish(toy.root, ["toy"])
+    assert not publication.left_out
+    assert not any("figures" in name or "sheet" in name or "images" in name for name in artifacts(runs()["seed=5"]))
+    assert any("figures" in name for name in artifacts(runs()["seed=3"]))
+    with_config(toy, drawn=[3, 5])
+    assert set(publish(toy.root, ["toy"]).revised) == {"toy seed=5"}
+    assert any("figures" in name for name in artifacts(runs()["seed=5"]))
+
+
 def test_a_removed_seed_is_no_longer_current(toy: Artifacts) -> None:
     publish(Path(), ["toy"])
     with_config(toy, seeds=[3])

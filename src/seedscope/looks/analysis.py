@@ -47,11 +47,11 @@ def analyze_replica(experiment: Experiment, seed: ReplicaName, report: Report) -
         numbers = shelf.measured(name, lens, _measuring(name, lens, replica))
         # Another run may put other numbers on the shelf while these are drawn.
         copy_file(numbers.folder / MEASURED, at.measures(seed, name))
-        figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, at.measures(seed, name)))
         summaries[name] = dict(numbers.found)
         measured += [name] * numbers.made
         if seed not in experiment.drawn:
             continue
+        figures = shelf.drawn(name, numbers.files[MEASURED], _drawing(name, lens, at.measures(seed, name)))
         drawn += [name] * figures.made
         shown = {figures.folder / file: at.figures(seed, name) / file for file in figures.files}
         for figure, place in shown.items():

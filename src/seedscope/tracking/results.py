@@ -181,7 +181,7 @@ def _replica(experiment: Experiment, name: ReplicaName, digests: Digests) -> Res
     if metrics is None:
         raise SeedscopeError(f"{at.seeds_metrics} has no {in_a_sentence(name)}: run `dvc repro` to analyze it")
     lasting = {f"{TRAINING}/{path.name}": path for path in files}
-    figures = _figures(at.figures(name, ""))
+    figures = _figures(at.figures(name, "")) if name in experiment.drawn else {}
     _require(at.data, *lasting.values())
     silent = (*_DETERMINING, *_SILENT)
     determining = {section: experiment.settings.get(section) or {} for section in _DETERMINING}

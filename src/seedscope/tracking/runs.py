@@ -27,6 +27,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from seedscope.files.experiment import CROSSED
 from seedscope.files.names import GIVEN, parsed
+from seedscope.files.paths import PICTURES
 from seedscope.files.writing import write_json
 from seedscope.tracking.contact_sheet import contact_sheet
 from seedscope.tracking.database import PLACE, Destination, Entry, artifact_root, dvc_experiment
@@ -37,7 +38,6 @@ _IMAGES = "images"
 _STAYING = {TRAINING, _EARLIER, _IMAGES}
 _SHEET = "contact_sheet"
 _METRICS = "metrics.json"
-_PICTURES = (".png", ".gif")
 _BATCH = 100  # what every server takes at a time
 
 Change = Literal["added", "revised", ""]
@@ -245,16 +245,18 @@ def _upload(client: MlflowClient, run: Run, result: Result, revision: int) -> No
     missing = {name: path for name, path in result.lasting.items() if name not in there}
     for name, path in {**missing, **result.analysed}.items():
         client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0])
-    sheet = contact_sheet({name: path for name, path in result.analysed.items() if path.suffix in _PICTURES})
+    pictures = {name: path for name, path in result.analysed.items() if path.suffix in PICTURES}
+    sheet = contact_sheet(pictures) if pictures else None  # of many seeds only a few are drawn
     with tempfile.TemporaryDirectory() as folder:
         write_json(Path(folder) / _METRICS, result.metrics)
-        sheet.save(Path(folder) / f"{_SHEET}.png")
+        if sheet is not None:
+            sheet.save(Path(folder) / f"{_SHEET}.png")
         client.log_artifacts(run.info.run_id, folder)
     for name in _listed(client, run, _IMAGES):
         if name.startswith(f"{_IMAGES}/{_SHEET}+step+{revision}+"):  # left behind by a killed process
             _remove(client, run, name)
-    # As a series MLflow shows it run beside run, with a slider over the revisions.
-    client.log_image(run.info.run_id, sheet, key=_SHEET, step=revision, timestamp=run.info.start_time)
+    if sheet is not None:  # as a series MLflow shows it run beside run, with a slider over the revisions
+        client.log_image(run.info.run_id, sheet, key=_SHEET, step=revision, timestamp=run.info.start_time)
 
 
 def _log_numbers(client: MlflowClient, run: Run, result: Result, revision: int) -> None:
