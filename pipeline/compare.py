@@ -11,8 +11,9 @@ from seedscope.seeds.comparison import compare_replicas
 def compare(name: str) -> None:
     """Write ``reports/figures/<experiment>/across_seeds/`` and the metrics over seeds."""
     experiment = Experiment.load(name)
-    work = partial(compare_replicas, experiment.at, experiment.replicas, experiment.lenses())
-    do_once(work, experiment.component("engine"), f"compare {name}")
+    engine = experiment.component("engine")
+    work = partial(compare_replicas, experiment.at, experiment.replicas, experiment.lenses(), engine.at_once)
+    do_once(work, engine, f"compare {name}")
 
 
 if __name__ == "__main__":

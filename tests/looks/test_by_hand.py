@@ -72,9 +72,7 @@ def test_what_is_not_there_is_told_in_one_sentence(
     assert not (measured.root / "reports").exists()
 
 
-def test_given_weights_are_drawn_without_a_seed(
-    measured: Artifacts, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_given_weights_are_drawn_without_a_seed(measured: Artifacts, capsys: pytest.CaptureFixture[str]) -> None:
     lenses = {"a": {"_target_": "tests.looks.toys.Brightness"}}
     write_json(measured.config, {"seeds": ["given"], "drawn": ["given"], "lenses": lenses})
     numbers = xr.Dataset({"mean": np.float64(1)}, attrs={"experiment": "toy", "seed": "given"})

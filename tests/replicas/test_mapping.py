@@ -18,7 +18,7 @@ import pytest
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.writing import write_text
-from seedscope.replicas.mapping import Engine, Report, map_seeds
+from seedscope.replicas.mapping import Engine, Report, do_once, map_seeds
 
 SEEDS = [3, 1, 2, 0, 4]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -111,6 +111,33 @@ def test_a_terminal_is_shown_how_many_seeds_are_done(monkeypatch: pytest.MonkeyP
     last = terminal.getvalue().split("\r")[-1]
     assert last.startswith("train squares |")
     assert "| 75%, 1/2 seeds, seed 4: 1/2 [" in last.replace("|  ", "| ")
+
+
+def _of_process(number: int) -> tuple[int, int]:
+    time.sleep(0.1 * (3 - number))
+    return number, os.getpid()
+
+
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_independent_calls_are_made_in_other_processes_and_answer_in_order() -> None:
+    engine = Engine(workers=2)
+    calls = [partial(_of_process, number) for number in range(3)]
+    found = do_once(partial(engine.at_once, calls), engine, "compare toy")
+    assert [number for number, _ in found] == [0, 1, 2]
+    processes = {process for _, process in found}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert Engine(workers=1).at_once(calls) == [(number, os.getpid()) for number in range(3)]
+
+
+def test_a_process_that_dies_at_an_independent_call_is_one_sentence() -> None:
+    engine = Engine(workers=2)
+    with pytest.raises(SeedscopeError, match=r"^compare toy: a worker process died \(killed, or out of memory\)$"):
+        do_once(partial(engine.at_once, [_die, _die]), engine, "compare toy")
 
 
 def test_no_seeds_give_no_results() -> None:

@@ -28,6 +28,7 @@ from seedscope.lenses.lens import is_share
 from seedscope.looks.analysis import analyze_replica
 from seedscope.models.perceptron import Perceptron
 from seedscope.replicas.frames import Frames
+from seedscope.replicas.mapping import Engine
 from seedscope.seeds import comparison
 from seedscope.seeds.comparison import compare_replicas
 from seedscope.seeds.headlines import Training
@@ -37,6 +38,7 @@ SEEDS = (1, 2, 4)
 READOUT = {"features": "fc1", "head": "fc2"}
 SETTINGS = {
     "seeds": list(SEEDS),
+    "drawn": list(SEEDS),
     "model": {"_target_": "seedscope.models.perceptron.Perceptron", "shape": [1, 12, 12], "classes": 2, "hidden": [7]},
     "dump": {"_target_": "seedscope.activations.dump.Dump", "layers": {"fc1": "probe"}, "exhibits_per_class": 1},
     "lenses": {
@@ -228,6 +230,8 @@ def test_comparing_again_gives_the_same_bytes_and_sweeps_away_old_figures(compar
     before = content()
     write_text(at.across_seeds / "of_an_older_version.png", "old")
     compare_replicas(at, SEEDS, compared.lenses())
+    assert content() == before
+    compare_replicas(at, SEEDS, compared.lenses(), Engine(workers=2).at_once)
     assert content() == before
 
 

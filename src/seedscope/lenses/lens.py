@@ -65,7 +65,8 @@ class Lens(Protocol):
 class ComparingLens(Protocol):
     """A lens by which replicas can be compared.
 
-    An attribute ``compares``, a tuple of names, says which variables that takes; without it all are read.
+    An attribute ``compares``, a tuple of names, says which variables that takes; without it all are read. Where a
+    comparison takes minutes, ``compare`` may have a second argument, ``at_once``: :mod:`seedscope.lenses.at_once`.
     """
 
     def compare(self, measured: Any) -> Comparison:

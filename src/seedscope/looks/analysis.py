@@ -1,4 +1,4 @@
-"""Look at one replica through every lens: numbers first, then figures where they are asked for; what is kept is copied."""
+"""Look at one replica through every lens: numbers, then figures where they are asked for; what is kept is copied."""
 
 from __future__ import annotations
 

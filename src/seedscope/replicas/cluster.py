@@ -112,6 +112,10 @@ class Dask:
                 for seed, outcome in self._outcomes(client, run, folder, lease, died):
                     yield outcome or Outcome(seed, failure="its process died twice (killed, or out of memory)")
 
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make independent calls in turn: what is done once runs in the one process that a worker started for it."""
+        return [call() for call in calls]
+
     def _outcomes(
         self, client: Client, run: Callable[[Path, Name], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[Name]
     ) -> Iterator[tuple[Name, Outcome[T] | None]]:

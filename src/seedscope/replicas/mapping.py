@@ -60,6 +60,9 @@ class SeedEngine(Protocol):
     ) -> Iterator[Outcome[T]]:
         """Yield ``run(folder, seed)`` of every seed, in any order; a seed whose worker dies for good is a failure."""
 
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Return what independent calls return, in their order, from where :func:`do_once` runs."""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -98,6 +101,21 @@ class Engine:
                     yield from _in_pool(here, [seed], 2)  # 2: with one process joblib would run it in this one
                 except _broken_pool():
                     yield Outcome(seed, failure="its worker process died twice (killed, or out of memory)")
+
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make independent calls in the processes of this machine; return what they return, in their order.
+
+        Raises:
+            SeedscopeError: a process died.
+        """
+        from joblib import Parallel, delayed
+
+        # By name: inside :func:`do_once`, which joblib runs in this process, its default would be threads.
+        parallel = Parallel(n_jobs=self.processes(len(calls)), backend="loky", batch_size=1)
+        try:
+            return list(parallel(delayed(_call_in_worker)(os.getpid(), call) for call in calls))
+        except _broken_pool() as error:
+            raise SeedscopeError("a worker process died (killed, or out of memory)") from error
 
 
 def map_seeds(
@@ -167,6 +185,15 @@ def _in_worker(stage: int, run: Callable[[Name], Outcome[T]], seed: Name) -> Out
     if os.getpid() != stage:  # with one process joblib runs it in the stage's own
         _end_with(stage)
     return run(seed)
+
+
+def _call_in_worker(stage: int, call: Callable[[], T]) -> T:
+    from threadpoolctl import threadpool_limits
+
+    if os.getpid() != stage:
+        _end_with(stage)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return call()
 
 
 @cache

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seedscope.figures import Facts
-from seedscope.figures.renderer import save_all
+from seedscope.figures.renderer import save, save_all
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, ReplicaName
 from seedscope.files.paths import Artifacts
 from seedscope.files.reading import read_history, read_mapping
-from seedscope.files.writing import write_json, write_text
+from seedscope.files.writing import keep_only, write_json, write_text
 from seedscope.formulas.intervals import Interval, mean_interval, share_interval
 from seedscope.lenses import ComparingLens, Lens
+from seedscope.lenses.at_once import AtOnce, in_turn
 from seedscope.lenses.beside_nulls import with_p_of_gains
 from seedscope.lenses.comparison import Comparison
 from seedscope.lenses.lens import is_share
@@ -33,8 +37,13 @@ if TYPE_CHECKING:
 _NOTHING = "The weights of this network are given: it is one replica, and there is nothing to compare it with.\n"
 
 
-def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mapping[str, Lens]) -> None:
-    """Write the comparison's figures, tables and metrics; of given weights, that there is nothing to compare."""
+def compare_replicas(
+    at: Artifacts, names: Sequence[ReplicaName], lenses: Mapping[str, Lens], at_once: AtOnce = in_turn
+) -> None:
+    """Write the comparison's figures, tables and metrics; of given weights, that there is nothing to compare.
+
+    ``at_once`` makes independent calls: lenses are compared, and figures drawn, beside each other.
+    """
     seeds = [name for name in names if name != GIVEN]
     if not seeds:
         save_all([], at.across_seeds, {"nothing_to_compare.txt": _NOTHING})
@@ -43,7 +52,7 @@ def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mappin
         write_json(at.findings, {})
         return
     by_seed = _metrics_by_seed(at, seeds)
-    comparisons = compare_lenses(at, seeds, lenses)
+    comparisons = compare_lenses(at, seeds, lenses, at_once)
     about = Facts(at.experiment, seeds=tuple(seeds))
     comparisons["seeds_needed"] = seeds_needed(about, followed(by_seed, lenses, comparisons))
     curves = learning_curves(at, seeds)
@@ -63,20 +72,43 @@ def compare_replicas(at: Artifacts, names: Sequence[ReplicaName], lenses: Mappin
         sheets.append(("findings", findings_sheet(about, findings)))
         tables["findings"] = findings_table(findings)
     texts = {f"{name}.csv": as_csv(table) for name, table in {**tables, "summary": summary(metrics)}.items()}
-    save_all(sheets, at.across_seeds, texts)
+    drawn = at_once([partial(save, sheet, at.across_seeds, lens) for lens, sheet in sheets])
+    for name, text in texts.items():
+        write_text(at.across_seeds / name, text)
+    keep_only(at.across_seeds, {path for paths in drawn for path in paths} | {at.across_seeds / name for name in texts})
     write_text(at.learning, as_csv(_mean_curve(curves)))
     write_json(at.across_metrics, metrics)
     write_json(at.findings, findings)
 
 
-def compare_lenses(at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens]) -> dict[str, Comparison]:
-    """Return what every lens that compares replicas says of these, by its name."""
-    comparisons: dict[str, Comparison] = {}
-    for name, lens in lenses.items():
-        if isinstance(lens, ComparingLens):
-            paths = {seed: at.measures(seed, name) for seed in seeds}
-            comparisons[name] = lens.compare(together(paths, getattr(lens, "compares", None)))
-    return comparisons
+def compare_lenses(
+    at: Artifacts, seeds: Sequence[int], lenses: Mapping[str, Lens], at_once: AtOnce = in_turn
+) -> dict[str, Comparison]:
+    """Return what every lens that compares replicas says of these, by its name.
+
+    Lenses are compared beside each other; those that spread their work themselves come after the others.
+    """
+    comparing = {name: lens for name, lens in lenses.items() if isinstance(lens, ComparingLens)}
+    whole = [name for name, lens in comparing.items() if not _spreads(lens)]
+    found = at_once([partial(_compared, comparing[name], _measured(at, seeds, name)) for name in whole])
+    comparisons = dict(zip(whole, found, strict=True))
+    for name, lens in comparing.items():
+        if _spreads(lens):
+            comparisons[name] = _compared(lens, _measured(at, seeds, name), at_once=at_once)
+    return {name: comparisons[name] for name in comparing}
+
+
+def _spreads(lens: ComparingLens) -> bool:
+    return "at_once" in signature(lens.compare).parameters
+
+
+def _measured(at: Artifacts, seeds: Sequence[int], lens: str) -> dict[int, Path]:
+    return {seed: at.measures(seed, lens) for seed in seeds}
+
+
+def _compared(lens: Any, paths: Mapping[int, Path], **spreading: AtOnce) -> Comparison:
+    comparison: Comparison = lens.compare(together(paths, getattr(lens, "compares", None)), **spreading)
+    return comparison
 
 
 def learning_curves(at: Artifacts, seeds: Sequence[int]) -> pd.DataFrame:

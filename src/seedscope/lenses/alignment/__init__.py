@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 
 from seedscope.files.errors import SettingError
+from seedscope.lenses.at_once import AtOnce, in_turn
 from seedscope.lenses.claims import Claim, above, below, gain
 from seedscope.lenses.network import Network, require_dense_head, require_training
 
@@ -91,11 +92,11 @@ class Alignment:
         """Yield nothing: one replica has no likes."""
         yield from ()
 
-    def compare(self, measured: xr.DataTree) -> Comparison:
+    def compare(self, measured: xr.DataTree, at_once: AtOnce = in_turn) -> Comparison:
         """Match the units of every pair of seeds and say how alike they are, beside the nulls."""
         from seedscope.lenses.alignment.compare import compare
 
-        return compare(measured, self.features, self.top, self.draws)
+        return compare(measured, self.features, self.top, self.draws, at_once)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return what this lens claims of the replicas; a gain of 0.05 in r or similarity would be worth saying.

@@ -22,13 +22,14 @@ from seedscope.formulas.intervals import Interval, alike, p_of_zero, pair_interv
 from seedscope.formulas.nulls import permutation_p
 from seedscope.formulas.universal import by_chance, universal_units, without
 from seedscope.lenses.alignment.numbers import Found, look, names_matched
+from seedscope.lenses.at_once import AtOnce, in_turn
 from seedscope.lenses.comparison import Comparison, Pairs
 
 Metrics = dict[str, dict[str, Any]]
 FEWEST = 19  # draws that a test needs
 
 
-def compare(measured: xr.DataTree, features: str, top: int, draws: int) -> Comparison:
+def compare(measured: xr.DataTree, features: str, top: int, draws: int, at_once: AtOnce = in_turn) -> Comparison:
     """Return metrics, figures and the table of pairs."""
     from threadpoolctl import threadpool_limits
 
@@ -37,7 +38,7 @@ def compare(measured: xr.DataTree, features: str, top: int, draws: int) -> Compa
     from seedscope.lenses.alignment.sheets import sheets, table
 
     with threadpool_limits(1):  # these matrices are small: threads would wait for each other
-        found = look(measured, top, draws)
+        found = look(measured, top, draws, at_once)
     metrics: Metrics = {}
     for name in found.value:
         metrics |= _metrics_of(name, found)

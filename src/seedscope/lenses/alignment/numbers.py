@@ -5,8 +5,9 @@ Of many seeds a balanced sample of their pairs is looked at (:mod:`seedscope.for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,13 @@ from seedscope.formulas.similarity import cka, gram
 from seedscope.formulas.stability import matched_stability
 from seedscope.formulas.universal import Universal, likes_of, limits, universal_units
 from seedscope.lenses.alignment.second_opinion import by_weights
+from seedscope.lenses.at_once import AtOnce, in_turn
 
 _FEW = 4  # draws of what is costly and of which the mean is said, without a test
 _NUMBER = {"shuffled": 1, "within_class": 2, "within_place": 3, "rotated": 4, "rectified": 5}
 _CKA = 6
 _CHOICE = 8
+_PARTS = 5  # into which the draws of a null are divided: enough for some cores, and few copies of the layers
 
 Pair = tuple[int, int]
 
@@ -74,7 +77,7 @@ def names_matched(top: int) -> dict[str, str]:
     return {"r": "matched_r", "top_shared": f"top{top}_shared_matched", "profile": "profile_matched"}
 
 
-def look(measured: xr.DataTree, top: int, draws: int) -> Found:
+def look(measured: xr.DataTree, top: int, draws: int, at_once: AtOnce = in_turn) -> Found:
     """Match and compare all pairs of seeds, and do so again under every null."""
     seeds = [int(seed) for seed in measured.seed.values]
     pairs = balanced_pairs(len(seeds))
@@ -82,10 +85,12 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
     before = [_as_many(_layer(measured, "untrained", at, top), layer, at) for at, layer in enumerate(layers)]
     nulls = _nulls(measured, layers)
     observed = {(a, b): align(layers[a].prepared, layers[b].prepared) for a, b in pairs}
-    drawn = {name: aligned_by_null(layers, pairs, null, draws, _NUMBER[name]) for name, null in nulls.items()}
+    (space, space_null), *parts = at_once(
+        [partial(_space_numbers, measured, layers, before, pairs, draws), *_drawing(layers, pairs, nulls, draws)]
+    )
+    drawn = {name: _put_together(parts, name, pairs) for name in nulls}
     value, null = _unit_numbers(measured, layers, before, pairs, observed, drawn, top)
     whole, whole_null = _whole_numbers(layers, observed, drawn, top)
-    space, space_null = _space_numbers(measured, layers, before, pairs, draws)
     weighed, weighed_null = by_weights(measured, layers, pairs, observed, draws) if "chain" in measured else ({}, {})
     alike, alike_null, frames, step = _through_training(measured, pairs)
     universal = _universal(observed, drawn, [layer.values.shape[2] for layer in layers])
@@ -101,6 +106,28 @@ def look(measured: xr.DataTree, top: int, draws: int) -> Found:
         frames,
         step,
     )
+
+
+def _drawing(
+    layers: Sequence[Layer], pairs: Sequence[Pair], nulls: Mapping[str, Null], draws: int
+) -> Iterator[Callable[[], Any]]:
+    """Yield calls that give a part of a null each: the draws of some seeds, put in the place of these."""
+    for name, null in nulls.items():
+        for some in range(_PARTS):
+            own = [pair for pair in pairs if pair[1] % _PARTS == some]
+            if own:
+                yield partial(_of_null, name, layers, own, null, draws)
+
+
+def _of_null(
+    name: str, layers: Sequence[Layer], pairs: Sequence[Pair], null: Null, draws: int
+) -> tuple[str, Mapping[Pair, Drawn]]:
+    return name, aligned_by_null(layers, pairs, null, draws, _NUMBER[name])
+
+
+def _put_together(parts: Sequence[Any], name: str, pairs: Sequence[Pair]) -> dict[Pair, Drawn]:
+    found = {pair: drawn for null, part in parts if null == name for pair, drawn in part.items()}
+    return {pair: found[pair] for pair in pairs}
 
 
 def _layer(measured: xr.DataTree, which: str, at: int, top: int) -> Layer:

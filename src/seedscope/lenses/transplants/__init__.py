@@ -51,6 +51,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedscope.files.errors import SettingError
+from seedscope.lenses.at_once import AtOnce, in_turn
 from seedscope.lenses.claims import Claim, gain
 from seedscope.lenses.network import Network, require_dense_head
 
@@ -111,11 +112,11 @@ class Transplants:
 
         return draw(measured)
 
-    def compare(self, measured: xr.Dataset) -> Comparison:
+    def compare(self, measured: xr.Dataset, at_once: AtOnce = in_turn) -> Comparison:
         """Transplant between the seeds of all pairs, or of a balanced sample of them."""
         from seedscope.lenses.transplants.compare import compare
 
-        return compare(measured)
+        return compare(measured, at_once)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return that a like does a unit's work; a tenth of the answer beyond its nulls would be worth it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from seedscope.formulas.intervals import Interval, pair_interval
 from seedscope.formulas.pairs import balanced_pairs
 from seedscope.formulas.transplants import mixed_p
+from seedscope.lenses.at_once import AtOnce, in_turn
 from seedscope.lenses.comparison import Comparison, Pairs
 from seedscope.lenses.transplants.operations import MAPS, UNIT_NULLS, transplant
 from seedscope.lenses.transplants.seeds import SeedLayer
@@ -32,9 +34,9 @@ OF_LAYERS = ("accuracy", "agreement", "recovered_together", "restored_together")
 UNIT_BASELINES = ("random", "class_mean")
 
 
-def compare(measured: xr.Dataset) -> Comparison:
+def compare(measured: xr.Dataset, at_once: AtOnce = in_turn) -> Comparison:
     """See :meth:`seedscope.lenses.transplants.Transplants.compare`."""
-    found = _Found.of(measured)
+    found = _Found.of(measured, at_once)
     metrics = {**_unit_metrics(found), **_layer_metrics(found)}
     table = _table(found)
     return Comparison(
@@ -64,7 +66,7 @@ class _Found:
     refused: str
 
     @classmethod
-    def of(cls, measured: xr.Dataset) -> _Found:
+    def of(cls, measured: xr.Dataset, at_once: AtOnce) -> _Found:
         """Transplant between the seeds."""
         from threadpoolctl import threadpool_limits
 
@@ -78,7 +80,9 @@ class _Found:
         if not pairs:
             return cls(seeds, names, (), {}, "one seed has no other" if seeds == 1 else "nothing is ever active")
         with threadpool_limits(limits=1, user_api="blas"):  # matrices are small, and threads may sum in another order
-            done = [transplant(layers[a], layers[b], np.random.default_rng([a, b]), len(pairs)) for a, b in pairs]
+            done = at_once(
+                [partial(transplant, layers[a], layers[b], np.random.default_rng([a, b]), len(pairs)) for a, b in pairs]
+            )
         read = {way: [one.read(way) for one in done] for way in done[0].sums}
         values = {
             way: {what: np.stack([one[what] for one in by_pair]) for what in by_pair[0]}
