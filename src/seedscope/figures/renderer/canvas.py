@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox
@@ -43,12 +43,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Said:
-    """Words on the page: what they are, where they stand, and how they are turned, degrees."""
+    """Words on the page: what they are, where they stand, how they are turned (degrees), and their colour."""
 
     words: str
     box: Box
     turned: float
-    color: Colours
+    color: str
 
 
 class Canvas:
@@ -62,7 +62,7 @@ class Canvas:
     def __init__(self, wide: int, tall: int) -> None:
         self._agg: Any = RendererAgg(wide, tall, DPI)  # matplotlib leaves its methods untyped
         self._flip = Affine2D.from_values(1, 0, 0, -1, 0, tall)  # Agg counts from the bottom
-        self._tall = tall
+        self._tall, self._plain = tall, self._agg.new_gc()
         self.pixels = np.asarray(self._agg.buffer_rgba())
         self.pixels[:] = 255
         self.said: list[Said] = []
@@ -124,17 +124,17 @@ class Canvas:
         rgba = _rgba(colors, opacity)
         path, form, least, join, cap = _marker(shape)
         form = form.frozen().scale(size * DPI / 72)
+        pen = self._pen(None, edge, clip, cap, join)
+        pen.set_snap(None if least is None else size * DPI / 72 >= least)
         for first, last, color in _runs(rgba, len(points)):
-            pen = self._pen(color, edge, clip, cap, join)
-            pen.set_snap(None if least is None else size * DPI / 72 >= least)
+            pen.set_foreground(tuple(color), isRGBA=True)
             face = tuple(color) if filled and shape not in "|_+x" else None
             self._agg.draw_markers(pen, path, form, _path(points[first:last]), self._flip, face)
 
     def image(self, rgba: np.ndarray, left: int, top: int) -> None:
         """Put an image (y, x, 4), of bytes, where its upper left corner is at ``left``, ``top``."""
         if rgba.size:
-            below = self._tall - top - len(rgba)
-            self._agg.draw_image(self._pen(None, 0.0, None), left, below, np.ascontiguousarray(rgba[::-1]))
+            self._agg.draw_image(self._plain, left, self._tall - top - len(rgba), np.ascontiguousarray(rgba[::-1]))
 
     def words(
         self,
@@ -150,35 +150,31 @@ class Canvas:
         bold: bool = False,
         halo: bool = False,
         paper: bool = False,
-    ) -> Said:
+    ) -> None:
         """Write words; see :func:`seedscope.figures.renderer.text.written`. They are nowhere cut but by the page."""
-        one = written(words, size, align, stand, turned, bold)
+        said = color if isinstance(color, str) else to_hex(color)
+        one = written(words, size, align, stand, said, turned, bold)
         left, top = round(x - one.x), round(y - one.y)
-        box = Box(left, top, left + one.ink.shape[1], top + one.ink.shape[0])
+        box = Box(left, top, left + one.image.shape[1], top + one.image.shape[0])
         if paper:
             beyond = 1.5 * DPI / 72
             around = Box(box.left - beyond, box.top - beyond, box.right + beyond, box.bottom + beyond)
             self.shapes([corners(around)], "white")
         if halo:
-            edge = written(words, size, align, stand, turned, bold, edge=True)
-            self._stamp(edge.ink, round(x - edge.x), round(y - edge.y), "white")
-        self._stamp(one.ink, left, top, color)
-        self.said.append(said := Said(words, box, turned, color))
-        return said
-
-    def _stamp(self, ink: np.ndarray, left: int, top: int, color: Colours) -> None:
-        stamp = np.empty((*ink.shape, 4), dtype=np.uint8)
-        stamp[...] = np.round(255 * _rgba(color, 1.0)[0])
-        stamp[..., 3] = ink
-        self.image(stamp, left, top)
+            edge = written(words, size, align, stand, "white", turned, bold, edge=True)
+            self.image(edge.image, round(x - edge.x), round(y - edge.y))
+        self.image(one.image, left, top)
+        self.said.append(Said(words, box, turned, said))
 
     def _pen(
         self, color: np.ndarray | None, width: float, clip: Box | None, cap: str = "butt", join: str = "round"
     ) -> Any:
         pen = self._agg.new_gc()
         pen.set_linewidth(width)
-        pen.set_capstyle(cap)
-        pen.set_joinstyle(join)
+        if cap != "butt":
+            pen.set_capstyle(cap)
+        if join != "round":
+            pen.set_joinstyle(join)
         if color is not None:
             pen.set_foreground(tuple(color), isRGBA=True)
         if clip is not None:

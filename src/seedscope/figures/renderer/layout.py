@@ -264,12 +264,12 @@ def filmed(heading: str, note: str, body: Body, frames: np.ndarray, captions: Se
     if page.moving is None:
         raise ValueError("no image of this film's sheet is marked as filmed")
     pixels, still = page.canvas.pixels, page.canvas.pixels.copy()
-    film = np.empty((len(frames), *pixels.shape[:2], 3), dtype=np.uint8)
+    film = np.empty((len(frames), *pixels.shape), dtype=np.uint8)
     for index, (values, words) in enumerate(zip(frames, captions, strict=True)):
         pixels[:] = still
         one_frame(page.canvas, *page.moving, values)
         page.write(x, y, words, _NOTE)
-        film[index] = pixels[..., :3]
+        film[index] = pixels
     return film
 
 

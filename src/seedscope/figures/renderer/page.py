@@ -9,7 +9,7 @@ import numpy as np
 from seedscope.figures.marks import DPI
 from seedscope.figures.renderer import panels as drawn
 from seedscope.figures.renderer.area import Area, Side
-from seedscope.figures.renderer.canvas import Box, Canvas, Said, corners
+from seedscope.figures.renderer.canvas import Box, Canvas, corners
 from seedscope.figures.renderer.images import coloured
 from seedscope.figures.renderer.text import height, width
 from seedscope.figures.sheet import Axis, Bar, Panel
@@ -26,7 +26,8 @@ class Page:
     Attributes:
         canvas: what has been drawn.
         film: whether it is the page of a film, on which what moves is left out.
-        moving: the area and the panel that were left out, or those that hold the film's image.
+        areas: of all panels, in the order in which they were drawn.
+        moving: the area and the panel that hold a film's image.
     """
 
     def __init__(self, wide: float, tall: float, *, film: bool = False) -> None:
@@ -35,9 +36,10 @@ class Page:
         self.areas: list[Area] = []
         self.moving: tuple[Area, Panel] | None = None
 
-    def write(self, x: float, y: float, words: str, size: float, **style: Any) -> Said | None:
+    def write(self, x: float, y: float, words: str, size: float, **style: Any) -> None:
         """Write words, centred below their place unless ``style`` says otherwise."""
-        return self.canvas.words(x * DPI, y * DPI, words, size, **style) if words else None
+        if words:
+            self.canvas.words(x * DPI, y * DPI, words, size, **style)
 
     def panel(self, area: Area, panel: Panel, x: float, y: float) -> None:
         """Draw a panel with the lines of its axes, its upper left corner at ``x``, ``y``."""

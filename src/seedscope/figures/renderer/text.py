@@ -1,4 +1,4 @@
-"""Words: how much room they take, in inches, and what they look like, as grey levels that are kept.
+"""Words: how much room they take, in inches, and what they look like, as pictures that are kept.
 
 Pillow writes them, in the font that matplotlib brings along: matplotlib's own text lays out every letter anew, which
 took a third of the time of a figure. The same words stand in many places (ticks, names of units), so that each is
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import get_data_path
+from matplotlib.colors import to_rgb
 from PIL import Image, ImageDraw, ImageFont
 
 from seedscope.figures.marks import DPI
@@ -25,15 +26,15 @@ _KEPT = 4096  # words whose looks and widths are kept
 
 @dataclass(frozen=True)
 class Written:
-    """Words as they look: grey levels, and the point in them that is put into its place.
+    """Words as they look, and the point in them that is put into its place.
 
     Attributes:
-        ink: (y, x), 0 to 255.
+        image: (y, x, 4), bytes: their colour, and how much of it is in each pixel.
         x: of the point, pixels from the left.
         y: of the point, pixels from the top.
     """
 
-    ink: np.ndarray
+    image: np.ndarray
     x: float
     y: float
 
@@ -62,7 +63,14 @@ def wrapped(words: str, size: float, inches: float) -> str:
 
 @lru_cache(_KEPT)
 def written(
-    words: str, size: float, align: str, stand: str, turned: float = 0.0, bold: bool = False, edge: bool = False
+    words: str,
+    size: float,
+    align: str,
+    stand: str,
+    color: str = "black",
+    turned: float = 0.0,
+    bold: bool = False,
+    edge: bool = False,
 ) -> Written:
     """Write words.
 
@@ -71,6 +79,7 @@ def written(
         size: of the letters, points.
         align: which side of the words the point is on: ``left``, ``center``, ``right``.
         stand: ``top``, ``center``, ``middle`` (of small letters of the first line), ``bottom``.
+        color: of the letters.
         turned: degrees by which the words are turned around the point, against the clock.
         bold: whether they are.
         edge: whether it is their edge that is asked for.
@@ -88,7 +97,7 @@ def written(
         pen.text(at, line, fill=255, font=font, anchor="ls", stroke_width=stroke)
     x = room + share * long
     y = room + {"top": 0.0, "center": tall / 2, "middle": em * _RISE / 2, "bottom": tall}[stand]
-    return _trimmed(*_turned(image, x, y, turned))
+    return _inked(*_turned(image, x, y, turned), color)
 
 
 def _turned(image: Image.Image, x: float, y: float, degrees: float) -> tuple[np.ndarray, float, float]:
@@ -105,13 +114,16 @@ def _turned(image: Image.Image, x: float, y: float, degrees: float) -> tuple[np.
     return np.asarray(turned), middle[0] + right * cos + down * sin, middle[1] - right * sin + down * cos
 
 
-def _trimmed(ink: np.ndarray, x: float, y: float) -> Written:
-    """Return what there is of ink, without the empty paper around it."""
+def _inked(ink: np.ndarray, x: float, y: float, color: str) -> Written:
+    """Return ink, grey levels (y, x), in its colour and without the empty paper around it."""
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     if not len(rows):
-        return Written(np.zeros((0, 0), dtype=np.uint8), 0.0, 0.0)
-    top, left = int(rows[0]), int(columns[0])
-    return Written(ink[top : rows[-1] + 1, left : columns[-1] + 1].copy(), x - left, y - top)
+        return Written(np.zeros((0, 0, 4), dtype=np.uint8), 0.0, 0.0)
+    shown = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    image = np.empty((*shown.shape, 4), dtype=np.uint8)
+    image[..., :3] = np.round(255 * np.array(to_rgb(color)))
+    image[..., 3] = shown
+    return Written(image, x - float(columns[0]), y - float(rows[0]))
 
 
 @lru_cache(64)
