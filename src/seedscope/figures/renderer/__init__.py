@@ -1,8 +1,8 @@
 """The renderer: sheets as PNG and GIF files. The only room that imports matplotlib, and stages call it.
 
-Figures are drawn by Agg, matplotlib's drawer, without its figures and axes, so that nothing depends on a global state or
-the user's ``matplotlibrc``; Pillow writes the words and the files. A file carries its title and description as words, and all its facts as JSON; equal
-numbers give equal bytes.
+Figures are drawn by Agg, matplotlib's drawer, without its figures and axes, so that nothing depends on a global state
+or the user's ``matplotlibrc``; Pillow writes the words. A file carries its title and description as words, and all its
+facts as JSON; equal numbers give equal bytes.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ def _write_png(path: Path, pixels: np.ndarray, words: Mapping[str, str]) -> None
         putchunk(file, b"pHYs", struct.pack(">IIB", *[round(DPI / 0.0254)] * 2, 1))  # pixels a metre
         for name, said_in_bytes, *_ in info.chunks:
             putchunk(file, name, said_in_bytes)
-        putchunk(file, b"IDAT", zlib.compress(lines, _COMPRESSION))
+        putchunk(file, b"IDAT", zlib.compress(lines.data, _COMPRESSION))
         putchunk(file, b"IEND", b"")

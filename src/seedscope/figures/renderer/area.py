@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from matplotlib.scale import SymmetricalLogTransform
 from matplotlib.ticker import LogLocator, MaxNLocator, SymmetricalLogLocator
-from matplotlib.transforms import nonsingular
 
 from seedscope.figures.marks import Band, Bars, Dots, Image, Line, Mark, Rule, Shapes, Spans, Stripe, Strokes
 from seedscope.figures.renderer.canvas import Box
@@ -134,7 +133,7 @@ class _Found:
             values = values[values > 0]
         if not len(values):
             return (1.0, 10.0) if axis.kind == "log" else (0.0, 1.0)
-        low, high = (float(end) for end in nonsingular(values.min(), values.max(), expander=0.05))
+        low, high = _apart(float(values.min()), float(values.max()))
         slack = 1e-5 * (high - low)
         start, end = _scaled(axis, np.array([low, high]))
         margin = _MARGIN * (end - start)
@@ -149,10 +148,16 @@ def _side(axis: Axis, inches: float, found: _Found, which: int) -> Side:
     if which == 1 and found.downwards:
         low, high = high, low
     start, end = low if axis.low is None else axis.low, high if axis.high is None else axis.high
-    if start == end:
-        start, end = (float(one) for one in nonsingular(start, end))
+    start, end = _apart(float(start), float(end))
     room = inches * 72 / (axis.size * (3 if which == 0 else 2))
-    return Side(axis, float(start), float(end), int(np.clip(room, 1, 9)))
+    return Side(axis, start, end, int(np.clip(room, 1, 9)))
+
+
+def _apart(start: float, end: float) -> tuple[float, float]:
+    """Return two numbers as they are, or where they are the same, two to both sides of it."""
+    if abs(end - start) > 1e-12 * max(abs(start), abs(end)):
+        return start, end
+    return (start - _MARGIN * abs(start), end + _MARGIN * abs(end)) if start else (-_MARGIN, _MARGIN)
 
 
 def _scaled(axis: Axis, values: np.ndarray) -> np.ndarray:

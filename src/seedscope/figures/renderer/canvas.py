@@ -60,7 +60,8 @@ class Canvas:
     """
 
     def __init__(self, wide: int, tall: int) -> None:
-        self._agg: Any = RendererAgg(wide, tall, DPI)  # matplotlib leaves its methods untyped
+        agg: Any = RendererAgg  # matplotlib leaves its methods untyped
+        self._agg = agg(wide, tall, DPI)
         self._flip = Affine2D.from_values(1, 0, 0, -1, 0, tall)  # Agg counts from the bottom
         self._tall, self._plain = tall, self._agg.new_gc()
         self.pixels = np.asarray(self._agg.buffer_rgba())
@@ -150,10 +151,10 @@ class Canvas:
         bold: bool = False,
         halo: bool = False,
         paper: bool = False,
-    ) -> None:
+    ) -> Said:
         """Write words; see :func:`seedscope.figures.renderer.text.written`. They are nowhere cut but by the page."""
-        said = color if isinstance(color, str) else to_hex(color)
-        one = written(words, size, align, stand, said, turned, bold)
+        name = color if isinstance(color, str) else to_hex(color)
+        one = written(words, size, align, stand, name, turned, bold)
         left, top = round(x - one.x), round(y - one.y)
         box = Box(left, top, left + one.image.shape[1], top + one.image.shape[0])
         if paper:
@@ -164,7 +165,8 @@ class Canvas:
             edge = written(words, size, align, stand, "white", turned, bold, edge=True)
             self.image(edge.image, round(x - edge.x), round(y - edge.y))
         self.image(one.image, left, top)
-        self.said.append(Said(words, box, turned, said))
+        self.said.append(said := Said(words, box, turned, name))
+        return said
 
     def _pen(
         self, color: np.ndarray | None, width: float, clip: Box | None, cap: str = "butt", join: str = "round"

@@ -16,9 +16,9 @@ _COLOURS = 255  # one place is left for pixels that a frame leaves as they were
 
 
 def write_gif(path: Path, film: np.ndarray, comment: str) -> None:
-    """Write frames (frame, y, x, 4) of bytes, through which nothing shines, as a GIF that repeats; the same frames give the same bytes.
+    """Write frames (frame, y, x, 4), bytes, as a GIF that repeats; the same frames give the same bytes.
 
-    Frames that are equal become one, which stays as long as they did together.
+    Nothing shines through them. Frames that are equal become one, which stays as long as they did together.
     """
     from PIL import Image
 

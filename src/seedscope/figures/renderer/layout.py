@@ -19,7 +19,8 @@ from seedscope.figures.renderer.panels import one_frame, tick_places
 from seedscope.figures.renderer.text import height, width, wrapped
 from seedscope.figures.sheet import Above, Axis, Beside, Body, Grid, Key, Panel
 
-_HEADING, _NOTE, _TITLE = 12.0, 9.0, 9.5  # points
+NOTE = 9.0  # size of the line below the title, and of captions, points
+_HEADING, _TITLE = 12.0, 9.5
 _BARE = 0.05  # of an axis without words, inches
 _EDGE = 0.12  # of the page
 _NARROWEST = 6.5  # of a page: titles need room
@@ -245,15 +246,15 @@ def laid_out(heading: str, note: str, body: Body, caption: str | None = None) ->
     ``caption`` is the longest of a film's captions; what moves in a film, and its captions, are not drawn.
     """
     block = block_of(body)
-    inner = max(block.width, _NARROWEST, min(width(caption or "", _NOTE), 12.0))
-    heading, note = wrapped(heading, _HEADING, inner), wrapped(note, _NOTE, inner)
+    inner = max(block.width, _NARROWEST, min(width(caption or "", NOTE), 12.0))
+    heading, note = wrapped(heading, _HEADING, inner), wrapped(note, NOTE, inner)
     above = [_EDGE + height(heading, _HEADING) + PAD]
-    above.append(above[-1] + (height(note, _NOTE) + PAD if note else 0.0))
-    above.append(above[-1] + (height(caption, _NOTE) + PAD if caption else 0.0))
+    above.append(above[-1] + (height(note, NOTE) + PAD if note else 0.0))
+    above.append(above[-1] + (height(caption, NOTE) + PAD if caption else 0.0))
     wide = inner + 2 * _EDGE
     page = Page(wide, above[-1] + block.height + _EDGE, film=caption is not None)
     page.write(wide / 2, _EDGE, heading, _HEADING)
-    page.write(wide / 2, above[0], note, _NOTE)
+    page.write(wide / 2, above[0], note, NOTE)
     block.place(page, (wide - block.width) / 2, above[-1])
     return page, (wide / 2, above[1])
 
@@ -268,7 +269,7 @@ def filmed(heading: str, note: str, body: Body, frames: np.ndarray, captions: Se
     for index, (values, words) in enumerate(zip(frames, captions, strict=True)):
         pixels[:] = still
         one_frame(page.canvas, *page.moving, values)
-        page.write(x, y, words, _NOTE)
+        page.write(x, y, words, NOTE)
         film[index] = pixels
     return film
 

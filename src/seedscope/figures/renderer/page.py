@@ -9,7 +9,7 @@ import numpy as np
 from seedscope.figures.marks import DPI
 from seedscope.figures.renderer import panels as drawn
 from seedscope.figures.renderer.area import Area, Side
-from seedscope.figures.renderer.canvas import Box, Canvas, corners
+from seedscope.figures.renderer.canvas import Box, Canvas, Said, corners
 from seedscope.figures.renderer.images import coloured
 from seedscope.figures.renderer.text import height, width
 from seedscope.figures.sheet import Axis, Bar, Panel
@@ -27,6 +27,7 @@ class Page:
         canvas: what has been drawn.
         film: whether it is the page of a film, on which what moves is left out.
         areas: of all panels, in the order in which they were drawn.
+        around: the words that stand around the panels.
         moving: the area and the panel that hold a film's image.
     """
 
@@ -34,12 +35,13 @@ class Page:
         self.canvas = Canvas(int(np.ceil(round(wide * DPI, 6))), int(np.ceil(round(tall * DPI, 6))))
         self.film = film
         self.areas: list[Area] = []
+        self.around: list[Said] = []
         self.moving: tuple[Area, Panel] | None = None
 
     def write(self, x: float, y: float, words: str, size: float, **style: Any) -> None:
         """Write words, centred below their place unless ``style`` says otherwise."""
         if words:
-            self.canvas.words(x * DPI, y * DPI, words, size, **style)
+            self.around.append(self.canvas.words(x * DPI, y * DPI, words, size, **style))
 
     def panel(self, area: Area, panel: Panel, x: float, y: float) -> None:
         """Draw a panel with the lines of its axes, its upper left corner at ``x``, ``y``."""

@@ -81,7 +81,7 @@ def _bars(canvas: Canvas, area: Area, bars: Bars) -> None:
     left, right, bottom, top = (low, high, near, far) if bars.across else (near, far, low, high)
     x, y = (area.across(left), area.across(right)), (area.down(bottom), area.down(top))
     points = np.stack([np.stack([x[i], y[j]], -1) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))], -2).reshape(-1, 4, 2)
-    canvas.shapes(points, bars.color, clip=area.box)
+    canvas.shapes(list(points), bars.color, clip=area.box)
 
 
 def _spans(canvas: Canvas, area: Area, spans: Spans) -> None:
