@@ -317,7 +317,7 @@ def test_ticks_are_round_numbers_within_the_limits(axis, low, high, said):
 @pytest.mark.parametrize("place", ["right", "below", "upper left", "lower right"])
 def test_a_key_explains_each_label_once_in_the_colour_of_its_mark(place):
     marks = [
-        Line([0, 1], [0, 1], "#ff0000", label="a line"),
+        Line([0, 1], [0, 1], "#ff0000", width=3, label="a line"),
         Bars([0], [1], "#00ff00", label="bars"),
         Dots([0], [0], "#0000ff", label="dots"),
         Line([0, 1], [1, 0], "#ff00ff", label="a line"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from seedscope.figures.marks import DPI, Band, Bars, Dots, Line, Mark, Rule, Spans, Stripe
 from seedscope.figures.renderer.canvas import Box, Canvas, corners
+from seedscope.figures.renderer.panels import dot_edge
 from seedscope.figures.renderer.text import LINE, height, width
 from seedscope.figures.sheet import Key, Panel
 
@@ -91,9 +92,8 @@ def _stroke(canvas: Canvas, mark: Line | Rule | Spans, left: float, right: float
 
 
 def _dot(canvas: Canvas, mark: Dots, left: float, right: float, middle: float) -> None:
-    edge = 1.6 if mark.shape in "|_+x" else 1.2 if not mark.filled else 0.0
     at = np.array([[(left + right) / 2, middle]])
-    canvas.dots(at, _one(mark.color), mark.shape, mark.size, edge, opacity=mark.opacity, filled=mark.filled)
+    canvas.dots(at, _one(mark.color), mark.shape, mark.size, dot_edge(mark), opacity=mark.opacity, filled=mark.filled)
 
 
 def _one(colors: Any) -> Any:

@@ -76,6 +76,14 @@ def tick_places(area: Area, panel: Panel, which: str) -> tuple[np.ndarray, list[
     return (area.y if which == "y" else area.x).ticks(axis)
 
 
+def dot_edge(dots: Dots) -> float:
+    """Return the width of the edge of dots, points."""
+    if dots.shape in "|_+x":
+        return 1.6
+    large = dots.shape in "sD" and dots.size > 5
+    return 1.2 if isinstance(dots.color, str) and (large or not dots.filled) else 0.0
+
+
 def _bars(canvas: Canvas, area: Area, bars: Bars) -> None:
     (near, far), (low, high) = bar_edges(bars)
     left, right, bottom, top = (low, high, near, far) if bars.across else (near, far, low, high)
@@ -93,12 +101,9 @@ def _spans(canvas: Canvas, area: Area, spans: Spans) -> None:
 
 
 def _dots(canvas: Canvas, area: Area, dots: Dots) -> None:
-    thick = 1.6 if dots.shape in "|_+x" else 0.0
-    if isinstance(dots.color, str):
-        thick = thick or (1.2 if not dots.filled or (dots.shape in "sD" and dots.size > 5) else 0.0)
     style: dict[str, Any] = {"opacity": dots.opacity, "clip": area.box if dots.clipped else None}
     points = area.points(dots.x, dots.y)
-    canvas.dots(points, dots.color, dots.shape, dots.size, thick, filled=dots.filled, **style)
+    canvas.dots(points, dots.color, dots.shape, dots.size, dot_edge(dots), filled=dots.filled, **style)
 
 
 def _line(canvas: Canvas, area: Area, line: Line) -> None:
