@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection, PolyCollection
 from PIL import Image as Pillow
 
 from seedscope.figures import (
     ABSENT,
+    DPI,
     Above,
     Axis,
     Bar,
@@ -35,8 +36,10 @@ from seedscope.figures import (
     named,
 )
 from seedscope.figures.renderer import FACTS, save, save_all
+from seedscope.figures.renderer.area import Area
+from seedscope.figures.renderer.canvas import Canvas
 from seedscope.figures.renderer.layout import laid_out
-from seedscope.figures.renderer.text import width
+from seedscope.figures.renderer.text import width, written
 
 ABOUT = Facts("toy $x$", 3)
 
@@ -101,13 +104,10 @@ def test_what_is_absent_has_a_colour_of_its_own(tmp_path):
 
 
 def axes_of(body):
+    """Return where the panels are, (left, top, width, height) in inches, and the page."""
     page, _ = laid_out("A title", "", body)
-    size = page.figure.get_size_inches()
-    found = []
-    for ax in page.figure.axes:
-        box = ax.get_position()
-        found.append((box.x0 * size[0], (1 - box.y1) * size[1], box.width * size[0], box.height * size[1]))
-    return np.array(found), page.figure
+    boxes = [(a.box.left, a.box.top, a.box.right - a.box.left, a.box.bottom - a.box.top) for a in page.areas]
+    return np.array(boxes) / DPI, page
 
 
 def test_panels_have_the_size_asked_for_their_edges_are_level_and_none_overlap():
@@ -133,59 +133,82 @@ def test_parts_beside_each_other_are_level_at_their_tops_and_parts_above_at_thei
 
 def test_panels_that_share_an_axis_have_the_same_limits_and_name_it_at_the_border_only():
     panels = [Panel([Dots([0, 1], [0, 10**k])], y=Axis("votes", size=7)) for k in range(3)]
-    _, figure = axes_of(Grid(panels, 3, share_y=True))
-    assert len({ax.get_ylim() for ax in figure.axes}) == 1
-    assert [text.get_text() for text in figure.texts].count("votes") == 1
+    _, page = axes_of(Grid(panels, 3, share_y=True))
+    assert len({(area.y.start, area.y.end) for area in page.areas}) == 1
+    assert [said.words for said in page.around].count("votes") == 1
 
 
 def test_panels_name_a_shared_x_axis_below_the_last_of_each_column_alone():
     panels = [Panel([Dots([0, 1], [0, 1])], x=Axis("time", low=0, high=50)) for _ in range(5)]
-    boxes, figure = axes_of(Grid(panels, 3, share_x=True))
-    assert all(ax.get_xlim() == (0, 50) for ax in figure.axes)
-    tall = figure.get_size_inches()[1]
-    named = [tuple(np.array(text.get_position()) * (1, tall)) for text in figure.texts if text.get_text() == "time"]
-    assert len(named) == 3
+    boxes, page = axes_of(Grid(panels, 3, share_x=True))
+    assert all((area.x.start, area.x.end) == (0, 50) for area in page.areas)
+    tops = [said.box.top / DPI for said in page.around if said.words == "time"]
+    assert len(tops) == 3
     bottom = boxes[2, 1] + boxes[2, 3]  # the third column ends in the first row
-    assert sorted(tall - y > bottom + boxes[0, 3] for _, y in named) == [False, True, True]
+    assert sorted(top > bottom + boxes[0, 3] for top in tops) == [False, True, True]
 
 
 def test_numbers_above_a_panel_stand_over_their_places_and_below_its_title():
     top = Axis(ticks=[0, 4, 9], names=["first", "second", "out of view"], coloured={1: "#0072B2"})
     panel = Panel([Line([0, 4], [0, 1])], "title", Axis(low=0, high=4), Axis(low=0, high=1), top=top)
-    _, figure = axes_of(panel)
-    said = {text.get_text(): text for text in figure.texts}
-    where = figure.axes[0].get_position()
+    boxes, page = axes_of(panel)
+    said = {one.words: one for one in page.around}
+    (left, top_edge, width, _), *_ = boxes * DPI
     assert "out of view" not in said
-    assert [said[words].get_position()[0] for words in ("first", "second")] == pytest.approx([where.x0, where.x1])
-    assert where.y1 < said["first"].get_position()[1] < said["title"].get_position()[1]
-    assert (said["first"].get_color(), said["second"].get_color()) == ("black", "#0072B2")
+    middles = [(said[words].box.left + said[words].box.right) / 2 for words in ("first", "second")]
+    assert middles == pytest.approx([left, left + width], abs=1.5)
+    assert top_edge > said["first"].box.bottom > said["first"].box.top > said["title"].box.bottom
+    assert (said["first"].color, said["second"].color) == ("black", "#0072B2")
 
 
-def test_words_are_written_as_they_are_and_none_is_cut(tmp_path):
+def test_words_are_written_as_they_are_and_none_is_cut():
     said = "a_b $x^2$ {c} 100 %"
     body = Panel([Words(0.5, 0.5, said)], said, Axis(said, [0, 1], [said, said]), Axis(said), key=Key("right"))
-    _, figure = axes_of(body)
-    save(sheet(body), tmp_path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    for text in figure.texts:
-        box = text.get_window_extent(renderer)
-        assert box.x0 >= -1
-        assert box.x1 <= figure.bbox.width + 1
-        assert not text.get_parse_math()
+    _, page = axes_of(body)
+    tall, wide, _ = page.canvas.pixels.shape
+    assert [one.words for one in page.canvas.said].count(said) == 6
+    for one in page.canvas.said:
+        assert 0 <= one.box.left < one.box.right <= wide
+        assert 0 <= one.box.top < one.box.bottom <= tall
 
 
 @pytest.mark.parametrize("size", [7, 12])
-def test_the_width_of_words_is_that_which_they_take(size):
+def test_the_width_of_words_is_that_which_they_take_in_matplotlibs_text_too(size):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(dpi=100)
+    figure = Figure(dpi=DPI)
     renderer = FigureCanvasAgg(figure).get_renderer()
     for words in ("Who votes for each class?", "−0.25", "WWWWWWWW", "iiiiiiii", "ünï – ‖ΔW‖²"):
-        taken = figure.text(0, 0, words, fontsize=size, parse_math=False).get_window_extent(renderer).width / 100
-        assert width(words, size) == pytest.approx(taken, rel=0.06, abs=0.03)
+        theirs = figure.text(0, 0, words, fontsize=size, parse_math=False).get_window_extent(renderer).width / DPI
+        own = written(words, size, "left", "top").image.shape[1] / DPI
+        assert width(words, size) == pytest.approx(own, abs=0.04)
+        assert width(words, size) == pytest.approx(theirs, rel=0.1, abs=0.03)
+
+
+@pytest.mark.parametrize("turned", [0, 90, 30])
+@pytest.mark.parametrize(("align", "stand"), [("left", "top"), ("center", "center"), ("right", "bottom")])
+def test_words_are_where_they_are_put_however_they_are_turned(align, stand, turned):
+    canvas = Canvas(300, 300)
+    words, x, y = "HHHHHHHH\nHHHHHHHH", 150, 160
+    box = canvas.words(x, y, words, 12, align=align, stand=stand, turned=turned).box
+    ink = np.argwhere(canvas.pixels[..., 0] < 255)
+    assert ink.min(0).tolist() == [box.top, box.left]
+    assert (ink.max(0) + 1).tolist() == [box.bottom, box.right]
+    wide, tall = width(words, 12) * DPI, 12 * DPI / 72 * 2.2
+    right = wide * {"left": 0.5, "center": 0.0, "right": -0.5}[align]
+    up = tall * {"top": -0.5, "center": 0.0, "bottom": 0.5}[stand]
+    angle = np.deg2rad(turned)
+    middle = x + right * np.cos(angle) - up * np.sin(angle), y - right * np.sin(angle) - up * np.cos(angle)
+    assert (box.left + box.right) / 2 == pytest.approx(middle[0], abs=3)
+    assert (box.top + box.bottom) / 2 == pytest.approx(middle[1], abs=3)
+
+
+def test_equal_words_are_written_once_and_a_colour_is_not_another():
+    assert written("1.25", 8, "left", "top") is written("1.25", 8, "left", "top")
+    red, black = written("1.25", 8, "left", "top", "red"), written("1.25", 8, "left", "top")
+    np.testing.assert_array_equal(red.image[..., 3], black.image[..., 3])
+    assert (red.image[..., :3] == [255, 0, 0]).all()
 
 
 def test_marks_without_a_finite_number_are_drawn_as_nothing(tmp_path):
@@ -198,42 +221,119 @@ def test_marks_without_a_finite_number_are_drawn_as_nothing(tmp_path):
     np.testing.assert_array_equal(*shown)
 
 
-def drawn(mark, kind):
-    """Return the paths of the one collection of this kind, in units of the axes: ticks are in others."""
-    _, figure = axes_of(Panel([mark]))
-    (ax,) = figure.axes
-    kinds = [part for part in ax.collections if isinstance(part, kind)]
-    (found,) = [part for part in kinds if part.get_transform() == ax.transData]
-    return found.get_paths()
+def extent(colour, mark, **limits):
+    """Return (left, right, bottom, top) of what is drawn in a colour, in units of the panel's axes."""
+    page, _ = laid_out("A title", "", Panel([mark], **limits))
+    (area,) = page.areas
+    down, across = np.nonzero((page.canvas.pixels[..., :3] == colour).all(-1))
+    x = np.interp([across.min(), across.max() + 1], [area.box.left, area.box.right], [area.x.start, area.x.end])
+    y = np.interp([down.min(), down.max() + 1], [area.box.top, area.box.bottom], [area.y.end, area.y.start])
+    return x[0], x[1], y[1], y[0]
 
 
 @pytest.mark.parametrize("across", [False, True])
-def test_bars_stand_where_they_are_told(across):
-    bars = Bars([0, 1, 5], [2.0, -1.0, 0.5], base=[0, 1, 1], width=0.5, across=across)
-    boxes = [path.get_extents().extents.reshape(2, 2) for path in drawn(bars, PolyCollection)]
-    told = np.array([[[-0.25, 0], [0.25, 2]], [[0.75, 0], [1.25, 1]], [[4.75, 1], [5.25, 1.5]]])
-    np.testing.assert_allclose(boxes, told[..., ::-1] if across else told)
+@pytest.mark.parametrize("told", [(-0.25, 0.25, 0, 2), (0.75, 1.25, 0, 1), (4.75, 5.25, 1, 1.5)])
+def test_bars_stand_where_they_are_told(across, told):
+    colors = np.zeros((3, 3))
+    colors[[0.0, 1.0, 5.0].index((told[0] + told[1]) / 2)] = [1, 0, 0]
+    bars = Bars([0, 1, 5], [2.0, -1.0, 0.5], colors, base=[0, 1, 1], width=0.5, across=across)
+    seen = extent((255, 0, 0), bars)
+    assert seen == pytest.approx(told[2:] + told[:2] if across else told, abs=0.03)
 
 
 @pytest.mark.parametrize("across", [False, True])
 def test_spans_run_from_low_to_high(across):
-    spans = Spans([1.0, 4.0], [-2.0, 0.0], [1.0, 3.0], across=across)
-    ends = [path.vertices for path in drawn(spans, LineCollection)]
-    told = np.array([[[1, -2], [1, 1]], [[4, 0], [4, 3]]])
-    np.testing.assert_allclose(ends, told[..., ::-1] if across else told)
+    colors = [(0.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)]
+    spans = Spans([1.0, 4.0, 5.0], [-2.0, 0.0, np.nan], [1.0, 3.0, 2.0], colors, width=3, across=across)
+    left, right, bottom, top = extent((0, 0, 255), spans)
+    along, ends = ((bottom, top), (left, right)) if across else ((left, right), (bottom, top))
+    assert np.mean(along) == pytest.approx(4, abs=0.03)
+    assert ends == pytest.approx((0, 3), abs=0.04)
+
+
+def limits(*marks, **more):
+    area = Area(Panel(marks, **more))
+    return area.x.start, area.x.end, area.y.start, area.y.end
+
+
+@pytest.mark.parametrize("kind", ["linear", "log", "symlog"])
+def test_limits_are_those_of_matplotlibs_own_axes(kind):
+    from matplotlib.figure import Figure
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=9), np.exp(3 * rng.normal(size=9))
+    ax = Figure().add_subplot()
+    ax.plot(x, y)
+    ax.bar(x[:3], y[:3] * 2, width=0.5)
+    ax.set_yscale(kind, **({"linthresh": 1, "linscale": 0.35} if kind == "symlog" else {}))
+    if kind == "log":  # there a bar has no foot: matplotlib's axes let it end where it can still be seen
+        marks = [Line(x, y), Spans(x[:3], y[:3], y[:3] * 2), Bars(x[:3], [1, 1, 1], base=y[:3], width=0.5)]
+        ax = Figure().add_subplot()
+        ax.plot(np.append(x, [x[:3] - 0.25, x[:3] + 0.25]), np.append(y, [y[:3] * 2, y[:3] + 1]))
+        ax.set_yscale(kind)
+    else:
+        marks = [Line(x, y), Bars(x[:3], y[:3] * 2, width=0.5)]
+        ax.use_sticky_edges = False
+    assert limits(*marks, y=Axis(kind=kind)) == pytest.approx((*ax.get_xlim(), *ax.get_ylim()))
+
+
+def test_images_end_at_the_edge_and_run_down():
+    assert limits(Image(np.zeros((3, 4)), centred(np.ones(1)))) == (-0.5, 3.5, 2.5, -0.5)
+
+
+def test_rules_and_words_widen_nothing_that_holds_them():
+    dots = Dots([0, 1], [0, 1])
+    assert limits(dots, Rule(0.5), Words(9, 9, "far")) == limits(dots)
+    assert limits(dots, Rule(3.0))[3] > 3
 
 
 def test_bars_and_spans_are_all_in_view_lying_or_standing():
-    bars = Bars([0, 1, 5], [2.0, -1.0, 0.5], base=[0, 1, 1], width=0.5)
-    spans = Spans([1.0, 4.0], [-2.0, 0.0], [1.0, 3.0])
-    _, figure = axes_of(Panel([bars, spans]))
-    (ax,) = figure.axes
-    assert ax.get_xlim()[1] >= 5.25
-    assert ax.get_ylim()[0] <= -2
-    assert ax.get_ylim()[1] >= 3
-    across = Bars([0, 1, 5], [2.0, -1.0, 0.5], across=True)
-    _, figure = axes_of(Panel([across]))
-    assert figure.axes[0].get_ylim()[1] >= 5.4
+    left, right, bottom, top = limits(
+        Bars([0, 1, 5], [2.0, -1.0, 0.5], base=[0, 1, 1], width=0.5), Spans([1.0, 4.0], [-2.0, 0.0], [1.0, 3.0])
+    )
+    assert left < -0.25
+    assert right > 5.25
+    assert bottom < -2
+    assert top > 3
+    assert limits(Bars([0, 1, 5], [2.0, -1.0, 0.5], across=True))[3] >= 5.4
+
+
+@pytest.mark.parametrize(
+    ("axis", "low", "high", "said"),
+    [
+        (Axis(), -0.25, 0.5, ["−0.2", "0.0", "0.2", "0.4"]),
+        (Axis(whole=True), -0.5, 4.5, ["0", "1", "2", "3", "4"]),
+        (Axis(kind="log"), 0.5, 2000, ["1", "10", "100", "1000"]),
+        (Axis(ticks=[-1, 0, 7]), -2, 2, ["−1", "0"]),
+    ],
+)
+def test_ticks_are_round_numbers_within_the_limits(axis, low, high, said):
+    area = Area(Panel([Dots([0, 1], [0, 1])], x=replace(axis, low=low, high=high), width=2.0))
+    places, words = area.x.ticks()
+    assert words == said
+    assert ((places >= -1e-9) & (places <= 1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("place", ["right", "below", "upper left", "lower right"])
+def test_a_key_explains_each_label_once_in_the_colour_of_its_mark(place):
+    marks = [
+        Line([0, 1], [0, 1], "#ff0000", width=3, label="a line"),
+        Bars([0], [1], "#00ff00", label="bars"),
+        Dots([0], [0], "#0000ff", label="dots"),
+        Line([0, 1], [1, 0], "#ff00ff", label="a line"),
+    ]
+    panel = Panel(marks, x=Axis(low=10, high=11), y=Axis(low=10, high=11), key=Key(place, "title", 2))
+    boxes, page = axes_of(panel)
+    said = {one.words: one.box for one in page.canvas.said}
+    for words, colour in (("a line", (255, 0, 0)), ("bars", (0, 255, 0)), ("dots", (0, 0, 255))):
+        down, across = np.nonzero((page.canvas.pixels[..., :3] == colour).all(-1))
+        box = said[words]
+        assert box.left - 40 < across.min() <= across.max() < box.left
+        assert box.top - 6 < down.mean() < box.bottom + 6
+    assert [one.words for one in page.canvas.said].count("a line") == 1
+    left, top, wide, tall = boxes[0] * DPI
+    inside = left < said["bars"].left < left + wide and top < said["bars"].top < top + tall
+    assert inside == (place not in ("right", "below"))
 
 
 def test_a_film_moves_its_image_and_its_caption_on_one_scale(tmp_path):

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from seedscope.data import exhibits, pictures
 from seedscope.figures import Film
 from seedscope.figures.renderer import FACTS, save
-from seedscope.figures.renderer.layout import laid_out
+from seedscope.figures.renderer.layout import NOTE, laid_out
 from seedscope.files.arrays import read_measured, write_measured
 from seedscope.lenses import Replica
 from seedscope.lenses.lens import measuring
@@ -154,18 +153,14 @@ def check_rendered(sheet, folder):
 
 def check_readable(sheet):
     """Refuse words that are cut off at the border, that run into each other, or that stand for missing values."""
-    longest = max(sheet.captions, key=len) if isinstance(sheet, Film) else ""
-    figure = laid_out(sheet.heading, sheet.note, sheet.body, longest)[0].figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    whole = figure.bbox.padded(1)
-    around = [text for text in figure.texts if text.get_visible() and text.get_text()]
-    inside = [text for ax in figure.axes for text in ax.texts if text.get_visible() and text.get_text()]
-    boxes = {text: text.get_window_extent(renderer) for text in (*around, *inside)}
-    for text, box in boxes.items():
-        words = text.get_text()
-        assert "nan" not in words.split(), (sheet.name, words)
-        assert whole.x0 <= box.x0 <= box.x1 <= whole.x1, (sheet.name, words)
-        assert whole.y0 <= box.y0 <= box.y1 <= whole.y1, (sheet.name, words)
-    upright = [text for text in around if text.get_rotation() in (0, 90)]  # boxes of slanted words say too little
+    longest = max(sheet.captions, key=len) if isinstance(sheet, Film) else None
+    page, (x, y) = laid_out(sheet.heading, sheet.note, sheet.body, longest)
+    page.write(x, y, longest or "", NOTE)
+    tall, wide, _ = page.canvas.pixels.shape
+    for said in page.canvas.said:
+        assert "nan" not in said.words.split(), (sheet.name, said.words)
+        assert -1 <= said.box.left <= said.box.right <= wide + 1, (sheet.name, said.words)
+        assert -1 <= said.box.top <= said.box.bottom <= tall + 1, (sheet.name, said.words)
+    upright = [said for said in page.around if said.turned in (0, 90)]  # boxes of slanted words say too little
     for one, other in combinations(upright, 2):
-        assert not boxes[one].padded(-1).overlaps(boxes[other].padded(-1)), (one.get_text(), other.get_text())
+        assert not one.box.overlaps(other.box, slack=2), (sheet.name, one.words, other.words)

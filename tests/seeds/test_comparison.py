@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 from scipy.special import expit, logit
 
@@ -293,14 +292,14 @@ def test_the_names_of_many_seeds_do_not_run_into_each_other(n):
     by_seed = {str(100 + seed): {"mistakes": {name: rng.random() for name in names}} for seed in range(n)}
     found = comparison.over_seeds(by_seed)["mistakes"]
     sheet = numbers_sheet(Facts("toy", seeds=tuple(range(100, 100 + n))), "mistakes", by_seed, found)
-    figure = laid_out(sheet.heading, "", sheet.body)[0].figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    seeds = [text for text in figure.texts if text.get_text() in by_seed]
+    page, _ = laid_out(sheet.heading, "", sheet.body)
+    seeds = [said for said in page.around if said.words in by_seed]
     assert len(seeds) >= len(names) * min(n, 6)
-    boxes = [text.get_window_extent(renderer) for text in seeds]
-    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
-    titles = [ax.title.get_window_extent(renderer) for ax in figure.axes]
-    assert not any(one.overlaps(other) for one, other in combinations(titles, 2))
+    assert not any(one.box.overlaps(other.box) for one, other in pairwise(seeds))
+    shown = {panel.title for panel in panels_of(sheet.body)}
+    titles = [said for said in page.around if said.words in shown]
+    assert len(titles) == len(names)
+    assert not any(one.box.overlaps(other.box) for one, other in combinations(titles, 2))
 
 
 class _Shared:

@@ -16,9 +16,9 @@ _COLOURS = 255  # one place is left for pixels that a frame leaves as they were
 
 
 def write_gif(path: Path, film: np.ndarray, comment: str) -> None:
-    """Write frames (frame, y, x, 3) of bytes as a GIF that repeats; the same frames give the same bytes.
+    """Write frames (frame, y, x, 4), bytes, as a GIF that repeats; the same frames give the same bytes.
 
-    Frames that are equal become one, which stays as long as they did together.
+    Nothing shines through them. Frames that are equal become one, which stays as long as they did together.
     """
     from PIL import Image
 
@@ -39,14 +39,15 @@ def write_gif(path: Path, film: np.ndarray, comment: str) -> None:
 
 
 def paletted(film: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a palette (colour, 3), and frames (frame, y, x) of places in it, of frames (frame, y, x, 3)."""
+    """Return a palette (colour, 3), and frames (frame, y, x) of places in it, of frames (frame, y, x, 4)."""
     from PIL import Image
 
     place = np.zeros(1 << 24, dtype=np.uint8)
     for frame in film:
         place[_packed(frame)] = 1
-    colours = np.flatnonzero(place)
-    every = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], -1).astype(np.uint8)
+    eights = np.flatnonzero(place.view(np.uint64))[:, None] * 8 + np.arange(8)  # most of 16 million are no one's
+    colours = eights[place[eights] > 0]
+    every = np.stack([colours & 255, colours >> 8 & 255, colours >> 16], -1).astype(np.uint8)
     if len(every) <= _COLOURS:
         palette, place[colours] = every, np.arange(len(every))
     else:
@@ -57,5 +58,6 @@ def paletted(film: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _packed(frame: np.ndarray) -> np.ndarray:
-    red, green, blue = np.moveaxis(frame.astype(np.uint32), -1, 0)
-    return red << 16 | green << 8 | blue
+    """Return each pixel's red, green and blue as one number."""
+    red_first = np.ascontiguousarray(frame).view("<u4")[..., 0]
+    return red_first & 0xFFFFFF

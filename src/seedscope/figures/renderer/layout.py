@@ -1,8 +1,8 @@
 """Where everything stands on the page: panels have their sizes, and the page grows with what stands around them.
 
-Axes are made first, at their size in inches but anywhere. What their ticks say is then known, each panel's margins
-follow from it, and all are put into their places. matplotlib's own engines (``constrained``, ``tight``,
-``compressed``) draw a figure to lay it out, which takes four times as long or more (``python -m benchmarks figures``).
+What the ticks of each panel say is found first, its margins follow from it, then the size of the page, and then all is
+drawn in its place. matplotlib's own engines (``constrained``, ``tight``, ``compressed``) draw a figure to lay it out,
+which takes many times as long (``python -m benchmarks figures``).
 """
 
 from __future__ import annotations
@@ -11,53 +11,19 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from seedscope.figures.marks import DPI
-from seedscope.figures.renderer import axes as drawn
+from seedscope.figures.renderer.area import Area, Side
+from seedscope.figures.renderer.keys import explained, in_corner, key_size, write_key
+from seedscope.figures.renderer.page import LABEL, PAD, TICK, Page, bar_width
+from seedscope.figures.renderer.panels import one_frame, tick_places
 from seedscope.figures.renderer.text import height, width, wrapped
-from seedscope.figures.sheet import Above, Axis, Bar, Beside, Body, Grid, Key, Panel
+from seedscope.figures.sheet import Above, Axis, Beside, Body, Grid, Key, Panel
 
-_HEADING, _NOTE, _TITLE, _LABEL, _KEY = 12.0, 9.0, 9.5, 9.0, 8.0  # points
-_PAD, _TICK = 0.06, 0.09  # between neighbouring words, and of a tick with its gap, inches
-_BARE = 0.05  # of an axis without words
+NOTE = 9.0  # size of the line below the title, and of captions, points
+_HEADING, _TITLE = 12.0, 9.5
+_BARE = 0.05  # of an axis without words, inches
 _EDGE = 0.12  # of the page
-_BAR, _BAR_GAP, _TALLEST = 0.13, 0.14, 3.0
-_SWATCH = 0.42  # of a key, before the words
 _NARROWEST = 6.5  # of a page: titles need room
-
-
-class Page:
-    """The figure, in inches from the top left."""
-
-    def __init__(self) -> None:
-        self.figure = Figure(figsize=(10, 10), dpi=DPI)
-
-    def axes(self, wide: float, tall: float) -> Axes:
-        """Make axes of a size, to be put into their place later."""
-        now = self.figure.get_size_inches()
-        return self.figure.add_axes((0, 0, wide / now[0], tall / now[1]))
-
-    def put(self, ax: Axes, x: float, y: float, wide: float, tall: float) -> None:
-        """Put axes into their place."""
-        page = self.figure.get_size_inches()
-        ax.set_position((x / page[0], 1 - (y + tall) / page[1], wide / page[0], tall / page[1]))
-
-    def write(self, x: float, y: float, words: str, size: float, **style: Any) -> Any:
-        """Write words, centred below their place unless ``style`` says otherwise."""
-        page = self.figure.get_size_inches()
-        style = {"ha": "center", "va": "top", "fontsize": size, "parse_math": False, **style}
-        return self.figure.text(x / page[0], 1 - y / page[1], words, **style)
-
-    def bar(self, bar: Bar, x: float, y: float, tall: float) -> None:
-        """Draw a colour bar beside something ``tall``, at its upper end."""
-        from matplotlib.cm import ScalarMappable
-
-        ax = self.axes(_BAR, reach := _bar_reach(bar, tall))
-        self.put(ax, x, y, _BAR, reach)
-        self.figure.colorbar(ScalarMappable(*drawn.coloured(bar.scale)), cax=ax).set_label(bar.label, fontsize=_LABEL)
-        ax.tick_params(labelsize=8)
 
 
 class Block(Protocol):
@@ -75,49 +41,53 @@ class Block(Protocol):
     @property
     def top(self) -> float: ...  # noqa: D102
 
-    def place(self, x: float, y: float) -> None:
-        """Put it where its left edge is at ``x`` and its top at ``y``."""
+    def place(self, page: Page, x: float, y: float) -> None:
+        """Draw it where its left edge is at ``x`` and its top at ``y``."""
 
 
 class PanelBlock:
     """A panel with what stands around it."""
 
-    def __init__(self, page: Page, panel: Panel, hide_x: bool = False, hide_y: bool = False) -> None:
-        self.page, self.panel = page, panel
-        self.ax = page.axes(panel.width, panel.height)
-        drawn.fill(self.ax, panel)
+    def __init__(self, panel: Panel, hide_x: bool = False, hide_y: bool = False) -> None:
+        self.panel, self.area = panel, Area(panel)
         self._x_label = "" if hide_x or not panel.axes else panel.x.label
         self._y_label = "" if hide_y or not panel.axes else panel.y.label
         self._hidden = hide_x, hide_y
+        self._labels = explained([panel]) if panel.key else {}
         self.measure()
 
     def measure(self) -> None:
         """Find how much room the words around the panel take; limits may change until then."""
         panel = self.panel
-        below = [] if self._hidden[0] else drawn.ticks(self.ax, panel, "x")[1]
-        beside = [] if self._hidden[1] else drawn.ticks(self.ax, panel, "y")[1]
+        below = [] if self._hidden[0] else tick_places(self.area, panel, "x")[1]
+        beside = [] if self._hidden[1] else tick_places(self.area, panel, "y")[1]
         tall = [_turned(words, panel.x) for words in below]
-        self._ticks_below = max((high for _, high in tall), default=_BARE - _TICK) + _TICK if panel.axes else 0.0
-        self._ticks_left = max((width(one, panel.y.size) for one in beside), default=_BARE - _TICK) + _TICK
+        self._ticks_below = max((high for _, high in tall), default=_BARE - TICK) + TICK if panel.axes else 0.0
+        self._ticks_left = max((width(one, panel.y.size) for one in beside), default=_BARE - TICK) + TICK
         self._ticks_left = self._ticks_left if panel.axes else 0.0
         half_tick = max((wide for wide, _ in tall), default=0.0) / 2
         over = max(0.0, width(panel.title, _TITLE) - panel.width) / 2
         self.left = max(self._ticks_left + _room(self._y_label), min(half_tick, 0.5), over)
         self.right = max(min(half_tick, 0.5), over, 0.02)
-        above = drawn.ticks(self.ax, panel, "top")[1]
+        above = tick_places(self.area, panel, "top")[1]
         self._ticks_above = max((_room(words, panel.top.size) for words in above), default=0.0) if panel.top else 0.0
         self.top = self._ticks_above + _room(panel.title, _TITLE) + (0.05 if panel.axes else 0.0)
         self.bottom = self._ticks_below + _room(self._x_label)
-        self._bar_at = panel.width + self.right + _BAR_GAP
-        self.right += _bar_width(panel.bar) if panel.bar else 0.0
-        labels = _labels([self.ax]) if panel.key else {}
-        self._key_at, self._key_below = panel.width + self.right + _PAD, self.bottom + _PAD
-        if panel.key and labels and panel.key.place == "right":
-            self.right += _PAD + _key_size(panel.key, labels)[0]
-        elif panel.key and labels and panel.key.place == "below":
-            wide, high = _key_size(panel.key, labels)
-            self.bottom += _PAD + high
-            self.left, self.right = (max(side, (wide - panel.width) / 2) for side in (self.left, self.right))
+        self._bar_at = panel.width + self.right
+        self.right += bar_width(panel.bar, panel.height)
+        if panel.key and self._labels:
+            self._make_room(panel.key)
+
+    def _make_room(self, key: Key) -> None:
+        """Widen the margins by a key beside or below the panel."""
+        wide, high = key_size(key, self._labels)
+        self._key_at = self.panel.width + self.right + PAD, 0.0
+        if key.place == "right":
+            self.right += PAD + wide
+        elif key.place == "below":
+            self._key_at = (self.panel.width - wide) / 2, self.panel.height + self.bottom + PAD
+            self.bottom += PAD + high
+            self.left, self.right = (max(side, (wide - self.panel.width) / 2) for side in (self.left, self.right))
 
     @property
     def width(self) -> float:
@@ -129,68 +99,55 @@ class PanelBlock:
         """Return the height of all."""
         return self.top + self.panel.height + self.bottom
 
-    def place(self, x: float, y: float) -> None:
+    def place(self, page: Page, x: float, y: float) -> None:
         """See :class:`Block`."""
-        self.place_panel(x + self.left, y + self.top)
+        self.place_panel(page, x + self.left, y + self.top)
 
-    def place_panel(self, x: float, y: float) -> None:
-        """Put the panel itself, inside its axes, where its top left corner is at ``x``, ``y``."""
-        panel, page = self.panel, self.page
-        page.put(self.ax, x, y, panel.width, panel.height)
-        drawn.frame(self.ax, panel)
-        self._write_ticks(x, y)
+    def place_panel(self, page: Page, x: float, y: float) -> None:
+        """Draw the panel itself, inside its axes, where its top left corner is at ``x``, ``y``."""
+        panel = self.panel
+        page.panel(self.area, panel, x, y)
+        self._write_ticks(page, x, y)
         if panel.title:
-            page.write(x + panel.width / 2, y - self._ticks_above - _PAD, panel.title, _TITLE, va="bottom")
-        if self._x_label:
-            page.write(x + panel.width / 2, y + panel.height + self._ticks_below + _PAD, self._x_label, _LABEL)
-        if self._y_label:
-            where = x - self._ticks_left - _PAD
-            middle = y + panel.height / 2
-            page.write(where, middle, self._y_label, _LABEL, ha="right", va="center", rotation=90, ma="center")
+            page.write(x + panel.width / 2, y - self._ticks_above - PAD, panel.title, _TITLE, stand="bottom")
+        page.write(x + panel.width / 2, y + panel.height + self._ticks_below + PAD, self._x_label, LABEL)
+        beside = x - self._ticks_left - PAD
+        page.write(beside, y + panel.height / 2, self._y_label, LABEL, stand="bottom", turned=90)
         if panel.bar:
             page.bar(panel.bar, x + self._bar_at, y, panel.height)
-        if panel.key:
-            beside = (self._key_at / panel.width, 1.0), "upper left"
-            under = (0.5, -self._key_below / panel.height), "upper center"
-            anchor, loc = under if panel.key.place == "below" else beside
-            drawn.legend(self.ax, panel.key, loc=loc, bbox_to_anchor=anchor, borderaxespad=0.0)
+        if panel.key and self._labels:
+            around = panel.key.place in ("right", "below")
+            at = (x + self._key_at[0], y + self._key_at[1]) if around else None
+            write_key(page.canvas, panel.key, self._labels, *(at or in_corner(panel.key, self._labels, self.area.box)))
 
-    def _write_ticks(self, x: float, y: float) -> None:
-        panel, page = self.panel, self.page
+    def _write_ticks(self, page: Page, x: float, y: float) -> None:
+        panel = self.panel
         if not self._hidden[0]:
-            axis, (places, words) = panel.x, drawn.ticks(self.ax, panel, "x")
-            slanted: dict[str, Any] = {
-                "rotation": axis.turned,
-                "rotation_mode": "anchor",
-                "ha": "right",
-                "va": "center",
-            }
-            plain: dict[float, dict[str, Any]] = {0.0: {}, 90.0: {"rotation": 90}}
-            style = plain.get(float(axis.turned), slanted)
+            axis, (places, words) = panel.x, tick_places(self.area, panel, "x")
+            turned: dict[str, Any] = {"turned": axis.turned, "align": "right", "stand": "center"}
+            style = turned if axis.turned else {}
             for index, (place, said) in enumerate(zip(places, words, strict=True)):
-                across, down = x + place * panel.width, y + panel.height + _TICK - 0.01
+                across, down = x + place * panel.width, y + panel.height + TICK - 0.01
                 page.write(across, down, said, axis.size, **style, **_emphasis(axis, index))
         if not self._hidden[1]:
-            axis, (places, words) = panel.y, drawn.ticks(self.ax, panel, "y")
+            axis, (places, words) = panel.y, tick_places(self.area, panel, "y")
             for index, (place, said) in enumerate(zip(places, words, strict=True)):
-                across, down = x - _TICK + 0.01, y + (1 - place) * panel.height
-                style = {"ha": "right", "va": "center_baseline", "rotation": axis.turned}
-                page.write(across, down, said, axis.size, **style, **_emphasis(axis, index))
+                across, down = x - TICK + 0.01, y + (1 - place) * panel.height
+                page.write(across, down, said, axis.size, align="right", stand="middle", **_emphasis(axis, index))
         if panel.top:
-            for index, (place, said) in enumerate(zip(*drawn.ticks(self.ax, panel, "top"), strict=True)):
+            for index, (place, said) in enumerate(zip(*tick_places(self.area, panel, "top"), strict=True)):
                 across = x + place * panel.width
-                page.write(across, y - _PAD / 2, said, panel.top.size, va="bottom", **_emphasis(panel.top, index))
+                page.write(across, y - PAD / 2, said, panel.top.size, stand="bottom", **_emphasis(panel.top, index))
 
 
 class GridBlock:
     """Panels whose edges are aligned."""
 
-    def __init__(self, page: Page, grid: Grid) -> None:
-        self.page, self.grid = page, grid
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
         count, columns = len(grid.panels), grid.columns
         self._blocks = [
             PanelBlock(
-                page,
                 panel,
                 bool(grid.share_x) and index + columns < count,
                 bool(grid.share_y) and index % columns >= grid.group,
@@ -212,64 +169,47 @@ class GridBlock:
         self.width, self.height = self._label_left + self._inner[0], self._inner[1] + self._label_below
         self.left = self._label_left + max(block.left for block in self._columns[0])
         self.top = max(block.top for block in self._rows[0])
-        self._bar_at = self.width + _BAR_GAP
-        self.width += _bar_width(grid.bar) if grid.bar else 0.0
-        self._labels = _labels([block.ax for block in self._blocks]) if grid.key else {}
-        self._key = _key_size(grid.key, self._labels) if grid.key and self._labels else (0.0, 0.0)
+        self._bar_at = self.width
+        self.width += bar_width(grid.bar, self._inner[1])
+        self._labels = explained(grid.panels) if grid.key else {}
+        self._key = key_size(grid.key, self._labels) if grid.key and self._labels else (0.0, 0.0)
         self._indent = 0.0  # of the panels, where the key is broader
         if grid.key and grid.key.place == "right":
-            self._key_at = self.width + _PAD
-            self.width += self._key[0] + _PAD
+            self.width += self._key[0] + PAD
         elif grid.key:
-            self.height += self._key[1] + _PAD
+            self.height += self._key[1] + PAD
             self._indent = max(0.0, (self._key[0] - self.width) / 2)
             self.width, self.left = self.width + 2 * self._indent, self.left + self._indent
 
-    def place(self, x: float, y: float) -> None:
+    def place(self, page: Page, x: float, y: float) -> None:
         """See :class:`Block`."""
-        grid, page = self.grid, self.page
+        grid = self.grid
         if grid.key and self._labels:
-            self._explain(grid.key, x, y)
+            below = x + (self.width - self._key[0]) / 2, y + self.height - self._key[1]
+            right = x + self.width - self._key[0], y
+            write_key(page.canvas, grid.key, self._labels, *(right if grid.key.place == "right" else below))
         x += self._indent
         top = y
         for row, tall in zip(self._rows, self._tall, strict=True):
             left, above = x + self._label_left, max(block.top for block in row)
             for column, block in zip(self._columns, row, strict=False):
-                block.place_panel(left + max(one.left for one in column) + _indent(block, column), top + above)
+                block.place_panel(page, left + max(one.left for one in column) + _indent(block, column), top + above)
                 left += _widest(column) + grid.gap
             top += tall + grid.gap
         if grid.x_label:
-            page.write(x + self._label_left + self._inner[0] / 2, y + self._inner[1] + _PAD, grid.x_label, _LABEL)
+            page.write(x + self._label_left + self._inner[0] / 2, y + self._inner[1] + PAD, grid.x_label, LABEL)
         if grid.y_label:
             middle = y + self._inner[1] / 2
-            page.write(x, middle, grid.y_label, _LABEL, ha="left", va="center", rotation=90, ma="center")
+            page.write(x, middle, grid.y_label, LABEL, turned=90)
         if grid.bar:
             page.bar(grid.bar, x + self._bar_at, y + max(block.top for block in self._rows[0]), self._inner[1])
-
-    def _explain(self, key: Key, x: float, y: float) -> None:
-        """Draw the key of all panels."""
-        right = key.place == "right"
-        at = (x + self._key_at, y) if right else (x + self.width / 2, y + self.height - self._key[1])
-        size = self.page.figure.get_size_inches()
-        self.page.figure.legend(
-            list(self._labels.values()),
-            list(self._labels),
-            loc="upper left" if right else "upper center",
-            bbox_to_anchor=(at[0] / size[0], 1 - at[1] / size[1]),
-            borderaxespad=0.0,
-            title=key.title or None,
-            ncols=key.columns,
-            fontsize=_KEY,
-            title_fontsize=_KEY,
-            frameon=False,
-        )
 
 
 class LineBlock:
     """Parts beside or above each other."""
 
-    def __init__(self, page: Page, line: Beside | Above) -> None:
-        self._parts = [block_of(page, part) for part in line.parts]
+    def __init__(self, line: Beside | Above) -> None:
+        self._parts = [block_of(part) for part in line.parts]
         self._gap, self._beside = line.gap, isinstance(line, Beside)
         gaps = line.gap * (len(self._parts) - 1)
         first = self._parts[0]
@@ -282,49 +222,60 @@ class LineBlock:
             self.width = self.left + max(part.width - part.left for part in self._parts)
             self.height = sum(part.height for part in self._parts) + gaps
 
-    def place(self, x: float, y: float) -> None:
+    def place(self, page: Page, x: float, y: float) -> None:
         """See :class:`Block`; panels beside each other have their tops level, those above each other their sides."""
         for part in self._parts:
             if self._beside:
-                part.place(x, y + self.top - part.top)
+                part.place(page, x, y + self.top - part.top)
                 x += part.width + self._gap
             else:
-                part.place(x + self.left - part.left, y)
+                part.place(page, x + self.left - part.left, y)
                 y += part.height + self._gap
 
 
-def block_of(page: Page, body: Body) -> Block:
+def block_of(body: Body) -> Block:
     """Return a body as a block."""
     if isinstance(body, Panel):
-        return PanelBlock(page, body)
-    return GridBlock(page, body) if isinstance(body, Grid) else LineBlock(page, body)
+        return PanelBlock(body)
+    return GridBlock(body) if isinstance(body, Grid) else LineBlock(body)
 
 
-def laid_out(heading: str, note: str, body: Body, caption: str = "") -> tuple[Page, Any]:
-    """Return the page with everything in its place, and the text of the caption, if there is one.
+def laid_out(heading: str, note: str, body: Body, caption: str | None = None) -> tuple[Page, tuple[float, float]]:
+    """Return the page with everything drawn in its place, and where a film's captions stand, inches.
 
-    ``caption`` is the longest of a film's captions.
+    ``caption`` is the longest of a film's captions; what moves in a film, and its captions, are not drawn.
     """
-    page = Page()
-    block = block_of(page, body)
-    inner = max(block.width, _NARROWEST, min(width(caption, _NOTE), 12.0))
-    heading, note = wrapped(heading, _HEADING, inner), wrapped(note, _NOTE, inner)
-    above = [_EDGE + height(heading, _HEADING) + _PAD]
-    above.append(above[-1] + (height(note, _NOTE) + _PAD if note else 0.0))
-    above.append(above[-1] + (height(caption, _NOTE) + _PAD if caption else 0.0))
-    wide, tall = inner + 2 * _EDGE, above[-1] + block.height + _EDGE
-    # Whole pixels, so that a picture is as large as its page says.
-    page.figure.set_size_inches(np.ceil(wide * DPI) / DPI, np.ceil(tall * DPI) / DPI)
+    block = block_of(body)
+    inner = max(block.width, _NARROWEST, min(width(caption or "", NOTE), 12.0))
+    heading, note = wrapped(heading, _HEADING, inner), wrapped(note, NOTE, inner)
+    above = [_EDGE + height(heading, _HEADING) + PAD]
+    above.append(above[-1] + (height(note, NOTE) + PAD if note else 0.0))
+    above.append(above[-1] + (height(caption, NOTE) + PAD if caption else 0.0))
+    wide = inner + 2 * _EDGE
+    page = Page(wide, above[-1] + block.height + _EDGE, film=caption is not None)
     page.write(wide / 2, _EDGE, heading, _HEADING)
-    if note:
-        page.write(wide / 2, above[0], note, _NOTE)
-    words = page.write(wide / 2, above[1], caption, _NOTE) if caption else None
-    block.place((wide - block.width) / 2, above[-1])
-    return page, words
+    page.write(wide / 2, above[0], note, NOTE)
+    block.place(page, (wide - block.width) / 2, above[-1])
+    return page, (wide / 2, above[1])
 
 
-def _room(label: str, size: float = _LABEL) -> float:
-    return height(label, size) + _PAD if label else 0.0
+def filmed(heading: str, note: str, body: Body, frames: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+    """Return all frames of a film (frame, y, x, colour), bytes: what stands still is drawn once."""
+    page, (x, y) = laid_out(heading, note, body, max(captions, key=len))
+    if page.moving is None:
+        raise ValueError("no image of this film's sheet is marked as filmed")
+    pixels, still = page.canvas.pixels, page.canvas.pixels.copy()
+    film = np.empty((len(frames), *pixels.shape), dtype=np.uint8)
+    for index, (values, words) in enumerate(zip(frames, captions, strict=True)):
+        pixels[:] = still
+        one_frame(page.canvas, *page.moving, values)
+        page.write(x, y, words, NOTE)
+        film[index] = pixels
+    return film
+
+
+def _room(label: str, size: float = LABEL) -> float:
+    return height(label, size) + PAD if label else 0.0
 
 
 def _indent(block: PanelBlock, column: Sequence[PanelBlock]) -> float:
@@ -346,16 +297,16 @@ def _share(which: str, blocks: Sequence[PanelBlock]) -> None:
     shown = [block for block in blocks if block.panel.axes and not block.panel.empty]
     if not shown:
         return
-    limits = np.array([block.ax.get_xlim() if which == "x" else block.ax.get_ylim() for block in shown])
-    low, high = limits.min(), limits.max()
-    ends = (high, low) if limits[0, 0] > limits[0, 1] else (low, high)
-    for block in shown:
-        (block.ax.set_xlim if which == "x" else block.ax.set_ylim)(*ends)
+    sides: list[Side] = [block.area.x if which == "x" else block.area.y for block in shown]
+    ends = [end for side in sides for end in (side.start, side.end)]
+    low, high = (max(ends), min(ends)) if sides[0].start > sides[0].end else (min(ends), max(ends))
+    for side, block in zip(sides, shown, strict=True):
+        side.start, side.end = low, high
         block.measure()
 
 
 def _emphasis(axis: Axis, index: int) -> dict[str, Any]:
-    return {"color": axis.coloured[index], "fontweight": "bold"} if index in axis.coloured else {}
+    return {"color": axis.coloured[index], "bold": True} if index in axis.coloured else {}
 
 
 def _turned(words: str, axis: Axis) -> tuple[float, float]:
@@ -364,30 +315,3 @@ def _turned(words: str, axis: Axis) -> tuple[float, float]:
     angle = np.deg2rad(axis.turned)
     across, up = abs(np.cos(angle)), abs(np.sin(angle))
     return float(wide * across + tall * up), float(wide * up + tall * across)
-
-
-def _bar_reach(bar: Bar, tall: float) -> float:
-    return max(min(tall, _TALLEST), min(width(bar.label, _LABEL), _TALLEST), 1.0)
-
-
-def _bar_width(bar: Bar) -> float:
-    numbers = width("−0.00", 8.0)
-    return _BAR_GAP + _BAR + _TICK + numbers + _room(bar.label)
-
-
-def _labels(axes: Sequence[Axes]) -> dict[str, Any]:
-    """Return what is explained: each label once, with the mark that has it."""
-    found: dict[str, Any] = {}
-    for handles, labels in (ax.get_legend_handles_labels() for ax in axes):
-        for handle, label in zip(handles, labels, strict=True):
-            found.setdefault(label, handle)
-    return found
-
-
-def _key_size(key: Key, labels: dict[str, Any]) -> tuple[float, float]:
-    said, rows = list(labels), -(-len(labels) // key.columns)
-    columns = [said[start : start + rows] for start in range(0, len(said), rows)]
-    lines = max(label.count("\n") + 1 for label in labels) * rows
-    wide = sum(max(width(label, _KEY) for label in column) + _SWATCH for column in columns) + 0.22 * (len(columns) - 1)
-    wide = max(wide, width(key.title, _KEY)) + 0.1
-    return wide, lines * _KEY * 1.55 / 72 + (_room(key.title, _KEY) if key.title else 0.0) + 0.06
