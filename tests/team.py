@@ -13,30 +13,58 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.dask_cluster import wait_for
 from tests.tracking.toy import free_port
 
 PASSWORD = "secret"  # what no message may show
 BUCKET = "seedscope"
-_SECONDS_TO_START = 120  # on a busy machine
 
 
-@dataclass(frozen=True)
 class Service:
-    """A server that runs, by its address and its process."""
+    """A server that can be started, killed, and started again at the same address."""
 
-    uri: str
-    process: subprocess.Popen[bytes]
+    def __init__(self, uri: str, command: list[str], answers: Callable[[], object], log: Path, **options: Any) -> None:
+        self.uri, self.command, self.answers, self.log, self.options = uri, command, answers, log, options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **self.options)
+        assert wait_for(lambda: _succeeds(self.answers) or self.process.poll() is not None, 120), self.log.read_text()
+        assert self.process.poll() is None, self.log.read_text()
+
+    def kill(self) -> None:
+        """End it at once."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def started(service: Service) -> Iterator[Service]:
+    """Start a server, and kill it at the end of the block."""
+    try:
+        service.start()
+        yield service
+    finally:
+        service.kill()
+
+
+def postgresql_programs() -> Path | None:
+    """Return the folder of initdb and postgres, where they are installed; Debian keeps them off the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = shutil.which("initdb") or (debian and str(debian[-1]))
+    return Path(found).parent if found else None
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[Service]:
-    """Run PostgreSQL with an empty database."""
+    """Run PostgreSQL with an empty database; killed and started again, it has what was committed."""
     import psycopg
 
     programs = postgresql_programs()
@@ -61,47 +89,23 @@ def postgresql() -> Iterator[Service]:
 
     try:
         subprocess.run(made, check=True, capture_output=True, **user)
-        with _running(command, connect, folder / "log", **user) as process:
-            yield Service(uri, process)
+        with started(Service(uri, command, connect, folder / "log", **user)) as service:
+            yield service
     finally:
         shutil.rmtree(folder)
 
 
-def postgresql_programs() -> Path | None:
-    """Return the folder of initdb and postgres, where they are installed; Debian keeps them off the PATH."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = shutil.which("initdb") or (debian and str(debian[-1]))
-    return Path(found).parent if found else None
-
-
 @contextlib.contextmanager
 def s3_store(log: Path) -> Iterator[Service]:
-    """Run an S3-compatible store with an empty bucket."""
+    """Run an S3-compatible store with an empty bucket; killed and started again, it has forgotten all."""
     import boto3
 
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    bucket = boto3.client("s3", endpoint_url=uri, aws_access_key_id="team", aws_secret_access_key=PASSWORD)
+    client = boto3.client("s3", endpoint_url=uri, aws_access_key_id="team", aws_secret_access_key=PASSWORD)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, lambda: bucket.create_bucket(Bucket=BUCKET), log) as process:
-        yield Service(uri, process)
-
-
-@contextlib.contextmanager
-def _running(
-    command: list[str], answers: Callable[[], object], log: Path, **options: Any
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server from when it answers until the end of the block, however that ends."""
-    with log.open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said, **options) as process:
-        try:
-            deadline = time.monotonic() + _SECONDS_TO_START
-            while not _succeeds(answers):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            yield process
-        finally:
-            process.kill()
+    with started(Service(uri, command, lambda: client.create_bucket(Bucket=BUCKET), log)) as service:
+        yield service
 
 
 def _succeeds(answers: Callable[[], object]) -> bool:

@@ -15,6 +15,7 @@ import contextlib
 import getpass
 import json
 import math
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import CROSSED
 from seedscope.files.names import GIVEN, parsed
 from seedscope.files.writing import write_json
@@ -90,13 +92,26 @@ def _mlflow_experiment(client: MlflowClient, destination: Destination, name: str
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         tags = {"mlflow.note.content": _about(name), "mlflow.experimentKind": "custom_model_development"}
-        if destination.file is None:
+        if destination.is_server:
             return client.create_experiment(name, tags=tags)
+        if destination.file is None:
+            return client.create_experiment(name, f"{_place_of_artifacts(destination)}/{name}", tags)
         location = (artifact_root(destination.file) / name).as_uri()
         return client.create_experiment(name, location, {**tags, PLACE: str(destination.file)})
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
+
+
+def _place_of_artifacts(destination: Destination) -> str:
+    """Return where those who write into one database put files: by itself MLflow takes a folder of each's own."""
+    place = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "").rstrip("/")
+    if not place:
+        raise SeedscopeError(
+            f"{destination.shown} keeps no files: set MLFLOW_DEFAULT_ARTIFACT_ROOT to a place that all reach, "
+            "as s3://bucket/mlflow, or start `mlflow server` on both and set MLFLOW_TRACKING_URI to it"
+        )
+    return place
 
 
 def _about(name: str) -> str:
