@@ -1,7 +1,7 @@
 """What a team shares, for real and on loopback alone: PostgreSQL, and a store that speaks S3.
 
-    PostgreSQL   Debian's package, in a folder and on a port of its own; it refuses to run as root
-    S3           moto's server, of all that PyPI has the one that is kept well: pure Python, and it remembers nothing
+PostgreSQL   Debian's package, in a folder and on a port of its own; it refuses to run as root
+S3           moto's server, of all that PyPI has the one that is kept well: pure Python, and it remembers nothing
 """
 
 from __future__ import annotations

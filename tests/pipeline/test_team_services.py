@@ -15,16 +15,14 @@ import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from mlflow.tracking import MlflowClient
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.paths import Artifacts
-from seedscope.tracking import publish
-from seedscope.tracking.connection import prepare
+from seedscope.tracking import lease, publish
 from tests.team import BUCKET, PASSWORD, Service, postgresql, postgresql_programs, s3_store
 from tests.tracking.toy import artifacts, retrain, tracking_server
 
-from .conftest import Project, outs
+from .conftest import Prepared, Project, outs
 
 ALWAYS = ["compose", "track"]
 CLIENTS = 10
@@ -51,19 +49,69 @@ def team(store: Service) -> Iterator[Team]:
     if postgresql_programs() is None:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql), so a team's server cannot be tested")
     with postgresql() as database:
-        # The first request to a server would make its tables, and whoever asks meanwhile would hang.
         surroundings = {**ACCESS, "MLFLOW_S3_ENDPOINT_URL": store.uri, "AWS_DEFAULTS_MODE": "cross-region"}
         with tracking_server(database.uri, f"s3://{BUCKET}/mlflow", **surroundings) as server:
             yield Team(database, store, server)
 
 
+# Results
+
+
+@pytest.fixture(scope="module")
+def pushed(prepared: Prepared, store: Service, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose results were pushed to a remote in the store."""
+    project = prepared.copy(tmp_path_factory.mktemp("results") / "project")
+    project.run("dvc", "remote", "add", "-d", "storage", f"s3://{BUCKET}/results")
+    project.run("dvc", "remote", "modify", "storage", "endpointurl", store.uri)
+    project.commit()
+    project.run("dvc", "push", **ACCESS)
+    return project
+
+
+@pytest.fixture(scope="module")
+def clone(pushed: Project) -> Project:
+    """A colleague's clone of it, with the results."""
+    folder = pushed.path.with_name("clone")
+    pushed.run("git", "clone", "--quiet", ".", str(folder))
+    assert not (folder / "reports/site").exists()
+    Project(folder).run("dvc", "pull", **ACCESS)
+    return Project(folder)
+
+
+def test_a_clone_that_pulls_has_figures_and_site_and_nothing_to_compute(pushed: Project, clone: Project) -> None:
+    assert outs(clone) == outs(pushed)
+    assert clone.repro() == ALWAYS
+    assert outs(clone) == outs(pushed)
+    assert clone.run("git", "status", "--porcelain") == ""
+    assert not (clone.path / ".replicas" / "logs").exists()
+
+
+def test_a_teams_server_is_filled_once_by_whoever_comes_first(pushed: Project, clone: Project, team: Team) -> None:
+    said = clone.run("python", "-m", "pipeline.track", MLFLOW_TRACKING_URI=team.server)
+    assert f"track: 3 new runs in {team.server}" in said
+    mlflow = MlflowClient(team.server)
+    experiment = mlflow.get_experiment_by_name("digits_tiny")
+    runs = {run.info.run_name: run for run in mlflow.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"seed=0", "seed=1", "across seeds"}
+    figure = "figures/dominance/dominance_units.png"
+    there = mlflow.download_artifacts(runs["seed=1"].info.run_id, figure, str(clone.path))
+    assert (
+        Path(there).read_bytes()
+        == (pushed.path / "reports/figures/digits_tiny/seeds/1/dominance/dominance_units.png").read_bytes()
+    )
+    # The one who computed it publishes to the same server: nothing stands there twice.
+    said = pushed.run("python", "-m", "pipeline.track", MLFLOW_TRACKING_URI=team.server)
+    assert f"track: nothing new for {team.server}" in said
+    assert len(mlflow.search_runs([experiment.experiment_id])) == 3
+
+
 # Runs
 
 
-def at_once(clients: dict[Path, str], **environment: str) -> list[str]:
+def at_once(folders: list[Path], uri: str, **environment: str) -> list[str]:
     """Publish from every folder, in a process of its own each; return what each said."""
     children = []
-    for folder, uri in clients.items():
+    for folder in folders:
         child = os.fork()
         if not child:
             try:
@@ -78,7 +126,7 @@ def at_once(clients: dict[Path, str], **environment: str) -> list[str]:
         children.append(child)
     for child in children:
         os.waitpid(child, 0)
-    return [(folder / "said").read_text() for folder in clients]
+    return [(folder / "said").read_text() for folder in folders]
 
 
 @pytest.fixture
@@ -99,13 +147,11 @@ def names(server: str) -> tuple[Counter[str], Counter[str]]:
     return every, current
 
 
-def test_ten_at_once_publish_every_run_once_and_one_is_current(
-    team: Team, copies: Callable[[int], list[Path]]
-) -> None:
+def test_ten_at_once_publish_every_run_once_and_one_is_current(team: Team, copies: Callable[[int], list[Path]]) -> None:
     machines = copies(CLIENTS)
     for machine in machines[::2]:  # two results of one seed, each published by five
         retrain(Artifacts("toy", machine), 3, "f" * 64)
-    said = at_once(dict.fromkeys(machines, team.server))
+    said = at_once(machines, team.server)
     assert Counter(said) == {
         f"3 new runs in {team.server}": 1,
         f"2 new runs in {team.server}": 1,
@@ -127,3 +173,75 @@ def test_ten_at_once_publish_every_run_once_and_one_is_current(
         for name in bucket.objects.filter(Prefix=f"mlflow/{run.info.experiment_id}/{run.info.run_id}/")
     )
     assert there == sorted(name for run in runs for name in artifacts(run, mlflow=client))
+
+
+def test_two_at_once_make_the_tables_of_an_empty_database_and_need_no_server(
+    team: Team, copies: Callable[[int], list[Path]]
+) -> None:
+    with psycopg.connect(team.database.uri, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE direct")
+    uri = team.database.uri.replace("/postgres", "/direct")
+    shown = uri.replace(f"team:{PASSWORD}@", "")
+    place = {
+        **ACCESS,
+        "MLFLOW_S3_ENDPOINT_URL": team.store.uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{BUCKET}/direct",
+    }
+    said = at_once(copies(2), uri, **place)
+    assert sorted(said) == [f"3 new runs in {shown}", f"nothing new for {shown}"]
+
+
+# What dies
+
+
+@pytest.mark.parametrize(("what", "fingerprint"), [("database", "d"), ("store", "e")])
+def test_what_dies_half_way_is_named_within_30_seconds_and_nothing_is_lost(
+    what: str,
+    fingerprint: str,
+    team: Team,
+    copies: Callable[[int], list[Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service: Service = getattr(team, what)
+    monkeypatch.chdir(copies(1)[0])
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(lease, "_SECONDS_TO_LIVE", 1.0)  # the dead one's turn is over sooner
+    retrain(Artifacts("toy"), 5, fingerprint * 64)
+    log, left = MlflowClient.log_artifact, iter(range(4))
+
+    def until_it_dies(*args: str) -> None:
+        if next(left, None) is None:
+            service.kill()
+        log(*args)
+
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", until_it_dies)
+        with pytest.raises(SeedscopeError) as error:
+            publish(Path(), ["toy"], team.server)
+    assert time.monotonic() - began < 30
+    part = {"database": "its database", "store": "its store of artifacts"}[what]
+    assert f"the MLflow server {team.server} runs, but {part} does not answer" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert PASSWORD not in str(error.value)
+
+    service.start()
+    publish(Path(), ["toy"], team.server)
+    every, current = names(team.server)
+    assert set(every.values()) == {1}
+    assert current == {"seed=3": 1, "seed=5": 1, "across seeds": 1}
+    client = MlflowClient(team.server)
+    query = f"tags.`seedscope.fingerprint` = '{fingerprint * 64}'"
+    (run,) = client.search_runs([client.get_experiment_by_name("toy").experiment_id], query)
+    assert "training/model.safetensors" in artifacts(run, mlflow=client)
+
+
+def test_a_dead_store_is_one_line_of_the_stage_that_fails(clone: Project, team: Team) -> None:
+    for receipt in (clone.path / ".replicas").glob("published-*.json"):
+        receipt.unlink()  # else there would be nothing to do
+    team.store.kill()
+    began = time.monotonic()
+    said = clone.run("python", "-m", "pipeline.track", expect=1, MLFLOW_TRACKING_URI=team.server)
+    assert time.monotonic() - began < 30
+    assert said.startswith("track: the MLflow server")
+    assert len(said.splitlines()) == 1
