@@ -1,4 +1,4 @@
-"""More than one machine and more than one person: a Dask cluster, a DVC remote, a tracking server."""
+"""More than one machine: a Dask cluster. What a team shares otherwise is in ``test_team_services``."""
 
 from __future__ import annotations
 
@@ -11,60 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mlflow import MlflowClient
 
 from tests.dask_cluster import Cluster, wait_for
-from tests.tracking.toy import tracking_server
 
 from .conftest import Project, outs
-
-ALWAYS = ["compose", "track"]
-
-
-@pytest.fixture
-def clone(settled: Project, tmp_path: Path) -> Project:
-    """A colleague's clone of the project, whose results were pushed to a remote in a folder."""
-    settled.run("dvc", "remote", "add", "--force", "-d", "storage", str(tmp_path / "storage"))
-    settled.commit()
-    settled.run("dvc", "push")
-    settled.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
-    return Project(tmp_path / "clone")
-
-
-def test_a_clone_that_pulls_has_figures_and_site_and_nothing_to_compute(settled: Project, clone: Project) -> None:
-    assert not (clone.path / "reports/site").exists()
-    clone.run("dvc", "pull")
-    assert outs(clone) == outs(settled)
-    assert clone.repro() == ALWAYS
-    assert outs(clone) == outs(settled)
-    assert clone.run("git", "status", "--porcelain") == ""
-    assert not (clone.path / ".replicas" / "logs").exists()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A team's MLflow server, which keeps metadata and artifacts to itself."""
-    with tracking_server(tmp_path) as uri:
-        yield uri
-
-
-def test_a_teams_server_is_filled_once_by_whoever_comes_first(settled: Project, clone: Project, server: str) -> None:
-    clone.run("dvc", "pull")
-    assert f"track: 3 new runs in {server}" in clone.run("dvc", "repro", MLFLOW_TRACKING_URI=server)
-    assert not (clone.path / "mlflow.db").exists()
-    mlflow = MlflowClient(server)
-    experiment = mlflow.get_experiment_by_name("digits_tiny")
-    runs = {run.info.run_name: run for run in mlflow.search_runs([experiment.experiment_id])}
-    assert set(runs) == {"seed=0", "seed=1", "across seeds"}
-    figure = "figures/dominance/dominance_units.png"
-    there = mlflow.download_artifacts(runs["seed=1"].info.run_id, figure, str(clone.path))
-    assert (
-        Path(there).read_bytes()
-        == (settled.path / "reports/figures/digits_tiny/seeds/1/dominance/dominance_units.png").read_bytes()
-    )
-    # The one who computed it publishes to the same server: nothing stands there twice.
-    settled.run("dvc", "repro", MLFLOW_TRACKING_URI=server)
-    assert len(mlflow.search_runs([experiment.experiment_id])) == 3
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """The URI and the folder of a server that keeps its artifacts to itself, so that they travel over HTTP."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copyfile(empty_database, folder / "mlflow.db")
-    with tracking_server(folder) as uri:
+    with tracking_server(f"sqlite:///{folder}/mlflow.db", f"{folder}/files") as uri:
         yield uri, folder
 
 

@@ -32,14 +32,14 @@ PUBLISH = "from pathlib import Path; from seedscope.tracking import publish; pri
 
 
 @contextlib.contextmanager
-def tracking_server(folder: Path) -> Iterator[str]:
-    """Serve ``mlflow.db`` and ``files`` of a folder, and yield the address; artifacts travel over HTTP too."""
+def tracking_server(store: str, artifacts: str, **environment: str) -> Iterator[str]:
+    """Serve a database, and files that travel over HTTP too; yield the address."""
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/files"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", artifacts]
     process = subprocess.Popen(
         command,
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.writing import replacing
-from seedscope.tracking.database import Destination, artifact_root, ask, first_line, settle
+from seedscope.tracking.database import Destination, artifact_root, ask_all, first_line, settle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 # With these every fit of a dead or hanging server ends within 30 s; MLflow's own defaults take 246 s.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "PGCONNECT_TIMEOUT": "10",
+    "AWS_DEFAULTS_MODE": "cross-region",  # three tries to connect of 3.1 s, not five of a minute
+}
 _QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -37,13 +42,15 @@ def connected(destination: Destination) -> Iterator[MlflowClient]:
         SeedscopeError: there is none; also in place of what MLflow and its libraries raise in the block.
     """
     if destination.is_server:
-        ask(destination, "/health")
+        ask_all(destination)
     with _settings(), _alone(destination), _one_sentence(destination):
         from mlflow import MlflowClient
 
         if destination.file is not None:
             prepare(destination.file)
-        yield MlflowClient(destination.uri)
+        with _first(destination) if destination.is_postgresql else contextlib.nullcontext():
+            client = MlflowClient(destination.uri, registry_uri=destination.uri)
+        yield client
 
 
 @contextlib.contextmanager
@@ -89,15 +96,51 @@ def _alone(destination: Destination) -> Iterator[None]:
 @contextlib.contextmanager
 def _one_sentence(destination: Destination) -> Iterator[None]:
     """Turn what MLflow and its libraries raise into one sentence."""
+    try:
+        yield
+    except _kinds(destination) as error:
+        if destination.is_server:
+            ask_all(destination)  # MLflow says which request has failed, and not what has died
+        reason = first_line(error).replace(destination.uri, destination.shown)
+        raise SeedscopeError(f"publishing into {destination.shown} stopped: {reason}") from error
+
+
+def _kinds(destination: Destination) -> tuple[type[Exception], ...]:
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    kinds: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, CommandError, OSError)
+    if destination.file is None:
+        with contextlib.suppress(ImportError):  # who keeps no files in S3 does not have them
+            from boto3.exceptions import Boto3Error
+            from botocore.exceptions import BotoCoreError, ClientError
+
+            kinds += (Boto3Error, BotoCoreError, ClientError)
+    return kinds
+
+
+@contextlib.contextmanager
+def _first(destination: Destination) -> Iterator[None]:
+    """Hold the lock under which MLflow makes its tables in PostgreSQL: two at once fail half-way.
+
+    Raises:
+        SeedscopeError: it does not answer, or lets nobody in; MLflow would find that out ten times, in 100 s.
+    """
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
-        yield
-    except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
+        connection = create_engine(destination.uri, poolclass=NullPool).connect()
+    except (SQLAlchemyError, ImportError) as error:
         reason = first_line(error).replace(destination.uri, destination.shown)
-        raise SeedscopeError(f"publishing into {destination.shown} stopped: {reason}") from error
+        raise SeedscopeError(
+            f"the database {destination.shown} does not answer ({reason}): "
+            "start it, or set MLFLOW_TRACKING_URI to one that runs; nothing else depends on it"
+        ) from error
+    with connection:
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('seedscope'))"))  # let go with the connection
+        yield
 
 
 def prepare(file: Path) -> None:

@@ -63,6 +63,11 @@ class Destination:
         """Return whether it is an MLflow server."""
         return self.uri.startswith(("http://", "https://"))
 
+    @property
+    def is_postgresql(self) -> bool:
+        """Return whether it is PostgreSQL, without a server of MLflow's before it."""
+        return self.uri.startswith(("postgresql://", "postgresql+"))
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -216,11 +221,11 @@ def settle(file: Path) -> None:
         connection.execute("COMMIT")
 
 
-def ask(destination: Destination, path: str, query: Mapping[str, Any] | None = None) -> Any:
+def ask(destination: Destination, path: str, query: Mapping[str, Any] | None = None, part: Part | None = None) -> Any:
     """Return the JSON that the server answers with; ``None`` where it says no.
 
     Raises:
-        SeedscopeError: it does not answer.
+        SeedscopeError: it does not answer, or says that the ``part`` which it needs for that fails.
     """
     body = None if query is None else json.dumps(query).encode()
     headers = {"Content-Type": "application/json", **_authorization(destination.uri)}
@@ -228,16 +233,64 @@ def ask(destination: Destination, path: str, query: Mapping[str, Any] | None = N
         request = Request(destination.shown.rstrip("/") + path, body, headers)
         with urlopen(request, timeout=_SECONDS_FOR_AN_ANSWER) as answer:
             return json.loads(answer.read())
-    except (HTTPError, ssl.SSLError, ValueError):
+    except HTTPError as error:
+        if part is not None and error.code in part.failing:
+            raise _no_answer(destination, part, _message(error)) from error
         return None  # somebody is there; what it wants, MLflow's own client knows or says
+    except (ssl.SSLError, ValueError):
+        return None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return None
-        raise SeedscopeError(
-            f"the MLflow server {destination.shown} does not answer ({first_line(reason)}): "
+        raise _no_answer(destination, part, first_line(reason)) from error
+
+
+def ask_all(destination: Destination) -> None:
+    """Ask the server and all that it stands on.
+
+    Raises:
+        SeedscopeError: one of them does not answer.
+    """
+    ask(destination, "/health")
+    for part in _PARTS:
+        ask(destination, part.path, part.query, part)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an MLflow server stands on; a request that needs it, and the statuses that say it fails."""
+
+    name: str
+    path: str
+    query: Mapping[str, Any] | None
+    failing: tuple[int, ...]
+
+
+_PARTS = (
+    Part("its database", "/api/2.0/mlflow/experiments/search", {"max_results": 1}, (500, 503)),
+    Part("its store of artifacts", "/api/2.0/mlflow-artifacts/artifacts?path=", None, (500,)),  # 503: it has none
+)
+
+
+def _message(error: HTTPError) -> str:
+    """Return what a server says of an error of its own."""
+    try:
+        return first_line(json.loads(error.read())["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return first_line(error)
+
+
+def _no_answer(destination: Destination, part: Part | None, reason: str) -> SeedscopeError:
+    if part is None:
+        return SeedscopeError(
+            f"the MLflow server {destination.shown} does not answer ({reason}): "
             "start it, or set MLFLOW_TRACKING_URI to one that runs; nothing else depends on it"
-        ) from error
+        )
+    return SeedscopeError(
+        f"the MLflow server {destination.shown} runs, but {part.name} does not answer ({reason}): "
+        "start that, then run `dvc repro track`; nothing else depends on it"
+    )
 
 
 def _authorization(uri: str) -> dict[str, str]:

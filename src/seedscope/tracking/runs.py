@@ -15,6 +15,7 @@ import contextlib
 import getpass
 import json
 import math
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,12 +26,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from seedscope.files.errors import SeedscopeError
 from seedscope.files.experiment import CROSSED
 from seedscope.files.names import GIVEN, parsed
 from seedscope.files.paths import PICTURES
 from seedscope.files.writing import write_json
 from seedscope.tracking.contact_sheet import contact_sheet
 from seedscope.tracking.database import PLACE, Destination, Entry, artifact_root, dvc_experiment
+from seedscope.tracking.lease import alone
 from seedscope.tracking.results import ACROSS_SEEDS, TRAINING, Found, Result, run_name
 
 _EARLIER = "earlier"
@@ -50,20 +53,25 @@ def show(client: MlflowClient, destination: Destination, found: Found, root: Pat
     for experiment, results in found.results.items():
         if not results:
             continue
-        within = _mlflow_experiment(client, destination, experiment)
-        runs = _runs_of(client, within, experiment)
-        current: dict[str, Entry] = {}
-        for result in results:
-            run, change = _bring_up_to_date(client, within, runs, result, origin)
-            entry = Entry(experiment, result.name, run, within, result.fingerprint, result.analysis)
-            current[entry.name] = entry
-            shown.append((entry, change))
-        if not dvc_experiment():
-            # Only sweeps of it were asked for: then nothing is said of its seeds.
-            seeds_too = any(result.sweep is None for result in results)
-            spared = {name for owner, name in found.left_out if owner == experiment}
-            published = _runs_of(client, within, experiment)
-            _mark_superseded(client, [run for run in published if seeds_too or _sweep_of(run)], current, spared)
+        # Of a file, which one machine has, `connected` holds the lock.
+        turn = alone(client, experiment) if destination.file is None else contextlib.nullcontext(lambda: None)
+        with turn as held:
+            within = _mlflow_experiment(client, destination, experiment)
+            runs = _runs_of(client, within, experiment)
+            current: dict[str, Entry] = {}
+            for result in results:
+                held()
+                run, change = _bring_up_to_date(client, within, runs, result, origin)
+                entry = Entry(experiment, result.name, run, within, result.fingerprint, result.analysis)
+                current[entry.name] = entry
+                shown.append((entry, change))
+            held()
+            published = _without_doubles(client, _runs_of(client, within, experiment), results, current)
+            if not dvc_experiment():
+                # Only sweeps of it were asked for: then nothing is said of its seeds.
+                seeds_too = any(result.sweep is None for result in results)
+                spared = {name for owner, name in found.left_out if owner == experiment}
+                _mark_superseded(client, [run for run in published if seeds_too or _sweep_of(run)], current, spared)
     return shown
 
 
@@ -84,13 +92,26 @@ def _mlflow_experiment(client: MlflowClient, destination: Destination, name: str
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         tags = {"mlflow.note.content": _about(name), "mlflow.experimentKind": "custom_model_development"}
-        if destination.file is None:
+        if destination.is_server:
             return client.create_experiment(name, tags=tags)
+        if destination.file is None:
+            return client.create_experiment(name, f"{_place_of_artifacts(destination)}/{name}", tags)
         location = (artifact_root(destination.file) / name).as_uri()
         return client.create_experiment(name, location, {**tags, PLACE: str(destination.file)})
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
+
+
+def _place_of_artifacts(destination: Destination) -> str:
+    """Return where those who write into one database put files: by itself MLflow takes a folder of each's own."""
+    place = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "").rstrip("/")
+    if not place:
+        raise SeedscopeError(
+            f"{destination.shown} keeps no files: set MLFLOW_DEFAULT_ARTIFACT_ROOT to a place that all reach, "
+            "as s3://bucket/mlflow, or start `mlflow server` on both and set MLFLOW_TRACKING_URI to it"
+        )
+    return place
 
 
 def _about(name: str) -> str:
@@ -204,10 +225,7 @@ def _run_that_shows(client: MlflowClient, runs: Sequence[Run], result: Result) -
     same.sort(key=lambda run: (run.info.lifecycle_stage == "deleted", run.data.tags["seedscope.complete"] != "yes"))
     if not same:
         return None
-    kept, *others = same
-    for other in others:  # two machines at once, or a request that a slow server took twice
-        if other.info.lifecycle_stage != "deleted":
-            client.delete_run(other.info.run_id)
+    kept = same[0]
     if kept.info.lifecycle_stage == "deleted":
         client.restore_run(kept.info.run_id)
     return kept
@@ -300,6 +318,22 @@ def _log(
     for start in range(0, max(len(metrics), len(params), len(run_tags)), _BATCH):
         batch = slice(start, start + _BATCH)
         client.log_batch(run.info.run_id, metrics[batch], params[batch], run_tags[batch])
+
+
+def _without_doubles(
+    client: MlflowClient, runs: Sequence[Run], results: Sequence[Result], current: Mapping[str, Entry]
+) -> list[Run]:
+    """Delete what shows the same as a current run (a slow server took one request twice), and return the rest."""
+    shown = {current[result.name].run: _identity(result) for result in results}
+    doubles = {
+        run.info.run_id
+        for run in runs
+        if run.info.run_id not in shown and any(run.data.tags.items() >= same.items() for same in shown.values())
+    }
+    for run in runs:
+        if run.info.run_id in doubles and run.info.lifecycle_stage != "deleted":
+            client.delete_run(run.info.run_id)
+    return [run for run in runs if run.info.run_id not in doubles]
 
 
 def _mark_superseded(client: MlflowClient, runs: Sequence[Run], current: Mapping[str, Entry], spared: set[str]) -> None:
