@@ -70,14 +70,19 @@ class Frames:
             return False
         return True
 
-    def assemble(self, path: Path, steps_per_epoch: int) -> None:
+    def assemble(self, path: Path, steps_per_epoch: int, place: int | None = None) -> None:
         """Write all frames into one file: a variable per weight, first dimension ``frame``.
 
         Its coordinates are ``step(frame)`` and ``epoch(frame)``, the step in units of epochs.
+
+        Args:
+            path: the file.
+            steps_per_epoch: steps in each epoch.
+            place: where the frames are those of many networks, stacked, the place of the one that is meant.
         """
         import xarray as xr
 
-        frames: list[Mapping[str, Any]] = [read_weights(self._file(step)) for step in self.steps]
+        frames = [self._read(step, place) for step in self.steps]
         stacked = {name: np.stack([frame[name] for frame in frames]) for name in sorted(frames[0])}
         step = np.array(self.steps, dtype=np.int64)
         dataset = xr.Dataset(
@@ -92,6 +97,14 @@ class Frames:
             },
         )
         write_dataset(path, dataset)
+
+    def _read(self, step: int, place: int | None) -> Mapping[str, Any]:
+        if place is None:
+            return read_weights(self._file(step))
+        from safetensors import safe_open
+
+        with safe_open(self._file(step), framework="numpy") as file:  # of a stack only this place is read
+            return {name: file.get_slice(name)[place : place + 1][0] for name in file.keys()}  # noqa: SIM118  # no mapping
 
     def _file(self, step: int) -> Path:
         return self.folder / f"step-{step}.safetensors"
