@@ -97,17 +97,16 @@ def check_stackable(network: Callable[[], nn.Module], training: Training, shape:
 
 
 def _require_same(many: nn.Module, stacked: torch.Tensor, model: nn.Module, logits: torch.Tensor, place: int) -> None:
+    pairs = {"its answers": (stacked.detach(), logits.detach(), float(logits.detach().abs().max()))}
+    for name, buffer in model.named_buffers():
+        pairs[name] = (many.get_buffer(name)[place], buffer, float(buffer.abs().max()))
     own = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     # Of all gradients: some are rounding alone, as that of a bias that batch norm takes away again.
     scale = max(float(gradient.abs().max()) for gradient in own.values())
-    pairs = {
-        f"the gradient of {name}": (_gradient(many, name)[place], gradient, scale) for name, gradient in own.items()
-    }
-    for name, buffer in model.named_buffers():
-        pairs[name] = (many.get_buffer(name)[place], buffer, float(buffer.abs().max()))
-    pairs["its answers"] = (stacked.detach(), logits.detach(), float(logits.detach().abs().max()))
+    for name, gradient in own.items():
+        pairs[f"the gradient of {name}"] = (_gradient(many, name)[place], gradient, scale)
     for what, (ours, theirs, size) in pairs.items():
-        if not torch.allclose(ours.double(), theirs.double(), rtol=0.0, atol=1e-3 * size):
+        if not torch.allclose(ours.double(), theirs.double(), rtol=0, atol=1e-3 * size):
             raise SettingError(
                 "stacked",
                 f"a stack of this network does not do what the network does ({what}): what it keeps must be a "
@@ -152,7 +151,8 @@ def require_own_bits(
             loss, _ = evaluate_stack(stack, shown[name], training.batch_size)
             found[f"the {name} loss"] = torch.tensor(loss, dtype=torch.float64)
     for what, values in found.items():
-        if not torch.equal(values, values[:1].expand_as(values)):
+        # NaN is equal to NaN here: a network that diverges is the training's to tell of.
+        if not torch.allclose(values, values[:1].expand_as(values), rtol=0, atol=0, equal_nan=True):
             raise SettingError(
                 "stacked",
                 f"on this processor the bits of the network would depend on its place in the stack ({what}): "

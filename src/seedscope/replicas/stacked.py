@@ -83,6 +83,11 @@ class Block:
             for row in self.rows
         ]
 
+    def write_frames(self, place: int, path: Path) -> None:
+        """Write the frames of one place as those of a replica that was trained alone."""
+        if self.film is not None:
+            self.film.assemble(path, self.steps, place)
+
 
 def train_stacked(
     network: Callable[[], nn.Module],
