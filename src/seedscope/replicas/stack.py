@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from seedscope.files.errors import SeedscopeError
+from seedscope.replicas.optimizer import Adam
 from seedscope.replicas.training import Split, decision, loss_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Stack:
         many = copy.deepcopy(networks[0])
         for name, tensor in (*many.named_parameters(), *many.named_buffers()):
             tensor.data = {**parameters, **buffers}[name].detach()
-        optimizer = torch.optim.Adam(many.parameters(), lr=learning_rate, fused=True)
+        optimizer = Adam(many.parameters(), lr=learning_rate, fused=True)
         return cls(copy.deepcopy(networks[0]), many, optimizer)
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:

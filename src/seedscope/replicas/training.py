@@ -29,6 +29,7 @@ from seedscope.files.errors import SeedscopeError, SettingError
 from seedscope.replicas.checkpoint import keep, resume
 from seedscope.replicas.determinism import deterministic
 from seedscope.replicas.frames import LIMIT, Frames, schedule
+from seedscope.replicas.optimizer import Adam
 from seedscope.replicas.streams import Stream, Streams
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def initial_network(network: Callable[[], nn.Module], training: Training, stream
 def _begin(network: Callable[[], nn.Module], training: Training, streams: Streams, device: torch.device) -> Progress:
     model = initial_network(network, training, streams)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
-    return Progress(model, torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True))
+    return Progress(model, Adam(model.parameters(), lr=training.learning_rate, fused=True))
 
 
 def _epoch(
