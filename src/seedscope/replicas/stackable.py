@@ -23,6 +23,7 @@ from seedscope.replicas.stack import Stack, StackedPictures, evaluate_stack
 from seedscope.replicas.training import Training
 
 _PLACES = 32  # numbers that torch's widest vector loop takes at once (two registers of 16)
+_DROPS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _MOST = 32  # times as many places, on an accelerator
 _VALUES = 2**28  # outputs of layers in one step: 1 GiB in float32, and about three times that with gradients and copies
 
@@ -49,7 +50,7 @@ def width(model: nn.Module, shape: Sequence[int], training: Training) -> int:
 
     hooks = [module.register_forward_hook(count) for module in model.modules() if not list(module.children())]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, *shape))
+        model.eval()(torch.zeros(1, *shape, dtype=next(model.parameters()).dtype))
     for hook in hooks:
         hook.remove()
     fit = _VALUES // max(1, values * training.batch_size * _PLACES)
@@ -73,11 +74,7 @@ def check_stackable(network: Callable[[], nn.Module], training: Training, shape:
         for seed in (1, 2):
             torch.manual_seed(seed)
             alone.append(network().train())
-        drops = [
-            name
-            for name, module in alone[0].named_modules()
-            if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
-        ]
+        drops = [name for name, module in alone[0].named_modules() if isinstance(module, _DROPS) and module.p > 0]
         if drops:
             raise SettingError(
                 "stacked", f"the network has dropout ({', '.join(drops)}), whose draws would depend on who is stacked"

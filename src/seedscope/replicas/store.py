@@ -4,7 +4,8 @@
 finished replica, or the checkpoint and the frames of one on its way. The fingerprint is the SHA-256 of its identity:
 the data, the network, the training, the seed of each random stream, the code that training runs, versions of the
 libraries, processor type, threads and device. Adding a seed trains that seed; a killed run resumes at its last
-finished epoch; the folder is safe to delete.
+finished epoch; the folder is safe to delete. Of replicas that are stacked, those of one stack are on their way in a
+folder that is named for all of them.
 """
 
 from __future__ import annotations
