@@ -305,6 +305,11 @@ def test_a_stack_killed_half_way_resumes_and_ends_in_the_same_bits(squares: xr.D
         for block in (resumed, undisturbed):
             block.write_frames(place, tmp_path / f"{block is resumed}.nc")
         assert (tmp_path / "True.nc").read_bytes() == (tmp_path / "False.nc").read_bytes()
+    undisturbed.write_frames(1, tmp_path / "1.nc")
+    undisturbed.write_frames(0, tmp_path / "0.nc", like=tmp_path / "1.nc")
+    resumed.write_frames(0, tmp_path / "anew.nc")
+    assert (tmp_path / "0.nc").read_bytes() == (tmp_path / "anew.nc").read_bytes()
+    assert (tmp_path / "0.nc").read_bytes() != (tmp_path / "1.nc").read_bytes()
 
 
 # --- how wide -------------------------------------------------------------------------------------------------

@@ -83,10 +83,10 @@ class Block:
             for row in self.rows
         ]
 
-    def write_frames(self, place: int, path: Path) -> None:
-        """Write the frames of one place as those of a replica that was trained alone."""
+    def write_frames(self, place: int, path: Path, like: Path | None = None) -> None:
+        """Write the frames of one place as those of a replica that was trained alone; ``like``: another place's."""
         if self.film is not None:
-            self.film.assemble(path, self.steps, place)
+            self.film.assemble(path, self.steps, place, like)
 
 
 def train_stacked(

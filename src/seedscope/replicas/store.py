@@ -263,12 +263,14 @@ def _train_stack(places: Sequence[_Place], report: Report) -> dict[int, str]:
             frames=together / "frames",
             report=report,
         )
+        written: Path | None = None
         for number, place in enumerate(places):
             failure = block.failure(number)
             if failure is not None:
                 failures[place.seed] = failure
             else:
-                block.write_frames(number, place.kept / "frames.nc")
+                block.write_frames(number, place.kept / "frames.nc", written)
+                written = place.kept / "frames.nc"
                 place.finish(block.stack.network(number), block.history(number))
     except SeedscopeError:
         # As for one replica: a worker that outlived its stage may have finished these.
