@@ -11,7 +11,7 @@ from seedscope.files.experiment import Experiment
 from seedscope.files.names import GIVEN
 from seedscope.replicas.given import place_weights
 from seedscope.replicas.mapping import map_seeds
-from seedscope.replicas.store import train_replica
+from seedscope.replicas.store import train_seeds
 
 
 def train(name: str) -> None:
@@ -20,7 +20,7 @@ def train(name: str) -> None:
     data, engine, label = digest(experiment.at.data), experiment.component("engine"), f"train {name}"
     seeds = [replica for replica in experiment.replicas if replica != GIVEN]
     if seeds:
-        trained = map_seeds(partial(train_replica, experiment, data), seeds, engine, label)
+        trained = train_seeds(dict.fromkeys(seeds, experiment), data, engine, label)
         print(f"{name}: trained {sum(trained.values())} of {len(trained)} seeds, the others were kept")
     else:
         map_seeds(partial(place_weights, experiment, data), experiment.replicas, engine, label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,23 @@ def test_a_crossing_trains_every_combination_once_and_says_what_it_saw(sweep: Sw
     before = sweep.at.cells.read_bytes()
     assert measure_cells(sweep) == 0  # the store has them
     assert sweep.at.cells.read_bytes() == before
+
+
+def test_a_crossing_of_stacked_replicas_trains_them_together_and_each_once(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = read_json(sweep.at.config)
+    content["variants"][0]["settings"]["train"] |= {"stacked": True, "epochs": 1}
+    content |= {"seeds": [0, 1, 2, 3]}
+    content["variants"][0]["value"] = {"weights": 2, "draw": 1, "head": 2}
+    write_text(SweepArtifacts(NAME, tmp_path).config, json.dumps(content))
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    stacked = Sweep.load(NAME, tmp_path)
+    assert measure_cells(stacked) == 4
+    with xr.open_dataset(stacked.at.cells) as cells:
+        assert cells.sizes["cell"] == 4
+        assert not np.array_equal(cells.head_at_start[0], cells.head_at_start[1])
+    assert measure_cells(stacked) == 0
 
 
 def test_what_was_measured_is_compared(sweep: Sweep) -> None:

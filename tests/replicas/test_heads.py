@@ -74,7 +74,7 @@ def test_the_identity_of_a_replica_names_no_more_than_before_heads_had_a_stream(
     assert (
         found["training"].keys()
         == before
-        == asdict(training()).keys() - {*("vary", "streams", "head", "device", "threads")}
+        == asdict(training()).keys() - {*("vary", "streams", "head", "device", "threads", "stacked")}
     )
 
 

@@ -117,6 +117,7 @@ def kept(experiment: Experiment) -> Path:
         ("train.batch_size", 17),
         ("train.learning_rate", 2e-3),
         ("train.threads", 2),
+        ("train.stacked", True),
         ("train.vary", ["weights"]),
         ("train.vary", ["weights", "order", "draw"]),
         ("code.replica.digest", "2"),

@@ -130,6 +130,14 @@ def test_the_network_and_the_training_make_a_replica_and_the_data_where_it_draws
     assert {"replica", "train"} <= changed(before, code(project, **drawing))
 
 
+def test_how_stacks_are_trained_makes_only_replicas_that_are_stacked(project: Path) -> None:
+    stacked = {"train": {**SETTINGS["train"], "stacked": True}}
+    alone, together = code(project), code(project, **stacked)
+    append(project / "src/seedscope/replicas/stack.py")
+    assert changed(alone, code(project)) == {"train"}
+    assert changed(together, code(project, **stacked)) == {"train", "replica"}
+
+
 def test_the_store_of_replicas_and_the_engine_count_nowhere(project: Path) -> None:
     before = code(project)
     append(project / "src/seedscope/replicas/eviction.py")

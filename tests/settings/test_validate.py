@@ -313,6 +313,14 @@ def test_a_component_of_the_users_that_cannot_work_is_refused(
     assert refusal(section, value=spec).startswith(sentence.replace("HERE", __name__))
 
 
+def test_a_network_that_cannot_be_stacked_is_refused_with_the_place_of_the_setting() -> None:
+    toy = composed("train", "stacked", value=True)
+    validate(toy)
+    toy.settings["model"]["dropout"] = 0.5
+    with pytest.raises(SeedscopeError, match=rf"^{FILE}: train\.stacked: the network has dropout \(dropout\), whose"):
+        validate(toy)
+
+
 def test_a_layer_that_runs_twice_is_refused_before_it_is_dumped() -> None:
     toy = composed("model", value={"_target_": here("RunsALayerTwice")})
     toy.settings["dump"]["layers"] = {"fc1": "probe"}

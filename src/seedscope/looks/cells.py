@@ -8,7 +8,8 @@ mean centred vote for each class over its own pictures; ``head_at_start(true, un
 centred over classes; ``answer(sample, unit)``, what the trained units answer to up to 512 of the probe pictures, with
 ``label(sample)`` of these; and the level of each stream. Units are those of ``readout.features``, flattened.
 
-Cells pass through the store, so what was finished before a crossing was killed is not trained again. Of a cell
+Cells that are stacked are trained before they are measured. Cells pass through the store, so what was finished before
+a crossing was killed is not trained again. Of a cell
 ``replicas/seed-<cell>/history.csv`` and ``identity.json`` are kept; weights and frames stay in the store alone.
 """
 
@@ -33,7 +34,7 @@ from seedscope.formulas.classes import class_means
 from seedscope.formulas.decisions import predicted_class
 from seedscope.formulas.votes import Votes, centred_dominance
 from seedscope.replicas.mapping import Report, map_seeds
-from seedscope.replicas.store import train_replica
+from seedscope.replicas.store import train_replica, train_stacks_ahead
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,17 +63,13 @@ def measure_cells(sweep: Sweep) -> int:
     def called(cell: int) -> str:
         return ", ".join(f"{stream} {level}" for stream, level in zip(sweep.levels, levels[cell], strict=True))
 
-    found = map_seeds(
-        partial(_measure, cells, digest(at.data)),
-        sweep.seeds,
-        build(sweep.engine),
-        f"crossing {sweep.at.sweep}",
-        called,
-    )
+    data_digest, engine, label = digest(at.data), build(sweep.engine), f"crossing {sweep.at.sweep}"
+    ahead = train_stacks_ahead({cell: cells[cell] for cell in sweep.seeds}, data_digest, engine, label, called)
+    found = map_seeds(partial(_measure, cells, data_digest), sweep.seeds, engine, label, called)
     at.data.unlink()
     measured = [found[cell] for cell in sweep.seeds]
     write_dataset(sweep.at.cells, _together(sweep, levels, [one.numbers for one in measured]))
-    return sum(one.trained for one in measured)
+    return sum(one.trained or ahead[cell] for cell, one in found.items())
 
 
 def _of_levels(experiment: Experiment, levels: Mapping[str, int]) -> Experiment:

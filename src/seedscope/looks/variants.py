@@ -3,16 +3,17 @@
     (variant × seed) replicas in one pool → runs/sweeps/<sweep>/<variant>/
 
 What is done to a replica is what the stages of an experiment do, figures apart: five conditions of five seeds would be
-thousands. Replicas pass through the store, so one that equals the experiment's own, or was finished before a sweep was
-killed, is not trained again. Kept of a variant are ``replicas/seed-<s>/`` (``history.csv``, ``identity.json``) and
-``measures/``; pictures, weights, frames and activations, which nothing reads after that and which are most of the
-bytes, are removed when a replica is measured. The network itself stays in the store.
+thousands. Replicas that are stacked are trained before, a variant at a time. Replicas pass through the store, so one
+that equals the experiment's own, or was finished before a sweep was killed, is not trained again. Kept of a variant are
+``replicas/seed-<s>/`` (``history.csv``, ``identity.json``) and ``measures/``; pictures, weights, frames and
+activations, which nothing reads after that and which are most of the bytes, are removed when a replica is measured. The
+network itself stays in the store.
 """
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
@@ -23,7 +24,7 @@ from seedscope.files.digests import digest
 from seedscope.files.experiment import Experiment, Sweep
 from seedscope.looks.measure import Summaries, measure_replica
 from seedscope.replicas.mapping import Report, map_seeds
-from seedscope.replicas.store import train_replica
+from seedscope.replicas.store import train_replica, train_stacks_ahead
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ def measure_variants(sweep: Sweep) -> dict[str, dict[int, Measured]]:
     for variant in sweep.variants:
         generate_data(variant.experiment)
         digests[variant.name] = digest(variant.experiment.at.data)
+    label, engine = f"sweep {sweep.at.sweep}", build(sweep.engine)
+    ahead = {
+        variant.name: train_stacks_ahead(
+            dict.fromkeys(sweep.seeds, variant.experiment),
+            digests[variant.name],
+            engine,
+            f"{label}, {sweep.key} = {variant.value}",
+        )
+        for variant in sweep.variants
+    }
     pairs = list(product(sweep.variants, sweep.seeds))
     tasks = [_Task(variant.experiment, digests[variant.name], seed) for variant, seed in pairs]
 
@@ -57,16 +68,15 @@ def measure_variants(sweep: Sweep) -> dict[str, dict[int, Measured]]:
         variant, seed = pairs[index]
         return f"{sweep.key} = {variant.value}, seed {seed}"
 
-    measured = map_seeds(
-        partial(_measure, tasks), range(len(tasks)), build(sweep.engine), f"sweep {sweep.at.sweep}", called
-    )
+    measured = map_seeds(partial(_measure, tasks), range(len(tasks)), engine, label, called)
     for variant in sweep.variants:
         at = variant.experiment.at
         at.data.unlink()
         shutil.rmtree(at.activations(0).parent)
     found: dict[str, dict[int, Measured]] = {}
     for index, (variant, seed) in enumerate(pairs):
-        found.setdefault(variant.name, {})[seed] = measured[index]
+        trained = measured[index].trained or ahead[variant.name][seed]
+        found.setdefault(variant.name, {})[seed] = replace(measured[index], trained=trained)
     return found
 
 

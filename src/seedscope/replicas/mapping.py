@@ -137,7 +137,7 @@ def map_seeds(
     Raises:
         SeedscopeError: some seeds failed; the others are done. The sentence names each and its reason.
     """
-    outcomes = _outcomes(task, seeds, engine, label)
+    outcomes = map_outcomes(task, seeds, engine, label)
     failures = [f"{called(seed)}: {outcomes[seed].failure}" for seed in seeds if outcomes[seed].failure]
     if failures:
         finished = len(seeds) - len(failures)
@@ -151,7 +151,7 @@ def do_once(work: Callable[[], T], engine: SeedEngine, label: str) -> T:
     Raises:
         SeedscopeError: it failed.
     """
-    outcome = _outcomes(partial(_without_seed, work), [0], engine, label)[0]
+    outcome = map_outcomes(partial(_without_seed, work), [0], engine, label)[0]
     if outcome.failure:
         raise SeedscopeError(f"{label}: {outcome.failure}")
     return outcome.value  # type: ignore[return-value]  # no failure, so a value
@@ -163,9 +163,10 @@ def _without_seed(work: Callable[[], T], _seed: int, report: Report) -> T:
     return value
 
 
-def _outcomes(
+def map_outcomes(
     task: Task[Name, T], seeds: Sequence[Name], engine: SeedEngine, label: str
 ) -> dict[ReplicaName, Outcome[T]]:
+    """Return what became of every seed, as :func:`map_seeds`, whether it failed or not."""
     run = partial(_run, task, label, os.environ.get("DVC_ROOT"))
     # A worker that is about to be told of the end may still write into the folder that is removed.
     with tempfile.TemporaryDirectory(dir=engine.folder(), ignore_cleanup_errors=True) as name:

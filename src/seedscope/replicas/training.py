@@ -12,12 +12,9 @@ that was killed resumes at its last finished epoch and ends in the same bytes.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 import math
 import platform
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,15 +23,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import torch
 from annotated_types import Ge, Gt
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
 from seedscope.files.errors import SeedscopeError, SettingError
-from seedscope.files.weights import plain
-from seedscope.files.writing import replacing
+from seedscope.replicas.checkpoint import keep, resume
 from seedscope.replicas.determinism import deterministic
 from seedscope.replicas.frames import LIMIT, Frames, schedule
+from seedscope.replicas.optimizer import Adam
 from seedscope.replicas.streams import Stream, Streams
 
 if TYPE_CHECKING:
@@ -59,6 +54,8 @@ class Training:
         head: the dense layer whose initial weights are the stream ``head``.
         device: where to train; ``auto`` takes CUDA where there is one.
         threads: torch threads of a replica; another number gives other bits.
+        stacked: train many seeds of the network at once in one process, :mod:`seedscope.replicas.stacked`; the bits
+            are others, and a seed's do not depend on which seeds are trained with it.
     """
 
     epochs: Annotated[int, Ge(0)] = 8
@@ -71,6 +68,7 @@ class Training:
     head: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Ge(1)] = 1
+    stacked: bool = False
 
     def resolved_device(self) -> torch.device:
         """Return the device to train on; asking for CUDA where there is none is refused."""
@@ -230,7 +228,7 @@ def train(
             due = schedule(steps, training.epochs, training.early_frames, training.epochs_per_frame)
             film = Frames(frames.with_name(f"{frames.name}.parts"), due)
         if checkpoint is not None and checkpoint.exists():
-            _resume(progress, checkpoint, film, steps)
+            resume(progress, checkpoint, film, steps)
         if film is not None and not progress.history:
             film.take(0, model)
         for epoch in range(len(progress.history), training.epochs):
@@ -239,10 +237,10 @@ def train(
             for name in ("validation", "probe"):
                 if len(splits[name]):
                     row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(model, splits[name])
-                    _require_finite(row[f"{name}_loss"], f"{name} loss", training, epoch, (epoch + 1) * steps)
+                    require_finite(row[f"{name}_loss"], f"{name} loss", training, epoch, (epoch + 1) * steps)
             progress.history.append(row)
             if checkpoint is not None:
-                _keep(progress, checkpoint)
+                keep(progress, checkpoint)
         if film is not None and frames is not None:
             film.assemble(frames, steps)
         report(training.epochs, training.epochs)
@@ -257,6 +255,8 @@ def replay(
     watch: Callable[[Progress, torch.Tensor], None],
 ) -> nn.Module:
     """Train a replica once more, bit for bit where the surroundings are the same, and return its network.
+
+    A replica that was stacked is trained alone here: it takes the same steps but for rounding.
 
     Args:
         network: makes the network, as for :func:`train`.
@@ -275,7 +275,8 @@ def replay(
     return progress.model
 
 
-def _begin(network: Callable[[], nn.Module], training: Training, streams: Streams, device: torch.device) -> Progress:
+def initial_network(network: Callable[[], nn.Module], training: Training, streams: Streams) -> nn.Module:
+    """Make a network with the initial weights that the streams ``weights`` and ``head`` draw."""
     theirs: nn.Module | None = None
     if streams.splits_the_head:  # built first, for the last network that is made is the one that is trained
         torch.manual_seed(streams.number("head"))
@@ -285,8 +286,13 @@ def _begin(network: Callable[[], nn.Module], training: Training, streams: Stream
     model = network()
     if theirs is not None:
         model.get_submodule(training.head).load_state_dict(theirs.get_submodule(training.head).state_dict())
+    return model
+
+
+def _begin(network: Callable[[], nn.Module], training: Training, streams: Streams, device: torch.device) -> Progress:
+    model = initial_network(network, training, streams)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # overload lacks both
-    return Progress(model, torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True))
+    return Progress(model, Adam(model.parameters(), lr=training.learning_rate, fused=True))
 
 
 def _epoch(
@@ -316,10 +322,7 @@ def _epoch(
         except ValueError as error:  # torch's word for a mean over one picture
             if len(batch) > 1:
                 raise
-            raise SeedscopeError(
-                f"the network cannot learn from one picture at a time, as batch norm cannot, and of {total} pictures "
-                f"batches of {size} leave one: choose another train.batch_size"
-            ) from error
+            raise one_left(total, size) from error
         loss = loss_of(logits, label).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
@@ -336,17 +339,25 @@ def _epoch(
     bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):
         first = int(bad[0])
-        _require_finite(float(losses[first]), "loss", training, epoch, epoch * len(losses) + first)
+        require_finite(float(losses[first]), "loss", training, epoch, epoch * len(losses) + first)
     return {"train_loss": float(loss_sum) / total, "train_accuracy": float(correct) / total}
 
 
-def _require_finite(value: float, what: str, training: Training, epoch: int, step: int) -> None:
+def require_finite(value: float, what: str, training: Training, epoch: int, step: int) -> None:
     """Refuse a value that is no number any more; ``step`` counts the optimiser's steps before it was computed."""
     if not math.isfinite(value):
         raise SeedscopeError(
             f"the {what} became {value} at step {step} (epoch {epoch + 1}) with learning rate "
             f"{training.learning_rate:g}: lower train.learning_rate"
         )
+
+
+def one_left(total: int, size: int) -> SeedscopeError:
+    """Return what refuses a last batch of one picture to a network that cannot learn from it."""
+    return SeedscopeError(
+        f"the network cannot learn from one picture at a time, as batch norm cannot, and of {total} pictures "
+        f"batches of {size} leave one: choose another train.batch_size"
+    )
 
 
 def history_csv(history: list[dict[str, float]]) -> str:
@@ -357,44 +368,3 @@ def history_csv(history: list[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows({key: f"{value:.8g}" for key, value in row.items()} for row in history)
     return text.getvalue()
-
-
-def _keep(progress: Progress, checkpoint: Path) -> None:
-    tensors = {f"model.{name}": tensor for name, tensor in progress.model.state_dict().items()}
-    for index, state in progress.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    tensors = plain(tensors)
-    about = json.dumps({"history": progress.history, "sha256": hashlib.sha256(save(tensors)).hexdigest()})
-    content = save(tensors, metadata={"about": about})
-    with replacing(checkpoint) as temporary:
-        temporary.write_bytes(content)
-
-
-def _resume(progress: Progress, checkpoint: Path, film: Frames | None, steps_per_epoch: int) -> None:
-    try:
-        with safe_open(checkpoint, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-            about = json.loads(file.metadata()["about"])
-        intact = about["sha256"] == hashlib.sha256(save(tensors)).hexdigest()
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        intact = False
-    if not intact:
-        sys.stderr.write(f"{checkpoint} is damaged: this replica starts again from its first epoch\n")
-        return
-    if film is not None and not film.whole_until(len(about["history"]) * steps_per_epoch):
-        sys.stderr.write(f"{film.folder} lacks frames: this replica starts again from its first epoch\n")
-        return
-    progress.history.extend(about["history"])
-    model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    progress.model.load_state_dict(model)
-    parameters = list(progress.model.parameters())
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            like = parameters[int(index)]
-            # The fused optimiser walks through memory: its moments must lie there as their parameter does.
-            laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-            state.setdefault(int(index), {})[key] = laid_out
-    groups = progress.optimizer.state_dict()["param_groups"]
-    progress.optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -26,6 +26,7 @@ from seedscope.settings.said import Composed
 from seedscope.settings.stages import ALSO
 
 _REPLICA = "seedscope.replicas.training"
+_STACKED = "seedscope.replicas.stacked"
 # What a stage does with one lens, by purpose.
 _LOOKING = {
     "measure": "seedscope.looks.measure",
@@ -111,7 +112,8 @@ def _replica(composed: Composed, codebase: Codebase) -> Closure:
     if composed.settings["train"] is None:
         return _target(composed, codebase, "model")
     sections = ["model", "train", *(["data"] if _draws(composed) else [])]
-    return codebase.closure([_REPLICA]) | _targets(composed, codebase, sections)
+    trained_by = [_REPLICA, *([_STACKED] if composed.settings["train"].get("stacked") else [])]
+    return codebase.closure(trained_by) | _targets(composed, codebase, sections)
 
 
 def _stage(stage: str, composed: Composed, codebase: Codebase) -> Closure:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from seedscope.files.components import build, find
@@ -26,7 +27,7 @@ _OFFERS = {
     "data": ("shape", "class_names", "inputs", "training", "probe"),
     "model": ("state_dict", "named_modules"),
     "weights": ("digest", "shapes", "tensors"),
-    "train": ("epochs", "batch_size", "learning_rate", "vary", "resolved_device", "environment"),
+    "train": ("epochs", "batch_size", "learning_rate", "vary", "stacked", "resolved_device", "environment"),
     "dump": ("layers", "exhibits_per_class", "batch_size"),
     "engine": ("folder", "outcomes"),
     "store": ("evict",),
@@ -170,6 +171,8 @@ def _validate_network(composed: Composed) -> None:
             f"(channel, y, x): {in_one_line(error)}"
         ) from error
     labelled = is_labelled(source)
+    if settings["train"] is not None:
+        _validate_stacked(composed, source.shape)
     if settings["train"] is not None and not labelled:
         raise SeedscopeError(
             f"{composed.where('data')}: the data set does not say of which class its pictures are, so nothing can be "
@@ -209,6 +212,19 @@ def _validate_network(composed: Composed) -> None:
             raise _refused(composed, name, composed.where("lenses", name, error.key), error.problem) from error
         except SeedscopeError as error:
             raise _refused(composed, name, composed.where("lenses", name), str(error)) from error
+
+
+def _validate_stacked(composed: Composed, shape: Sequence[int]) -> None:
+    """Refuse to stack a network that a stack would not train as it is trained alone."""
+    training = build(composed.settings["train"])
+    if not training.stacked:
+        return
+    from seedscope.replicas.stackable import check_stackable
+
+    try:
+        check_stackable(partial(build, composed.settings["model"]), training, shape)
+    except SettingError as error:
+        raise SeedscopeError(f"{composed.where('train', error.key)}: {error.problem}") from error
 
 
 def _refused(composed: Composed, lens: str, where: str, problem: str) -> SeedscopeError:
