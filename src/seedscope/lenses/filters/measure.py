@@ -64,7 +64,6 @@ def _look(
     ascent: Ascent, layers: Sequence[str], channels: int | None, model: nn.Module, probe: xr.Dataset
 ) -> dict[str, Variables]:
     """Return what the ascent finds in each layer of one network."""
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     answers, kind = _answers(model, layers, probe, ascent.batch_size)
     shape = tuple(probe.image.shape[1:])
     rectified = followed_by_relu(model, layers, torch.zeros(1, *shape))
