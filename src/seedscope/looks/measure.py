@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from seedscope.files.arrays import read_measured, write_measured
+from seedscope.files.arrays import load_measured, write_measured
 from seedscope.files.experiment import Experiment
 from seedscope.files.reading import read_history
 from seedscope.lenses.lens import Lens, measuring
@@ -26,8 +26,7 @@ def measure(name: str, lens: Lens, replica: Replica, path: Path) -> Scalars:
     """
     with measuring(lens, name) as blind:
         write_measured(path, blind.measure(replica))
-        with read_measured(path) as measured:
-            scalars = {key: float(value) for key, value in blind.summarize(measured).items()}
+        scalars = {key: float(value) for key, value in blind.summarize(load_measured(path)).items()}
     return {key: value if math.isfinite(value) else None for key, value in scalars.items()}
 
 
