@@ -63,7 +63,7 @@ class Replica:
     frames: xr.Dataset | None = None
     variations: xr.Dataset | None = None
     learning: Mapping[str, Any] | None = None
-    _made: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, at: Artifacts, seed: ReplicaName) -> Replica:
@@ -94,23 +94,24 @@ class Replica:
             raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
         return int(self.seed)
 
-    def once(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what ``make`` makes; what several lenses ask for is made once, and kept for the others.
+    def once(self, key: Hashable, make: Callable[[], dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
+        """Return the arrays that ``make`` makes; what several lenses ask for is made once, and kept for the others.
 
-        What was asked for last is kept, ``_KEPT`` bytes of it; the array is not to be written to.
+        What was asked for last is kept, ``_KEPT`` bytes of it. Nobody can write to the arrays.
 
         Args:
-            key: names all that it depends on beside the replica, so that it does not matter who asks first.
-            make: makes it.
+            key: names all that they depend on beside the replica, so that it does not matter who asks first.
+            make: makes them.
         """
-        if key in self._made:
-            self._made[key] = self._made.pop(key)  # the last to be let go
-            return self._made[key]
-        made = self._made[key] = make()
-        made.flags.writeable = False
-        while len(self._made) > 1 and sum(kept.nbytes for kept in self._made.values()) > _KEPT:
-            del self._made[next(iter(self._made))]
-        return made
+        made = self._made.pop(key) if key in self._made else make()
+        self._made[key] = made  # the last to be let go
+        for array in made.values():
+            array.flags.writeable = False
+        sizes = {one: sum(array.nbytes for array in arrays.values()) for one, arrays in self._made.items()}
+        while len(self._made) > 1 and sum(sizes.values()) > _KEPT:
+            oldest = next(iter(self._made))
+            del self._made[oldest], sizes[oldest]
+        return dict(made)
 
     def positions(self, samples: np.ndarray) -> np.ndarray:
         """Return the positions of these ``sample`` coordinates among the probe pictures."""

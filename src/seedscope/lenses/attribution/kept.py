@@ -37,4 +37,8 @@ def kept(
     """
     about = (method.__name__, *sorted(settings.items()), scores.centred, batch_size)
     key = (*about, frame, which.tobytes(), np.asarray(target, dtype=np.int64).tobytes())
-    return replica.once(key, lambda: method(scores, replica.probe.image.values[which], target, batch_size, **settings))
+
+    def make() -> dict[str, np.ndarray]:
+        return {"map": method(scores, replica.probe.image.values[which], target, batch_size, **settings)}
+
+    return replica.once(key, make)["map"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from seedscope.data import balanced
 from seedscope.formulas.boxes import Boxes
@@ -16,6 +17,8 @@ from seedscope.formulas.localization import MEASURES, Objects, normalised
 from seedscope.formulas.nulls import another_of_its_class
 from seedscope.formulas.priors import brightest_window, centre_prior
 from seedscope.lenses import Replica
+from seedscope.lenses.answers import answers
+from seedscope.lenses.attribution.scores import class_scores
 from seedscope.lenses.heat_maps.explained import asked, attributions, scores_of
 from seedscope.lenses.heat_maps.localization import found_by
 from seedscope.lenses.heat_maps.maps import PRIORS, SOURCES, Groups, Map, grouped
@@ -34,8 +37,8 @@ def on_object(lens: HeatMaps, replica: Replica, boxes: Boxes) -> list[Groups]:
     """
     pictures, label = replica.probe.image.values, replica.probe.label.values
     n, extent = len(pictures), (pictures.shape[2], pictures.shape[3])
-    with replica.network() as network:
-        target = asked(lens, scores_of(lens, network).of(pictures, lens.batch_size), label)[:, 0]
+    logit = torch.from_numpy(np.array(answers(replica, ["logit"])["logit"]["mean"]))
+    target = asked(lens, class_scores(logit, centred=lens.score == "centred").numpy(), label)[:, 0]
     few = balanced(target, lens.pictures)
     which = {one: np.arange(n) if one.method == "grad_cam" else few for one in lens.maps}
     inside = {one: np.full((len(SOURCES), len(MEASURES), n), np.nan, dtype=np.float32) for one in which}
