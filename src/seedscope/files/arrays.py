@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedscope.files.errors import SeedscopeError
-from seedscope.files.netcdf import read_netcdf, write_netcdf
+from seedscope.files.netcdf import read_group, read_netcdf, write_netcdf
 from seedscope.files.reading import unreadable
 from seedscope.files.writing import replacing
 
@@ -38,6 +38,14 @@ def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = 
             dataset.close()
             raise SeedscopeError(f"{path} has no {name!r}: another version wrote it; delete it and run `dvc repro`")
     return dataset
+
+
+def load_group(path: Path, group: str) -> xr.DataArray:
+    """Return the variable that has its group's name, with all its values: as an activations file holds each layer."""
+    try:
+        return read_group(path, group)[group]
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise unreadable(path, error) from error
 
 
 def write_measured(path: Path, measured: xr.Dataset | xr.DataTree) -> None:

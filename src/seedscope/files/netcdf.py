@@ -103,7 +103,20 @@ def read_netcdf(path: Path) -> dict[str, xr.Dataset]:
         return dict(_read_groups(file))
 
 
+def read_group(path: Path, name: str) -> xr.Dataset:
+    """Return the data set of one group, with all its values in memory.
+
+    Raises:
+        KeyError: there is no such group.
+    """
+    import h5py
+
+    with h5py.File(path) as file:
+        return next(_read_groups(file[name]))[1]
+
+
 def _read_groups(group: h5py.Group) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield the data set of a group, then those of the groups in it, each with its path."""
     import h5py
     import xarray as xr
 

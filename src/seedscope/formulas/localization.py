@@ -84,9 +84,10 @@ def localized(scaled: np.ndarray, enlarged: np.ndarray, objects: Objects) -> np.
     """
     n, area, inside = len(scaled), objects.area, objects.inside
     pixels = enlarged.reshape(n, -1)
-    total = pixels.sum(1, dtype=np.float64)
-    share = area / inside.shape[1]
-    mass = np.divide(np.where(inside, pixels, 0).sum(1, dtype=np.float64), total, out=share.copy(), where=total > 0)
+    total, share = pixels.sum(1), area / inside.shape[1]
+    at = np.flatnonzero(inside)
+    within = np.bincount(at // inside.shape[1], pixels.ravel()[at], n)
+    mass = np.divide(within, total, out=share.copy(), where=total > 0)
     cells = objects.cells
     found = _top_sum(scaled.reshape(n, -1), objects.covered, cells)
     return np.stack(
@@ -142,19 +143,20 @@ def _overlap(cells: int, pixels: int) -> np.ndarray:
 def _top_sum(values: np.ndarray, worth: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Return what the ``count`` largest of ``values`` are worth, (sample), from (sample, item).
 
-    Those that tie for the last places each count with their chance to be taken. ``worth`` may be of bool.
+    Those that tie for the last places each count with their chance to be taken.
     """
     largest, last = values.max(1, keepdims=True), np.empty((len(values), 1), dtype=values.dtype)
     for k in np.unique(count):
         own, place = count == k, values.shape[1] - k
         last[own] = largest[own] if k == 1 else np.partition(values[own], place, axis=1)[:, place, None]
     tie = _TIE * np.abs(largest)
-    above, tied = values > last + tie, np.abs(values - last) <= tie
-    chance = (count - np.count_nonzero(above, axis=1)) / np.count_nonzero(tied, axis=1)
-    return _worth(worth, above) + chance * _worth(worth, tied)
+    # Only these few can be taken: to look at all items again and again would take most of the time.
+    at = np.flatnonzero(values >= last - tie)
+    row, value = at // values.shape[1], worth.ravel()[at]
+    above = values.ravel()[at] > (last + tie)[row, 0]
 
+    def total(weights: np.ndarray) -> np.ndarray:
+        return np.bincount(row, weights, len(values))
 
-def _worth(worth: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    if worth.dtype == bool:
-        return np.asarray(np.count_nonzero(worth & taken, axis=1))
-    return np.asarray(np.where(taken, worth, 0).sum(1))
+    tied, taken = total(~above), total(above)
+    return total(value * above) + (count - taken) / tied * total(value * ~above)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.arrays import groups, load_group, read_dataset
 from seedscope.files.components import build
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
@@ -178,23 +178,20 @@ def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, An
 
 
 class _Activations(Mapping[str, "xr.DataArray"]):
-    """The groups of an activations file, each opened when it is first asked for, and its values read when they are.
-
-    What was read is kept as long as the replica is: at most as much as the file holds.
-    """
+    """The groups of an activations file, each read when it is first asked for, and kept as long as the replica is."""
 
     def __init__(self, at: Artifacts, seed: ReplicaName) -> None:
         self._path = at.activations(seed)
-        self._opened: dict[str, xr.DataArray] = {}
+        self._read: dict[str, xr.DataArray] = {}
 
     @cached_property
     def _groups(self) -> tuple[str, ...]:
         return groups(self._path)
 
     def __getitem__(self, layer: str) -> xr.DataArray:
-        if layer not in self._opened:
-            self._opened[layer] = read_dataset(self._path, group=layer, needs=(layer,))[layer]
-        return self._opened[layer]
+        if layer not in self._read:
+            self._read[layer] = load_group(self._path, layer)
+        return self._read[layer]
 
     def __contains__(self, layer: object) -> bool:
         return layer in self._groups  # reading a group that is not there is an error of another kind

@@ -19,7 +19,7 @@ PICTURE = "picture"
 WINDOW = 0.1875
 """Width of the occluding window, share of the picture's shorter side."""
 
-STEPS = 32
+STEPS = 16
 """Points at which integrated gradients take the gradient."""
 
 

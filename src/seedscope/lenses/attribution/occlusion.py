@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from seedscope.lenses.attribution import WINDOW
-from seedscope.lenses.attribution.scores import Scores
+from seedscope.lenses.attribution.scores import Scores, class_scores
 
 
 def occlusion(
@@ -33,34 +33,62 @@ def occlusion(
         batch_size: pictures, covered or not, at a time.
         window: width of the window, share of the picture's shorter side.
     """
-    covering = windows(pictures.shape[2:], window)
-    images = torch.from_numpy(np.ascontiguousarray(pictures))
-    even, classes = mean_picture(images), torch.from_numpy(np.asarray(target, dtype=np.int64))
-    masks = torch.from_numpy(covering)[:, None]
-    plain = torch.from_numpy(scores.of(pictures, batch_size)).gather(1, classes[:, None])
-    covered = []
-    pairs = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(masks)))
+    extent = pictures.shape[2:]
+    covering = windows(extent, window)
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).contiguous(memory_format=torch.channels_last)
+    classes = torch.from_numpy(np.asarray(target, dtype=np.int64))
     with torch.no_grad():
-        for sample, place in (part.T for part in pairs.split(batch_size)):
-            batch = torch.where(masks[place], even[sample], images[sample])
-            covered.append(scores(batch).gather(1, classes[sample, None]))
-    fall = (plain - torch.cat(covered).reshape(len(images), len(masks))).numpy()
-    maps = fall @ (covering / covering.sum(0)).reshape(len(covering), -1).astype(fall.dtype)
-    return np.asarray(maps.reshape(len(images), *pictures.shape[2:]))
+        fall = torch.cat(
+            [
+                _falls(scores, some, own[:, None], covering, batch_size)
+                for some, own in zip(images.split(batch_size), classes.split(batch_size), strict=True)
+            ]
+        ).numpy()
+    held = masks(covering, extent)
+    maps = fall @ (held / held.sum(0)).reshape(len(held), -1).astype(fall.dtype)
+    return np.asarray(maps.reshape(len(images), *extent))
+
+
+def _falls(
+    scores: Scores, images: torch.Tensor, target: torch.Tensor, covering: np.ndarray, batch_size: int
+) -> torch.Tensor:
+    """Return how far each picture's score falls with each window covered, (sample, window)."""
+    from seedscope.lenses.attribution.part import logits_of_covered
+    from seedscope.models.convnet import ConvNet
+
+    even, plain = mean_picture(images), scores(images).gather(1, target)
+    if isinstance(scores.network, ConvNet):
+        logits = logits_of_covered(scores.network, images, even, covering)
+        covered = [class_scores(one, centred=scores.centred).gather(1, target) for one in logits]
+        return plain - torch.cat(covered, 1)
+    held, covered = torch.from_numpy(masks(covering, images.shape[2:]))[:, None], []
+    pairs = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(held)))
+    for sample, place in (part.T for part in pairs.split(batch_size)):
+        batch = torch.where(held[place], even[sample], images[sample])
+        covered.append(scores(batch).gather(1, target[sample]))
+    return plain - torch.cat(covered).reshape(len(images), len(held))
 
 
 def windows(extent: Sequence[int], window: float) -> np.ndarray:
-    """Return which pixels each window covers, (window, y, x), row by row: each pixel lies in at least one."""
+    """Return the rows and columns of each window, (window, 4): top, bottom, left, right, the second of each left out."""
     side = max(1, round(window * min(extent)))
     stride = max(1, side // 2)
-    rows, columns = (_along(pixels, side, stride) for pixels in extent)
-    return (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, *extent)
+    (top, bottom), (left, right) = (_along(pixels, side, stride) for pixels in extent)
+    rows, columns = np.repeat([top, bottom], len(left), axis=1), np.tile([left, right], len(top))
+    return np.concatenate([rows, columns]).T
 
 
-def _along(pixels: int, side: int, stride: int) -> np.ndarray:
-    """Return which pixels of a row or column each window covers, (window, pixel); the last may be narrower."""
-    starts = stride * np.arange(1 - (side - pixels) // stride)[:, None]  # rounded up
-    return (np.arange(pixels) >= starts) & (np.arange(pixels) < starts + side)
+def _along(pixels: int, side: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where windows start and end along a side; the last may be narrower."""
+    start = stride * np.arange(1 - (side - pixels) // stride)  # rounded up
+    return start, np.minimum(start + side, pixels)
+
+
+def masks(covering: np.ndarray, extent: Sequence[int]) -> np.ndarray:
+    """Return which pixels each window covers, (window, y, x)."""
+    top, bottom, left, right = (side[:, None, None] for side in covering.T)
+    y, x = np.arange(extent[0])[:, None], np.arange(extent[1])
+    return np.asarray((top <= y) & (y < bottom) & (left <= x) & (x < right))
 
 
 def mean_picture(images: torch.Tensor) -> torch.Tensor:
