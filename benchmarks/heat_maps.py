@@ -10,7 +10,7 @@ import torch
 from benchmarks import Row, seconds
 from seedscope.data.squares import Squares
 from seedscope.lenses.attribution.grad_cam import grad_cam
-from seedscope.lenses.attribution.scores import Scores, laid_out
+from seedscope.lenses.attribution.scores import Scores
 from seedscope.lenses.heat_maps import HeatMaps
 from seedscope.models.convnet import ConvNet
 
@@ -21,12 +21,13 @@ def measure() -> list[Row]:
     """Return how many maps are made in a second, and the ratio round by round."""
     torch.set_num_threads(1)
     pictures = dataclasses.replace(Squares(), n_probe=_PICTURES).probe().image.values
-    scores = Scores(laid_out(ConvNet((1, 32, 32), 9).eval().requires_grad_(False)), centred=True)
+    network = ConvNet((1, 32, 32), 9).eval().requires_grad_(False)
+    scores = Scores(network.to(memory_format=torch.channels_last), centred=True)
     target = np.arange(_PICTURES) % 9
     together = HeatMaps(["conv2"]).batch_size
 
     def work(batch_size: int) -> None:
-        grad_cam(scores, "conv2", pictures, target, batch_size)
+        grad_cam(scores, ["conv2"], pictures, target, batch_size)
 
     work(together)
     alone, batched = [], []

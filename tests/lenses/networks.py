@@ -5,6 +5,8 @@ import torch
 import xarray as xr
 from torch import nn
 
+from seedscope.lenses.attribution.grad_cam import grad_cam
+
 from seedscope.data import exhibits, pictures
 from seedscope.lenses import Replica
 
@@ -83,3 +85,8 @@ def replica_of_network(make, image, label, *, untrained=None, names=None, per_cl
         architecture=make,
         frames=frames,
     )
+
+
+def cam(scores, layer, pictures, target, batch_size):
+    """Return the Grad-CAM of one layer."""
+    return grad_cam(scores, [layer], pictures, target, batch_size)[layer]

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from seedscope.files.errors import SeedscopeError
-from seedscope.lenses.attribution.grad_cam import closed_form, grad_cam, layer_gradients
+from seedscope.lenses.attribution.grad_cam import closed_form, layer_gradients
 from seedscope.lenses.attribution.integrated_gradients import integrated_gradients, lacking
 from seedscope.lenses.attribution.occlusion import occlusion
 from seedscope.lenses.attribution.scores import Scores, class_scores, probabilities
 from seedscope.models.convnet import ConvNet
 from seedscope.models.squeezenet import SqueezeNet
 
-from .networks import fill, pooled_head, random_pictures, relu_first
+from .networks import cam, fill, pooled_head, random_pictures, relu_first
 
 
 def same_weights(model, source):
@@ -39,7 +39,7 @@ def test_grad_cam_is_captums_on_the_same_tensor(shape, layer, theirs):
     wanted = LayerGradCam(oracle, oracle[theirs]).attribute(torch.from_numpy(pictures), torch.from_numpy(target))
     wanted = wanted.detach().numpy()[:, 0]
     assert np.abs(wanted).max() > 1e-3
-    got = grad_cam(Scores(ours), layer, pictures, target, 3)
+    got = cam(Scores(ours), layer, pictures, target, 3)
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
 
 
@@ -55,7 +55,7 @@ def test_a_layer_and_the_relu_behind_it_have_the_same_map_in_place_or_not(inplac
             torch.from_numpy(pictures), torch.from_numpy(target), relu_attributions=True
         )
         for layer in (convolution, relu):
-            heat = np.maximum(grad_cam(Scores(model), layer, pictures, target, 4), 0)
+            heat = np.maximum(cam(Scores(model), layer, pictures, target, 4), 0)
             np.testing.assert_allclose(heat, wanted.detach().numpy()[:, 0], rtol=0, atol=1e-12)
 
 
@@ -65,8 +65,8 @@ def test_a_batch_gives_what_each_picture_gives_alone():
     )
     model[1].running_var.fill_(1.5)
     pictures, target = random_pictures(9), np.arange(9) % 3
-    together = grad_cam(Scores(model), "0", pictures, target, 9)
-    np.testing.assert_allclose(together, grad_cam(Scores(model), "0", pictures, target, 1), rtol=0, atol=1e-12)
+    together = cam(Scores(model), "0", pictures, target, 9)
+    np.testing.assert_allclose(together, cam(Scores(model), "0", pictures, target, 1), rtol=0, atol=1e-12)
 
 
 class Reusing(nn.Module):
@@ -118,11 +118,11 @@ def test_any_layer_of_squeezenets_blocks_has_the_map_that_captum_gives():
     pictures, target = random_pictures(5, (3, 29, 23)), np.array([6, 0, 3, 2, 2])
     for layer, module in (("3", model[3]), ("4", model[4]), ("2", model[2])):
         wanted = LayerGradCam(model, module).attribute(torch.from_numpy(pictures), torch.from_numpy(target))
-        got = grad_cam(Scores(model), layer, pictures, target, 2)
+        got = cam(Scores(model), layer, pictures, target, 2)
         np.testing.assert_allclose(got, wanted.detach().numpy()[:, 0], rtol=0, atol=1e-12)
     for layer in ("0", "3.squeeze", "4.expand3x3", "6"):
         relu = {"0": "1", "6": "7"}.get(layer, f"{layer}_activation")
-        maps = [grad_cam(Scores(model), name, pictures, target, 3) for name in (layer, relu)]
+        maps = [cam(Scores(model), name, pictures, target, 3) for name in (layer, relu)]
         assert np.abs(maps[0]).max() > 0
         np.testing.assert_allclose(maps[0], maps[1], rtol=0, atol=1e-12)
 
@@ -137,14 +137,15 @@ def test_squeezenet_itself_has_the_map_that_captum_gives_for_the_logit_and_the_c
         method = LayerGradCam(lambda x: class_scores(model(x), centred=centred), model.get_submodule(theirs))
         wanted = method.attribute(torch.from_numpy(pictures), torch.from_numpy(target)).detach().numpy()[:, 0]
         assert np.abs(wanted).max() > 0
-        got = grad_cam(Scores(model, centred=centred), layer, pictures, target, 2)
+        got = cam(Scores(model, centred=centred), layer, pictures, target, 2)
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
 
 
 def test_a_network_that_reuses_its_relu_gives_the_gradient_of_the_score():
     model, pictures, target = fill(Reusing()), random_pictures(5), np.arange(5) % 3
     for layer in ("first", "second"):
-        (batch,) = layer_gradients(Scores(model), layer, pictures, target, 5)
+        (batches,) = layer_gradients(Scores(model), [layer], pictures, target, 5)
+        batch = batches[layer]
         step = 1e-6 * torch.randn(
             batch.activation.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64
         )
@@ -165,11 +166,11 @@ def test_a_network_that_reuses_its_relu_gives_the_gradient_of_the_score():
 def test_layers_that_no_map_can_be_taken_of_are_named():
     pictures, target = random_pictures(4), np.zeros(4, dtype=int)
     with pytest.raises(SeedscopeError, match="'twice' runs several times"):
-        grad_cam(Scores(fill(Reusing())), "twice", pictures, target, 4)
+        cam(Scores(fill(Reusing())), "twice", pictures, target, 4)
     with pytest.raises(SeedscopeError, match="'first' is used both with and without its ReLU"):
-        grad_cam(Scores(fill(Reusing(skip_before_relu=True))), "first", pictures, target, 4)
+        cam(Scores(fill(Reusing(skip_before_relu=True))), "first", pictures, target, 4)
     with pytest.raises(SeedscopeError, match="there is no layer 'third'"):
-        grad_cam(Scores(fill(Reusing())), "third", pictures, target, 4)
+        cam(Scores(fill(Reusing())), "third", pictures, target, 4)
 
 
 @pytest.mark.parametrize("layer", ["first", "twice"])
@@ -179,7 +180,7 @@ def test_the_network_is_left_as_found_even_after_an_error(layer):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     flags = [module.training for module in model.modules()]
     try:
-        grad_cam(Scores(model), layer, random_pictures(4), np.zeros(4, dtype=int), 4)
+        cam(Scores(model), layer, random_pictures(4), np.zeros(4, dtype=int), 4)
     except SeedscopeError:
         assert layer == "twice"
     assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
@@ -217,7 +218,7 @@ def test_a_score_that_is_not_linear_is_seen_across_batches():
 
 def test_one_logit_speaks_for_one_class_and_against_the_other():
     model, pictures = fill(relu_first((1, 16, 16), 1)), random_pictures(5)
-    maps = [grad_cam(Scores(model), "3", pictures, np.full(5, k), 5) for k in (0, 1)]
+    maps = [cam(Scores(model), "3", pictures, np.full(5, k), 5) for k in (0, 1)]
     np.testing.assert_allclose(maps[0], -maps[1], rtol=0, atol=1e-12)
     logit = model(torch.from_numpy(pictures)).detach().numpy()
     chance = probabilities(model, pictures, 2)

@@ -19,7 +19,7 @@ from seedscope.models.squeezenet import SqueezeNet
 from seedscope.models.vgg16 import Vgg16
 from seedscope.replicas.given import GivenWeights
 
-from .networks import replica_of_network
+from .networks import cam, replica_of_network
 
 DATA = Path(os.environ.get("SEEDSCOPE_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 # Drawn by hand on the pictures as the network sees them, 227 × 227: top, left, height, width.
@@ -101,8 +101,7 @@ def spots_of(picture: np.ndarray) -> np.ndarray:
 def test_gradients_of_squeezenet_as_published_are_captums():
     from captum.attr import LayerGradCam
 
-    from seedscope.lenses.attribution.grad_cam import grad_cam
-    from seedscope.lenses.attribution.scores import Scores
+        from seedscope.lenses.attribution.scores import Scores
 
     model = SqueezeNet(mean=(123.0, 117.0, 104.0), std=(1.0, 1.0, 1.0))
     model.load_state_dict(GivenWeights(str(DATA / "weights/squeezenet1_1.safetensors")).tensors(shapes_of(model)))
@@ -112,5 +111,5 @@ def test_gradients_of_squeezenet_as_published_are_captums():
     for layer in ("features.7", "features.12"):
         method = LayerGradCam(model, model.get_submodule(layer))
         wanted = method.attribute(torch.from_numpy(pictures), torch.from_numpy(target)).detach().numpy()[:, 0]
-        got = grad_cam(Scores(model), layer, pictures, target, 2)
+        got = cam(Scores(model), layer, pictures, target, 2)
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())

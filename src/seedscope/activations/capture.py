@@ -135,6 +135,10 @@ class _WatchReLU(TorchFunctionMode):
     def mark(self, layer: str, output: torch.Tensor) -> None:
         self._tag(output, self.origins.get(id(output), frozenset()) | {layer})
 
+    def marked(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor comes from a marked one, through operations that commute with a ReLU."""
+        return bool(self.origins.get(id(tensor)))
+
     def forget(self) -> None:
         """Forget the tensors of one forward pass, so that they can be freed."""
         self.origins.clear()
@@ -206,55 +210,68 @@ def before_relu(model: nn.Module, layer: str, batches: Iterable[torch.Tensor]) -
 
 
 @contextmanager
-def differentiable_from(model: nn.Module, layer: str, example: torch.Tensor) -> Iterator[list[torch.Tensor]]:
-    """Let gradients be taken with respect to a layer's activations, after their ReLU where it has one.
+def differentiable_from(
+    model: nn.Module, layers: Sequence[str], example: torch.Tensor
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Let gradients be taken with respect to layers' activations, after their ReLU where they have one.
 
-    Each forward pass while this is entered appends to the list the tensor that the rest of the network is computed
-    from, the same that :func:`activations` returns: convolution → pool → ReLU is run as convolution → ReLU → pool,
-    which is the same function of the picture. The later ReLU is left out, since its gradient at 0 is not that of the
-    layer behind it. In-place operations work on a copy. ``example`` is one batch of pictures.
+    Each forward pass while this is entered fills the mapping: by layer, the tensor that the rest of the network is
+    computed from, the same that :func:`activations` returns. Convolution → pool → ReLU is run as convolution → ReLU →
+    pool, which is the same function of the picture. The later ReLU is left out, since its gradient at 0 is not that of
+    the layer behind it. In-place operations work on a copy. ``example`` is one batch of pictures.
 
     Raises:
         SeedscopeError: an unknown layer, one that runs several times in one pass, or one that the network also uses
             without its ReLU.
     """
-    rectified = layer in followed_by_relu(model, [layer], example)
-    passing = _PassReLU()
-    leaves: list[torch.Tensor] = []
-    ran = False
-
-    def start(_module: nn.Module, _inputs: Any) -> None:
-        nonlocal ran
-        ran = False
-        passing.forget()
-
-    def branch(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        nonlocal ran
-        if ran:
-            raise SeedscopeError(f"layer {layer!r} runs several times in one forward pass: name one that runs once")
-        ran = True
-        leaf = (output.relu() if rectified else output).detach().requires_grad_()
-        leaves.append(leaf)
-        after = leaf.clone()  # an in-place operation may follow, which a leaf refuses
-        if rectified:
-            passing.mark(layer, after)
-        return after
-
+    rectified = followed_by_relu(model, layers, example)
     with evaluating(model):
         unchanged = model(example)
-    handles = [
-        model.register_forward_pre_hook(start),
-        dict(model.named_modules())[layer].register_forward_hook(branch),
-    ]
-    try:
-        with evaluating(model), torch.enable_grad(), passing:
+    for layer in layers:
+        with _branching(model, [layer], rectified) as found, evaluating(model), torch.enable_grad():
             moved = model(example).detach()
-            if not ran:
+            if layer not in found:
                 raise SeedscopeError(f"layer {layer!r} did not run in the forward pass")
             if not torch.allclose(moved, unchanged, rtol=1e-4, atol=1e-4 * float(unchanged.abs().max())):
                 raise SeedscopeError(f"layer {layer!r} is used both with and without its ReLU: name a layer behind it")
-            leaves.clear()
-            yield leaves
+    with _branching(model, layers, rectified) as found, evaluating(model), torch.enable_grad():
+        yield found
+
+
+@contextmanager
+def _branching(
+    model: nn.Module, layers: Sequence[str], rectified: frozenset[str]
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Let the network go on from the activations of ``layers``, and keep those of the last pass by layer."""
+    passing = _PassReLU()
+    found: dict[str, torch.Tensor] = {}
+
+    def start(_module: nn.Module, _inputs: Any) -> None:
+        found.clear()
+        passing.forget()
+
+    def branch(layer: str) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
+        def after(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            if layer in found:
+                raise SeedscopeError(f"layer {layer!r} runs several times in one forward pass: name one that runs once")
+            # What comes from a layer behind its ReLU, as a pool does, is not below 0: its gradient at 0 would be lost.
+            own = output.relu() if layer in rectified and not passing.marked(output) else output
+            if not found or not own.requires_grad:  # none of the other layers stands before it
+                own = own.detach().requires_grad_()
+            found[layer] = own
+            onward = own.clone()  # an in-place operation may follow, which a leaf refuses
+            if layer in rectified:
+                passing.mark(layer, onward)
+            return onward
+
+        return after
+
+    modules = dict(model.named_modules())
+    handles = [model.register_forward_pre_hook(start)]
+    handles += [modules[layer].register_forward_hook(branch(layer)) for layer in layers]
+    try:
+        with passing:
+            yield found
     finally:
         for handle in handles:
             handle.remove()

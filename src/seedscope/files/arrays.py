@@ -48,6 +48,12 @@ def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = 
     return dataset
 
 
+def load_group(path: Path, group: str) -> xr.DataArray:
+    """Return the variable that has its group's name, with all its values: as an activations file holds each layer."""
+    with read_dataset(path, group) as found:
+        return found[group].load()
+
+
 def write_measured(path: Path, measured: xr.Dataset | xr.DataTree) -> None:
     """Write labelled numbers, a data set or a tree of them, as NetCDF-4: the same numbers give the same bytes."""
     import xarray as xr

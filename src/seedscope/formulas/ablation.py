@@ -17,6 +17,9 @@ log p(true class), of accuracy, and which decisions flip, are not; least of all 
     area              ∫ (v(0) − v(m)) d log m / log L  over 1 ≤ m ≤ L live units, by trapezoids
     units to halve    the least m at which v has fallen halfway from v(0) to v(all removed), interpolated
 
+Removals of several units are computed in float32: log-probabilities are right to 1e-6, and a decision can be another one only where two
+logits are as near as that. Sums over samples are taken in float64.
+
 An order chosen on the samples that are scored would be better than it is: halves are kept apart by whoever calls this.
 Sources: mean ablation, Chan et al. (2022, causal scrubbing) and Li and Janson (2024, arXiv:2409.09951); removal curves
 in the manner of Samek et al. (2017), of units in place of pixels.
@@ -38,7 +41,6 @@ KEPT = ("log_probability", "accuracy", "flips")
 """What is asked of removals together, as it then is."""
 
 _CHUNK = 500_000  # numbers looked at at a time: 4 MB, which stay near the processor
-_SHUFFLES = 100  # at a time
 
 
 def of_classes(votes: Votes) -> Votes:
@@ -60,12 +62,12 @@ def reference(activation: np.ndarray, kind: str) -> np.ndarray:
     return activation[np.random.default_rng(0).permutation(len(activation))]
 
 
-def judged(logit: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def judged(logit: np.ndarray, label: np.ndarray | np.integer) -> tuple[np.ndarray, np.ndarray]:
     """Return log p of each sample's true class and the decision, the first of equals.
 
     Args:
         logit: (…, class, sample), in this order so that neighbours in memory are samples, of which there are many.
-        label: (sample).
+        label: (sample), or the one class of all.
 
     Returns:
         two of (…, sample).
@@ -94,16 +96,17 @@ def single_losses(votes: Votes, gone: np.ndarray, label: np.ndarray, group: np.n
     member = np.eye(groups)[group].T
     count = member.sum(1)
     mean = np.divide(member, count[:, None], out=np.full(member.shape, np.nan), where=count[:, None] > 0)
-    lost = np.empty((len(LOST), groups, gone.shape[1]))
+    lost = np.tile(0.0 * mean.sum(1)[:, None], (len(LOST), 1, gone.shape[1]))
+    taken = np.flatnonzero((gone != 0).any(0))  # without the others nothing is lost
     size = max(1, _CHUNK // max(1, logit.size))
-    for start in range(0, gone.shape[1], size):
-        part = slice(start, start + size)
+    for start in range(0, len(taken), size):
+        part = taken[start : start + size]
         without = logit - votes.weight.T[part, :, None] * gone.T[part, None, :]  # (unit, class, sample)
         after, now = judged(without, label)
         right = (decided == label).astype(np.float64) - (now == label)
         values = (before - after, margin - _margin(without, label), right, now != decided)
         for at, one in enumerate(values):
-            lost[at, :, part] = mean @ one.T
+            lost[at][:, part] = mean @ one.T
     return lost
 
 
@@ -137,21 +140,26 @@ def under_removal(
     """
     total = np.zeros((len(order), len(KEPT), len(steps)))
     reach = np.minimum(steps, order.shape[-1])
-    intact = votes.logit().T
+    intact, weight = votes.logit().T.astype(np.float32), votes.weight.T.astype(np.float32)
     for k in np.unique(label):
         own = label == k
-        logit, away = intact[:, own], np.ascontiguousarray(gone[own].T)
-        decided = judged(logit, label[own])[1]
+        logit, away = intact[:, own], np.ascontiguousarray(gone[own].T, dtype=np.float32)
+        before, decided = judged(logit, k)
+        whole = np.array([before.sum(dtype=np.float64), (decided == k).sum(), 0])
+        total[:, :, 0] += whole
         size = max(1, _CHUNK // max(1, logit.shape[1] * max(order.shape[-1], len(logit))))
         for start in range(0, len(order), size):
             units = order[start : start + size, k]
-            left = np.repeat(logit[None], len(units), axis=0)
-            for at in range(len(steps)):
-                leaving = units[:, reach[at - 1] if at else 0 : reach[at]]
-                left -= votes.weight.T[leaving].swapaxes(1, 2) @ away[leaving]  # (draw, class, sample)
-                after, now = judged(left, label[own])
-                for measure, values in enumerate((after, now == k, now != decided)):
-                    total[start : start + size, measure, at] += values.sum(-1)
+            left, sums = np.repeat(logit[None], len(units), axis=0), total[start : start + size]
+            found = whole
+            for at in range(1, len(steps)):
+                leaving = units[:, reach[at - 1] : reach[at]]
+                if leaving.size:  # else as after the step before
+                    left -= weight[leaving].swapaxes(1, 2) @ away[leaving]  # (draw, class, sample)
+                    after, now = judged(left, k)
+                    kept = (after.sum(-1, dtype=np.float64), (now == k).sum(-1), (now != decided).sum(-1))
+                    found = np.stack(kept, axis=-1)
+                sums[:, :, at] += found
     return total
 
 
@@ -198,25 +206,19 @@ def ranked(values: np.ndarray) -> np.ndarray:
     return np.where(unknown, np.nan, flat.reshape(values.shape))
 
 
-def shuffled_agreement(predictor: np.ndarray, effect: np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
+def shuffled_agreement(predictor: np.ndarray, effect: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return Σ predictor · effect, averaged over classes, with the units shuffled, (time); one shuffle for all classes.
 
     Args:
         predictor: (class, unit), of :func:`ranked`, or means of such; rows with NaN are left out.
         effect: (class, unit), of :func:`ranked`.
-        rng: draws the shuffles.
-        times: how many.
+        order: the shuffles, (time, unit).
     """
     known = np.isfinite(predictor).all(-1) & np.isfinite(effect).all(-1)
     if not known.any() or predictor.shape[-1] < 2:
-        return np.full(times, np.nan)
+        return np.full(len(order), np.nan)
     together = predictor[known].T @ effect[known] / known.sum()  # (unit, unit): what i's place would get from j
-    rows = np.arange(len(together))
-    parts = [
-        together[rows, np.stack([rng.permutation(len(rows)) for _ in range(min(_SHUFFLES, times - start))])].sum(1)
-        for start in range(0, times, _SHUFFLES)
-    ]
-    return np.concatenate(parts)
+    return np.asarray(together[np.arange(len(together)), order].sum(1))
 
 
 def random_orders(classes: int, live: Sequence[int] | np.ndarray, rng: np.random.Generator, times: int) -> np.ndarray:
@@ -232,8 +234,10 @@ def _margin(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
     return of_true(logit, label) - others.max(-2)
 
 
-def of_true(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the values (…, class, sample) of each sample's true class, (…, sample)."""
+def of_true(logit: np.ndarray, label: np.ndarray | np.integer) -> np.ndarray:
+    """Return the values (…, class, sample) of each sample's true class, (…, sample); ``label`` may be one for all."""
+    if not np.ndim(label):
+        return np.asarray(logit[..., int(label), :])
     return np.asarray(np.take_along_axis(logit, _rows(label, logit), -2)[..., 0, :])
 
 

@@ -47,11 +47,17 @@ def groups_of(tree: np.ndarray, k: int) -> np.ndarray:
 
 def spread_evenly(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return as many samples without groups: uniform along each principal component, with its variance."""
-    moved = values - values.mean(0)
-    size = np.linalg.svd(moved, compute_uv=False)
-    kept = size > 1e-9 * size.max(initial=0)
-    drawn = rng.uniform(-1, 1, (len(values), int(kept.sum())))
-    return np.asarray(drawn * np.sqrt(3 / len(values)) * size[kept])
+    return _drawn_evenly(_spread(values), len(values), rng)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Return the root of the sum of squares along each principal component that there is."""
+    size = np.linalg.svd(values - values.mean(0), compute_uv=False)
+    return np.asarray(size[size > 1e-9 * size.max(initial=0)])
+
+
+def _drawn_evenly(spread: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(rng.uniform(-1, 1, (count, len(spread))) * np.sqrt(3 / count) * spread)
 
 
 def gaps(values: np.ndarray, most: int, rng: np.random.Generator, times: int = REFERENCES) -> np.ndarray:
@@ -68,7 +74,8 @@ def gaps(values: np.ndarray, most: int, rng: np.random.Generator, times: int = R
     found = within_squares(ward_tree(values), most)
     if not (found > 0).all():  # fewer different samples than groups
         return np.full((2, most), np.nan)
-    drawn = np.log([within_squares(ward_tree(spread_evenly(values, rng)), most) for _ in range(times)])
+    spread = _spread(values)
+    drawn = np.log([within_squares(ward_tree(_drawn_evenly(spread, len(values), rng)), most) for _ in range(times)])
     return np.stack([drawn.mean(0) - np.log(found), drawn.std(0) * np.sqrt(1 + 1 / times)])
 
 
@@ -125,11 +132,10 @@ def adjusted_information(table: np.ndarray) -> float:
 
 
 def information_with(a: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """Return I of one grouping (sample) with each of many others (time, sample), (time)."""
+    """Return I of one grouping (sample) with each of many others (time, sample) of small integers from 0 on, (time)."""
     _, first = np.unique(a, return_inverse=True)
-    _, second = np.unique(many, return_inverse=True)
-    rows, columns = int(first.max()) + 1, int(second.max()) + 1
-    cell = (np.arange(len(many))[:, None] * rows + first) * columns + second.reshape(many.shape)
+    rows, columns = int(first.max()) + 1, int(many.max()) + 1
+    cell = (np.arange(len(many))[:, None] * rows + first) * columns + many
     count = np.bincount(cell.ravel(), minlength=len(many) * rows * columns)
     return mutual_information(count.reshape(len(many), rows, columns))
 

@@ -22,6 +22,8 @@ Arras, Osman and Samek 2022, "CLEVR-XAI".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 MEASURES = ("pointing", "mass", "rank", "iou")
@@ -37,31 +39,63 @@ def normalised(heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return scaled, constant[:, 0, 0]
 
 
-def localized(scaled: np.ndarray, enlarged: np.ndarray, mask: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Objects:
+    """The objects of pictures, and what of them maps with cells of one size can find.
+
+    Attributes:
+        inside: which pixels are theirs, (sample, pixel) of bool.
+        covered: pixels of the object in each cell, (sample, cell).
+        cells: how many cells the best choice has, (sample).
+        cell: pixels of a cell.
+    """
+
+    inside: np.ndarray
+    covered: np.ndarray
+    cells: np.ndarray
+    cell: float
+
+    @classmethod
+    def of(cls, mask: np.ndarray, size: tuple[int, int]) -> Objects:
+        """Take masks (sample, y, x) in the pictures' resolution, for maps of this (height, width)."""
+        inside = np.asarray(mask, dtype=bool).reshape(len(mask), -1)
+        covered = reduced(mask, size).reshape(len(mask), -1)
+        cell = inside.shape[1] / covered.shape[1]
+        return cls(inside, covered, best_cells(covered, inside.sum(1), cell)[0], cell)
+
+    @property
+    def area(self) -> np.ndarray:
+        """Return the pixels of each object, (sample)."""
+        return np.asarray(self.inside.sum(1))
+
+    def by_chance(self) -> np.ndarray:
+        """Return what a constant map gets, (measure, sample): all its pixels tie, and so do its cells."""
+        share, found = self.area / self.inside.shape[1], self.cells / self.covered.shape[1] * self.area
+        return np.stack([share, share, share, found / (self.area + self.cells * self.cell - found)])
+
+
+def localized(scaled: np.ndarray, enlarged: np.ndarray, objects: Objects) -> np.ndarray:
     """Return the measures of heat maps, (measure, sample) as ``MEASURES``.
 
     Args:
         scaled: (sample, y, x) in the maps' own resolution, as :func:`normalised` returns them.
         enlarged: the same in the pictures' resolution.
-        mask: (sample, y, x) of the objects, in the pictures' resolution.
+        objects: what is to be found.
     """
-    n = len(mask)
+    n, area, inside = len(scaled), objects.area, objects.inside
     pixels = enlarged.reshape(n, -1)
-    inside = mask.reshape(n, -1).astype(np.float64)
-    area = inside.sum(1)
-    total = pixels.sum(1, dtype=np.float64)
-    share = area / inside.shape[1]
-    mass = np.divide((pixels * inside).sum(1), total, out=share.copy(), where=total > 0)
-    covered = reduced(mask, (scaled.shape[1], scaled.shape[2])).reshape(n, -1)
-    cell = inside.shape[1] / covered.shape[1]
-    cells, _ = best_cells(covered, area, cell)
-    found = _top_sum(scaled.reshape(n, -1), covered, cells)
+    total, share = pixels.sum(1), area / inside.shape[1]
+    at = np.flatnonzero(inside)
+    within = np.bincount(at // inside.shape[1], pixels.ravel()[at], n)
+    mass = np.divide(within, total, out=share.copy(), where=total > 0)
+    cells = objects.cells
+    found = _top_sum(scaled.reshape(n, -1), objects.covered, cells)
     return np.stack(
         [
             _top_sum(pixels, inside, np.ones(n, dtype=np.int64)),
             mass,
-            _top_sum(pixels, inside, area.astype(np.int64)) / area,
-            found / (area + cells * cell - found),
+            _top_sum(pixels, inside, area) / area,
+            found / (area + cells * objects.cell - found),
         ]
     )
 
@@ -111,9 +145,18 @@ def _top_sum(values: np.ndarray, worth: np.ndarray, count: np.ndarray) -> np.nda
 
     Those that tie for the last places each count with their chance to be taken.
     """
-    largest = -np.sort(-values, axis=1)
-    last = np.take_along_axis(largest, count[:, None] - 1, 1)
-    tie = _TIE * np.abs(largest[:, :1])
-    above, tied = values > last + tie, np.abs(values - last) <= tie
-    chance = (count - above.sum(1)) / tied.sum(1)
-    return (worth * above).sum(1) + chance * (worth * tied).sum(1)
+    largest, last = values.max(1, keepdims=True), np.empty((len(values), 1), dtype=values.dtype)
+    for k in np.unique(count):
+        own, place = count == k, values.shape[1] - k
+        last[own] = largest[own] if k == 1 else np.partition(values[own], place, axis=1)[:, place, None]
+    tie = _TIE * np.abs(largest)
+    # Only these few can be taken: to look at all items again and again would take most of the time.
+    at = np.flatnonzero(values >= last - tie)
+    row, value = at // values.shape[1], worth.ravel()[at]
+    above = values.ravel()[at] > (last + tie)[row, 0]
+
+    def total(weights: np.ndarray) -> np.ndarray:
+        return np.bincount(row, weights, len(values))
+
+    tied, taken = total(~above), total(above)
+    return total(value * above) + (count - taken) / tied * total(value * ~above)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.arrays import groups, load_group, read_dataset
 from seedscope.files.components import build
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seedscope.data import DataSource
+
+_KEPT = 128 * 2**20  # bytes of what lenses share
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,14 @@ class Replica:
     frames: xr.Dataset | None = None
     variations: xr.Dataset | None = None
     learning: Mapping[str, Any] | None = None
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, at: Artifacts, seed: ReplicaName) -> Replica:
         """Open one replica's artifacts; pictures and activations are read where they are used."""
         identity = read_identity(at.identity(seed))
         data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
-        probe = data.isel(sample=np.flatnonzero(data.split.values == "probe"))
+        probe = _of_split(data, "probe")
         root = read_dataset(at.activations(seed), needs=("exhibits",))
         return cls(
             experiment=at.experiment,
@@ -91,6 +94,31 @@ class Replica:
             raise SeedscopeError(f"{self.experiment}: the weights are given, so nothing was trained from a seed")
         return int(self.seed)
 
+    def once(self, key: Hashable, make: Callable[[], dict[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
+        """Return the arrays that ``make`` makes; what several lenses ask for is made once, and kept for the others.
+
+        What was asked for last is kept, ``_KEPT`` bytes of it. Nobody can write to the arrays.
+
+        Args:
+            key: names all that they depend on beside the replica, so that it does not matter who asks first.
+            make: makes them.
+        """
+        made = self._made.pop(key) if key in self._made else make()
+        self._made[key] = made  # the last to be let go
+        for array in made.values():
+            array.flags.writeable = False
+        sizes = {one: sum(array.nbytes for array in arrays.values()) for one, arrays in self._made.items()}
+        while len(self._made) > 1 and sum(sizes.values()) > _KEPT:
+            oldest = next(iter(self._made))
+            del self._made[oldest], sizes[oldest]
+        return dict(made)
+
+    def positions(self, samples: np.ndarray) -> np.ndarray:
+        """Return the positions of these ``sample`` coordinates among the probe pictures."""
+        known = self.probe.sample.values
+        order = np.argsort(known, kind="stable")
+        return np.asarray(order[np.searchsorted(known, samples, sorter=order)])
+
     def first_exhibits(self, count: int) -> np.ndarray:
         """Return ``count`` of the exhibits: the first of each class, then the second, …, ordered by class."""
         from seedscope.data import balanced
@@ -103,8 +131,11 @@ class Replica:
     def network(self, frame: int | None = None) -> Iterator[nn.Module]:
         """Build the network, as trained or as it was at a frame, to compute with it on one thread, deterministically.
 
-        It is in evaluation mode, and its parameters ask for no gradient.
+        It is in evaluation mode, its parameters ask for no gradient, and its weights lie as convolutions are fastest:
+        channels last, as in the training.
         """
+        import torch
+
         from seedscope.files.weights import load_weights
         from seedscope.replicas.determinism import deterministic
 
@@ -118,6 +149,7 @@ class Replica:
         with deterministic(threads=1):
             model = self.architecture()
             load_weights(model, weights)
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
             yield model.eval().requires_grad_(False)
 
 
@@ -126,7 +158,14 @@ def _learned_from(identity: Mapping[str, Any], seed: ReplicaName, data: xr.Datas
     if "draw_from" in identity and seed != GIVEN:
         source: DataSource = build(identity["draw_from"])
         data = source.training(identity["streams"]["draw"])
-    return data.isel(sample=np.flatnonzero(data.split.values == "train"))
+    return _of_split(data, "train")
+
+
+def _of_split(data: xr.Dataset, split: str) -> xr.Dataset:
+    """Return the pictures of one split; those that lie together are read as one block, many times as fast."""
+    chosen = np.flatnonzero(data.split.values == split)
+    together = len(chosen) > 0 and chosen[-1] - chosen[0] + 1 == len(chosen)
+    return data.isel(sample=slice(chosen[0], chosen[-1] + 1) if together else chosen)
 
 
 def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, Any] | None:
@@ -139,19 +178,26 @@ def _learning(identity: Mapping[str, Any], seed: ReplicaName) -> Mapping[str, An
 
 
 class _Activations(Mapping[str, "xr.DataArray"]):
-    """The groups of an activations file, each opened when asked for."""
+    """The groups of an activations file, each read when it is first asked for, and kept as long as the replica is."""
 
     def __init__(self, at: Artifacts, seed: ReplicaName) -> None:
         self._path = at.activations(seed)
+        self._read: dict[str, xr.DataArray] = {}
+
+    @cached_property
+    def _groups(self) -> tuple[str, ...]:
+        return groups(self._path)
 
     def __getitem__(self, layer: str) -> xr.DataArray:
-        return read_dataset(self._path, group=layer, needs=(layer,))[layer]
+        if layer not in self._read:
+            self._read[layer] = load_group(self._path, layer)
+        return self._read[layer]
 
     def __contains__(self, layer: object) -> bool:
-        return layer in groups(self._path)  # reading a group that is not there is an error of another kind
+        return layer in self._groups  # reading a group that is not there is an error of another kind
 
     def __iter__(self) -> Iterator[str]:
-        return iter(groups(self._path))
+        return iter(self._groups)
 
     def __len__(self) -> int:
-        return len(groups(self._path))
+        return len(self._groups)

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from seedscope.figures import Above, Axis, Facts, Grid, Panel, Sheet
 from seedscope.figures.over import BEFORE_AND_AFTER, before_and_after, in_words
@@ -39,9 +39,9 @@ from seedscope.lenses.comparison import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
     import xarray as xr
-    from torch import nn
+
+    from seedscope.lenses.answers import Answers
 
 _MEASURES = {
     "silent": "silent channels (share)",
@@ -63,11 +63,9 @@ class Sparsity:
 
     Attributes:
         layers: the layers to look at, from the picture on, each with an output (channel, y, x).
-        batch_size: pictures at a time; bounds the memory.
     """
 
     layers: Annotated[Sequence[str], MinLen(1)]
-    batch_size: Annotated[int, Ge(1)] = 16
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -80,21 +78,20 @@ class Sparsity:
 
     def measure(self, replica: Replica) -> xr.Dataset:
         """Return ``silent``, ``zeros`` and both ``…_live``, (network, layer, sample), and ``dead`` (network, layer)."""
-        import torch
         import xarray as xr
 
         from seedscope.data import balanced
+        from seedscope.lenses.answers import answers
 
         label, pixels = replica.probe.label.values, math.prod(replica.probe.image.shape[2:])
         chosen = balanced(label, _PICTURES)
         more = np.setdiff1d(balanced(label, max(_PICTURES, _PIXELS // pixels)), chosen)
-        pictures = replica.probe.image.isel(sample=np.concatenate([chosen, more]))
         samples = replica.probe.sample.values[chosen]
         frames = {"trained": None} | ({} if replica.frames is None else {"untrained": 0})
-        shown, found = torch.from_numpy(pictures.values), []
-        for frame in frames.values():
-            with replica.network(frame) as network:
-                found.append(_sparsity(network, self.layers, torch.split(shown, self.batch_size), len(chosen)))
+        found = [
+            _sparsity(answers(replica, self.layers, frame), np.concatenate([chosen, more]), len(chosen))
+            for frame in frames.values()
+        ]
         dims = ("network", "layer", "sample")
         return xr.Dataset(
             {name: (dims[: 2 if name == "dead" else 3], np.stack([one[name] for one in found])) for name in _MEASURES},
@@ -152,30 +149,20 @@ class Sparsity:
         return Comparison({}, [sheet])
 
 
-def _sparsity(
-    network: nn.Module, layers: Sequence[str], batches: Sequence[torch.Tensor], looked_at: int
-) -> dict[str, np.ndarray]:
+def _sparsity(answered: Mapping[str, Answers], pictures: np.ndarray, looked_at: int) -> dict[str, np.ndarray]:
     """Return the measures of the first pictures, (layer, sample) each; ``dead`` (layer) is said of all."""
-    from seedscope.activations.capture import activations
-
-    counts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    places: dict[str, int] = {}
-    for outputs in activations(network, layers, batches):
-        for layer in layers:
-            zero = (outputs[layer] == 0).flatten(2)
-            counts[layer].append(zero.sum(2).numpy())
-            places[layer] = zero.shape[2]
     found: dict[str, list[np.ndarray]] = {name: [] for name in _MEASURES}
-    for layer in layers:
-        zeros = np.concatenate(counts[layer])  # (sample, channel)
-        silent = zeros == places[layer]
+    for of_layer in answered.values():
+        places = math.prod(of_layer["shape"].tolist())
+        zeros = places - of_layer["active"][pictures].astype(np.int64)  # (sample, channel)
+        silent = zeros == places
         dead = silent.all(0)
         zeros, silent = zeros[:looked_at], silent[:looked_at]
         found["dead"].append(dead.mean())
         for which, kept in (("", np.ones_like(dead)), ("_live", ~dead)):
             nothing = np.full(len(zeros), np.nan)
             found[f"silent{which}"].append(silent[:, kept].mean(1) if kept.any() else nothing)
-            found[f"zeros{which}"].append(zeros[:, kept].mean(1) / places[layer] if kept.any() else nothing)
+            found[f"zeros{which}"].append(zeros[:, kept].mean(1) / places if kept.any() else nothing)
     return {name: np.stack(parts) for name, parts in found.items()}
 
 

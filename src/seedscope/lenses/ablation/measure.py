@@ -55,7 +55,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
     effect = [ranked(one[LOST.index("log_probability"), ::-1][..., live]) for one in lost]  # on the half not chosen on
     found = [one.predictors() for one in chosen]
     predicted = [np.stack([one[name][:, live] for one in found]) for name in PREDICTORS]
-    curves = _removals(votes, label, half, chosen)
+    curves, orders = _removals(votes, label, half, chosen), _orders(int(live.sum()))
     steps = removal_steps(units)
     by_reference = ("reference", "predictor")
     return xr.Dataset(
@@ -66,7 +66,7 @@ def measure(replica: Replica, features: str, head: str) -> xr.Dataset:
             "rho": ((*by_reference, "true"), [[_agreement(one, of) for one in predicted] for of in effect]),
             "rho_null_shuffled": (
                 (*by_reference, "shuffle"),
-                [[_shuffled(one, of) for one in predicted] for of in effect],
+                [[_shuffled(one, of, orders) for one in predicted] for of in effect],
             ),
             "removal": (("order", "kept", "removed"), np.stack([_known_mean(curves[name]) for name in NULL_OF])),
             "removal_null_random": (("draw", "kept", "removed"), curves["random"]),
@@ -188,12 +188,15 @@ def _agreement(predictor: np.ndarray, effect: np.ndarray) -> np.ndarray:
     return _known_mean((predictor * effect).sum(-1))
 
 
-def _shuffled(predictor: np.ndarray, effect: np.ndarray) -> np.ndarray:
-    """Return the mean over halves and classes with units shuffled, (shuffle)."""
+def _shuffled(predictor: np.ndarray, effect: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Return the mean over halves and classes with units shuffled, (shuffle); orders are (half, shuffle, live)."""
+    return _known_mean(np.stack([shuffled_agreement(*one) for one in zip(predictor, effect, orders, strict=True)]))
+
+
+def _orders(live: int) -> np.ndarray:
+    """Return the shuffles of the live units, (half, shuffle, live): the same for all that is predicted, and by all."""
     rng = np.random.default_rng(0)
-    return _known_mean(
-        np.stack([shuffled_agreement(*one, rng, _SHUFFLES) for one in zip(predictor, effect, strict=True)])
-    )
+    return np.array([[rng.permutation(live) for _ in range(_SHUFFLES)] for _ in range(2)])
 
 
 def _known_mean(values: np.ndarray) -> np.ndarray:

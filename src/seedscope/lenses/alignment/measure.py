@@ -10,6 +10,7 @@ import xarray as xr
 
 from seedscope.formulas.halves import halves
 from seedscope.formulas.subcells import subcells
+from seedscope.lenses.answers import answers
 from seedscope.lenses.votes import votes_of
 
 if TYPE_CHECKING:
@@ -88,9 +89,12 @@ def _untrained(replica: Replica, features: str, half: np.ndarray) -> xr.Dataset:
     """Return what the layer answered at step 0, of the units that lived in both halves."""
     from seedscope.activations.capture import activations
 
-    with replica.network(frame=0) as network:
-        answers = [batch[features].numpy() for batch in activations(network, [features], _pictures(replica))]
-    answer = folded(np.concatenate(answers))
+    if replica.activations[features].ndim == 2:
+        answer = folded(answers(replica, [features], 0)[features]["mean"])
+    else:
+        with replica.network(frame=0) as network:
+            batches = [batch[features].numpy() for batch in activations(network, [features], _pictures(replica))]
+        answer = folded(np.concatenate(batches))
     live = _live(answer, half)
     values = answer[..., live].astype(np.float32)
     return xr.Dataset({"answer": (("sample", "place", "channel"), values)}, {"channel": np.flatnonzero(live)})

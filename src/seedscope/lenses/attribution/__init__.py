@@ -16,6 +16,12 @@ from seedscope.files.errors import SettingError
 PICTURE = "picture"
 """The group of what was measured of the picture itself, beside those of layers."""
 
+WINDOW = 0.1875
+"""Width of the occluding window, share of the picture's shorter side."""
+
+STEPS = 16
+"""Points at which integrated gradients take the gradient."""
+
 
 def refuse_layer_called_picture(layers: Iterable[str], key: str) -> None:
     """Refuse a layer that could not be told from the picture; ``key`` is the setting that names the layers."""

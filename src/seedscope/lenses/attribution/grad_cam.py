@@ -14,8 +14,9 @@ even where the network pools first, so that it is the tensor that :mod:`seedscop
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -44,42 +45,50 @@ class LayerGradients:
 
 
 def layer_gradients(
-    scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarray, batch_size: int
-) -> Iterator[LayerGradients]:
-    """Yield, batch by batch, a layer's activations and the gradients of one class's score for each picture.
+    scores: Scores, layers: Sequence[str], pictures: np.ndarray, target: np.ndarray, batch_size: int
+) -> Iterator[dict[str, LayerGradients]]:
+    """Yield, batch by batch, each layer's activations and the gradients of one class's score for each picture.
 
-    The pictures of a batch share a forward and a backward pass: in evaluation mode none depends on another, so the
-    gradient of the sum of their scores holds each one's own.
+    The pictures of a batch share a forward and a backward pass, and so do the layers: in evaluation mode no picture
+    depends on another, so the gradient of the sum of their scores holds each one's own.
 
     Args:
         scores: the network and its scores.
-        layer: a module whose output is (channel, y, x).
+        layers: modules whose output is (channel, y, x).
         pictures: (sample, channel, y, x).
         target: the class of each picture.
         batch_size: pictures at a time.
 
     Raises:
-        SeedscopeError: the layer cannot be looked at (see :func:`seedscope.activations.capture.differentiable_from`),
+        SeedscopeError: a layer cannot be looked at (see :func:`seedscope.activations.capture.differentiable_from`),
             or no score depends on it.
     """
     batches = in_batches(pictures, batch_size)
     classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
     example = next(in_batches(pictures[:1], 1))
-    with differentiable_from(scores.network, layer, example) as leaves:
+    with differentiable_from(scores.network, layers, example) as found:
         for images, asked in zip(batches, classes, strict=True):
-            leaves.clear()
-            score = scores(images)
-            if not score.requires_grad:
-                raise SeedscopeError(f"no score depends on layer {layer!r}: name one on the way to the logits")
-            chosen = score.gather(1, asked[:, None])
-            (gradient,) = torch.autograd.grad(chosen.sum(), leaves)
-            yield LayerGradients(leaves[0].detach(), gradient)
+            chosen = scores(images).gather(1, asked[:, None])
+            seen = [found[layer] for layer in layers]
+            gradients = torch.autograd.grad(chosen.sum(), seen, allow_unused=True) if chosen.requires_grad else ()
+            for layer, gradient in zip_longest(layers, gradients):
+                if gradient is None:
+                    raise SeedscopeError(f"no score depends on layer {layer!r}: name one on the way to the logits")
+            yield {
+                layer: LayerGradients(activation.detach(), gradient)
+                for layer, activation, gradient in zip(layers, seen, gradients, strict=True)
+            }
 
 
-def grad_cam(scores: Scores, layer: str, pictures: np.ndarray, target: np.ndarray, batch_size: int) -> np.ndarray:
-    """Return the signed map of each picture for its class, (sample, y, x), in the layer's own resolution."""
-    batches = layer_gradients(scores, layer, pictures, target, batch_size)
-    return np.concatenate([batch.map.numpy() for batch in batches])
+def grad_cam(
+    scores: Scores, layers: Sequence[str], pictures: np.ndarray, target: np.ndarray, batch_size: int
+) -> dict[str, np.ndarray]:
+    """Return by layer the signed map of each picture for its class, (sample, y, x), in the layer's own resolution."""
+    maps: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+    for batch in layer_gradients(scores, layers, pictures, target, batch_size):
+        for layer, own in batch.items():
+            maps[layer].append(own.map.numpy())
+    return {layer: np.concatenate(parts) for layer, parts in maps.items()}
 
 
 def closed_form(
@@ -93,7 +102,8 @@ def closed_form(
     weights = {}
     for k in np.unique(classes) if len(pictures) > 1 else ():
         first = None
-        for batch in layer_gradients(scores, layer, pictures, np.full(len(pictures), k), batch_size):
+        for of_layer in layer_gradients(scores, [layer], pictures, np.full(len(pictures), k), batch_size):
+            batch = of_layer[layer]
             if first is None:
                 first = batch.gradient[:1]
                 weights[int(k)] = batch.weight[0].numpy()
@@ -113,10 +123,10 @@ def closed_form_error(
     if weights is None:
         return None
     alpha = torch.from_numpy(np.stack([weights[int(k)] for k in target]))
-    batches = layer_gradients(scores, layer, pictures, target, batch_size)
+    batches = layer_gradients(scores, [layer], pictures, target, batch_size)
     closed = np.concatenate(
         [
-            torch.einsum("sc,scyx->syx", own, batch.activation).numpy()
+            torch.einsum("sc,scyx->syx", own, batch[layer].activation).numpy()
             for own, batch in zip(torch.split(alpha, batch_size), batches, strict=True)
         ]
     )

@@ -6,20 +6,23 @@
 The windows are squares whose width is a share of the picture's shorter side; each starts half a width after the last,
 and the last of a row or column may be narrower.
 
-Source: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", through captum's ``Occlusion``.
-Departure: covered with the picture's mean instead of grey, since another brightness would itself be a sign.
+Source: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks"; captum's ``Occlusion`` gives the
+same. Departure: covered with the picture's mean instead of grey, since another brightness would itself be a sign.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
-from seedscope.lenses.attribution.scores import Scores, in_batches
+from seedscope.lenses.attribution import WINDOW
+from seedscope.lenses.attribution.scores import Scores, class_scores
 
 
 def occlusion(
-    scores: Scores, pictures: np.ndarray, target: np.ndarray, batch_size: int, *, window: float = 0.1875
+    scores: Scores, pictures: np.ndarray, target: np.ndarray, batch_size: int, *, window: float = WINDOW
 ) -> np.ndarray:
     """Return the signed map of each picture for its class, (sample, y, x).
 
@@ -30,27 +33,62 @@ def occlusion(
         batch_size: pictures, covered or not, at a time.
         window: width of the window, share of the picture's shorter side.
     """
-    from captum.attr import Occlusion
+    extent = pictures.shape[2:]
+    covering = windows(extent, window)
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).contiguous(memory_format=torch.channels_last)
+    classes = torch.from_numpy(np.asarray(target, dtype=np.int64))
+    with torch.no_grad():
+        fall = torch.cat(
+            [
+                _falls(scores, some, own[:, None], covering, batch_size)
+                for some, own in zip(images.split(batch_size), classes.split(batch_size), strict=True)
+            ]
+        ).numpy()
+    held = masks(covering, extent)
+    maps = fall @ (held / held.sum(0)).reshape(len(held), -1).astype(fall.dtype)
+    return np.asarray(maps.reshape(len(images), *extent))
 
-    channels, *extent = pictures.shape[1:]
+
+def _falls(
+    scores: Scores, images: torch.Tensor, target: torch.Tensor, covering: np.ndarray, batch_size: int
+) -> torch.Tensor:
+    """Return how far each picture's score falls with each window covered, (sample, window)."""
+    from seedscope.lenses.attribution.part import logits_of_covered
+    from seedscope.models.convnet import ConvNet
+
+    even, plain = mean_picture(images), scores(images).gather(1, target)
+    if isinstance(scores.network, ConvNet):
+        logits = logits_of_covered(scores.network, images, even, covering)
+        covered = [class_scores(one, centred=scores.centred).gather(1, target) for one in logits]
+        return plain - torch.cat(covered, 1)
+    held, covered = torch.from_numpy(masks(covering, images.shape[2:]))[:, None], []
+    pairs = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(held)))
+    for sample, place in (part.T for part in pairs.split(batch_size)):
+        batch = torch.where(held[place], even[sample], images[sample])
+        covered.append(scores(batch).gather(1, target[sample]))
+    return plain - torch.cat(covered).reshape(len(images), len(held))
+
+
+def windows(extent: Sequence[int], window: float) -> np.ndarray:
+    """Return the rows and columns of each window, (window, 4): top, bottom, left, right, the second of each left out."""
     side = max(1, round(window * min(extent)))
     stride = max(1, side // 2)
-    windows = int(np.prod([1 - (side - pixels) // stride for pixels in extent]))  # rounded up: the last is cut off
-    method = Occlusion(scores)
-    maps = []
-    classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
-    with torch.no_grad():
-        for images, asked in zip(in_batches(pictures, batch_size), classes, strict=True):
-            fall = method.attribute(
-                images,
-                sliding_window_shapes=(channels, side, side),
-                strides=(channels, stride, stride),
-                baselines=mean_picture(images),
-                target=asked,
-                perturbations_per_eval=min(max(1, batch_size // len(images)), windows),
-            )
-            maps.append(fall[:, 0].numpy())  # a window covers all channels, so they are alike
-    return np.concatenate(maps)
+    (top, bottom), (left, right) = (_along(pixels, side, stride) for pixels in extent)
+    rows, columns = np.repeat([top, bottom], len(left), axis=1), np.tile([left, right], len(top))
+    return np.concatenate([rows, columns]).T
+
+
+def _along(pixels: int, side: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where windows start and end along a side; the last may be narrower."""
+    start = stride * np.arange(1 - (side - pixels) // stride)  # rounded up
+    return start, np.minimum(start + side, pixels)
+
+
+def masks(covering: np.ndarray, extent: Sequence[int]) -> np.ndarray:
+    """Return which pixels each window covers, (window, y, x)."""
+    top, bottom, left, right = (side[:, None, None] for side in covering.T)
+    y, x = np.arange(extent[0])[:, None], np.arange(extent[1])
+    return np.asarray((top <= y) & (y < bottom) & (left <= x) & (x < right))
 
 
 def mean_picture(images: torch.Tensor) -> torch.Tensor:

@@ -47,12 +47,6 @@ class Scores:
         return np.concatenate(batches)
 
 
-def laid_out(network: nn.Module) -> nn.Module:
-    """Lay the weights out as convolutions are fastest, and return the network."""
-    fast: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    return fast
-
-
 def in_batches(pictures: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
     """Yield pictures (sample, channel, y, x) in batches, laid out as convolutions are fastest."""
     for start in range(0, len(pictures), batch_size):

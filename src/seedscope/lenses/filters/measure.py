@@ -9,9 +9,10 @@ import torch
 import xarray as xr
 from torch import nn
 
-from seedscope.activations.capture import activations, evaluating, followed_by_relu, output_of
+from seedscope.activations.capture import evaluating, followed_by_relu, output_of
 from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Replica
+from seedscope.lenses.answers import Answers, answers
 from seedscope.lenses.filters.ascent import Ascent
 from seedscope.lenses.filters.found import found_in, networks, raised
 
@@ -26,12 +27,12 @@ def measure(
     """See :meth:`seedscope.lenses.filters.Filters.measure`."""
     n = replica.probe.sizes["sample"]
     chosen = np.linspace(0, n - 1, min(n, pictures or n)).round().astype(int)
-    probe = replica.probe.isel(sample=chosen)
     frames = {"trained": None} | ({} if replica.frames is None else {"untrained": _UNTRAINED})
     found = []
     for frame in frames.values():
+        answered = answers(replica, layers, frame)
         with replica.network(frame) as model:
-            found.append(_look(ascent, layers, channels, model, probe))
+            found.append(_look(ascent, layers, channels, model, replica.probe, chosen, answered))
     root = xr.Dataset(
         coords={"network": list(frames)},
         attrs={
@@ -61,44 +62,32 @@ def summarize(measured: xr.DataTree, layers: Sequence[str]) -> dict[str, float]:
 
 
 def _look(
-    ascent: Ascent, layers: Sequence[str], channels: int | None, model: nn.Module, probe: xr.Dataset
+    ascent: Ascent,
+    layers: Sequence[str],
+    channels: int | None,
+    model: nn.Module,
+    probe: xr.Dataset,
+    chosen: np.ndarray,
+    answered: Mapping[str, Answers],
 ) -> dict[str, Variables]:
-    """Return what the ascent finds in each layer of one network."""
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    answers, kind = _answers(model, layers, probe, ascent.batch_size)
-    shape = tuple(probe.image.shape[1:])
+    """Return what the ascent finds in each layer of one network, and which of the ``chosen`` pictures raise it most."""
+    shape, samples = tuple(probe.image.shape[1:]), probe.sample.values[chosen]
     rectified = followed_by_relu(model, layers, torch.zeros(1, *shape))
     start = ascent.start(shape)
     _require_room(ascent, layers, model, start)
     found: dict[str, Variables] = {}
     for layer in layers:
-        probed, own = answers[layer][:, :channels], kind[layer]
+        probed = answered[layer]["mean"][chosen, :channels]
+        own = "channel" if len(answered[layer]["shape"]) else "unit"
         climbed = ascent.climb_in_batches(model, layer, layer in rectified, range(probed.shape[1]), start)
         found[layer] = {
             "picture": ((own, "colour", "y", "x"), climbed.picture.contiguous().numpy()),
             "activation": ((own, "step"), climbed.activation.numpy()),
             "silent": ((own,), climbed.silent.numpy()),
             "probe": ((own,), probed.max(0)),
-            "probe_sample": ((own,), probe.sample.values[probed.argmax(0)]),
+            "probe_sample": ((own,), samples[probed.argmax(0)]),
         }
     return found
-
-
-def _answers(
-    model: nn.Module, layers: Sequence[str], probe: xr.Dataset, batch_size: int
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return each layer's mean activations of the probe pictures, (sample, channel), and of what it consists."""
-    count = probe.sizes["sample"]
-    batches = (torch.from_numpy(probe.image[at : at + batch_size].values) for at in range(0, count, batch_size))
-    reached: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    kind = dict.fromkeys(layers, "channel")
-    for outputs in activations(model, layers, batches):
-        for layer in layers:
-            values = outputs[layer]
-            if values.ndim == 2:
-                kind[layer], values = "unit", values[..., None, None]
-            reached[layer].append(values.mean((2, 3)).numpy())
-    return {layer: np.concatenate(parts) for layer, parts in reached.items()}, kind
 
 
 def _require_room(ascent: Ascent, layers: Sequence[str], model: nn.Module, start: torch.Tensor) -> None:

@@ -38,7 +38,7 @@ from annotated_types import Ge, Gt, Interval, MinLen
 from seedscope.files.errors import SettingError
 from seedscope.formulas.localization import MEASURES
 from seedscope.lenses import Network, Replica, for_drawing, require_channels, require_decision
-from seedscope.lenses.attribution import refuse_layer_called_picture
+from seedscope.lenses.attribution import STEPS, WINDOW, refuse_layer_called_picture
 from seedscope.lenses.heat_maps.maps import Map, Method, maps_of
 from seedscope.lenses.truth import Truth, require_boxes
 
@@ -77,8 +77,8 @@ class HeatMaps:
     shown: Annotated[int, Ge(1)] = 9
     opacity: Annotated[float, Interval(gt=0, le=1)] = for_drawing(0.6)
     pictures: Annotated[int, Ge(1)] = 90
-    window: Annotated[float, Interval(gt=0, le=1)] = 0.1875
-    steps: Annotated[int, Gt(1)] = 32
+    window: Annotated[float, Interval(gt=0, le=1)] = WINDOW
+    steps: Annotated[int, Gt(1)] = STEPS
     batch_size: Annotated[int, Ge(1)] = 128
     truth: Truth | None = None
 

@@ -17,7 +17,7 @@ from seedscope.lenses.attribution import PICTURE
 from seedscope.lenses.attribution.grad_cam import closed_form_error, grad_cam
 from seedscope.lenses.attribution.integrated_gradients import lacking
 from seedscope.lenses.attribution.scores import Scores, probabilities
-from seedscope.lenses.heat_maps.explained import asked, attribution, scores_of
+from seedscope.lenses.heat_maps.explained import asked, attributions, scores_of
 from seedscope.lenses.heat_maps.maps import EXPLAINED, OTHERS, Groups, Map, grouped, merged
 from seedscope.lenses.heat_maps.on_object import on_object
 from seedscope.lenses.heat_maps.randomised import shuffled
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 
 def measured(lens: HeatMaps, replica: Replica) -> xr.DataTree:
     """Return what the lens measures of a replica."""
-    exhibits = replica.probe.sel(sample=replica.first_exhibits(lens.shown))
+    which = replica.positions(replica.first_exhibits(lens.shown))
+    exhibits = replica.probe.isel(sample=which)
     pictures = exhibits.image.values
     with replica.network() as network:
         scores = scores_of(lens, network)
         score = scores.of(pictures, lens.batch_size)
         target = asked(lens, score, exhibits.label.values)
         chance = probabilities(network, pictures, lens.batch_size)
-        maps = {one: np.stack([attribution(lens, scores, one, pictures, k) for k in target.T], 1) for one in lens.maps}
+        by_rank = [attributions(lens, replica, None, scores, lens.maps, which, k) for k in target.T]
+        maps = {one: np.stack([of_rank[one] for of_rank in by_rank], 1) for one in lens.maps}
         first = {one: values[:, 0] for one, values in maps.items()}
         parts = [
             _root(exhibits, target, score, chance),
@@ -46,7 +48,7 @@ def measured(lens: HeatMaps, replica: Replica) -> xr.DataTree:
             *_without_heat(lens, network, replica),
         ]
     if replica.frames is None:
-        parts += _randomised(lens, replica, pictures, target[:, 0], first)
+        parts += _randomised(lens, replica, which, target[:, 0], first)
     if lens.truth is not None:
         parts.append({"/": {"box": (("shown_sample", "side"), boxes_of(lens.truth, exhibits).sides)}})
         parts += on_object(lens, replica, boxes_of(lens.truth, replica.probe))
@@ -90,29 +92,27 @@ def _without_heat(lens: HeatMaps, network: nn.Module, replica: Replica) -> Itera
     for j, explained in enumerate(EXPLAINED):
         scores = Scores(network, centred=explained == "centred")
         target = asked(lens, scores.of(pictures, lens.batch_size), exhibits.label.values)[:, 0]
-        for i, layer in enumerate(lens.layers):
-            maps = grad_cam(scores, layer, pictures, target, lens.batch_size)
-            share[i, j] = (maps.max((1, 2)) <= 0).mean()
+        maps = grad_cam(scores, lens.layers, pictures, target, lens.batch_size)
+        share[:, j] = [(maps[layer].max((1, 2)) <= 0).mean() for layer in lens.layers]
     for layer, own in zip(lens.layers, share, strict=True):
         yield {layer: {"explained": ("explained", list(EXPLAINED)), "no_heat": ("explained", own)}}
 
 
 def _randomised(
-    lens: HeatMaps, replica: Replica, pictures: np.ndarray, target: np.ndarray, maps: Mapping[Map, np.ndarray]
+    lens: HeatMaps, replica: Replica, which: np.ndarray, target: np.ndarray, maps: Mapping[Map, np.ndarray]
 ) -> list[Groups]:
     """Return the maps of the network with shuffled weights, and how alike they are."""
-    others: dict[Map, np.ndarray] = {}
     similarity: dict[Map, np.ndarray] = {}
-    with replace(replica, weights=shuffled(replica.weights)).network() as network:
-        scores = scores_of(lens, network)
-        for one, own in maps.items():
-            others[one] = attribution(lens, scores, one, pictures, target)
-            alike = np.full((len(OTHERS), len(pictures)), np.nan)
-            cells, randomised = (added_up(values).reshape(len(own), -1) for values in (own, others[one]))
-            alike[0] = spearman(cells, randomised)
-            if len(own) > 1:
-                alike[1] = spearman(cells, np.roll(cells, 1, axis=0))
-            similarity[one] = alike
+    other = replace(replica, weights=shuffled(replica.weights))
+    with other.network() as network:
+        others = attributions(lens, other, None, scores_of(lens, network), lens.maps, which, target)
+    for one, own in maps.items():
+        alike = np.full((len(OTHERS), len(which)), np.nan)
+        cells, randomised = (added_up(values).reshape(len(own), -1) for values in (own, others[one]))
+        alike[0] = spearman(cells, randomised)
+        if len(own) > 1:
+            alike[1] = spearman(cells, np.roll(cells, 1, axis=0))
+        similarity[one] = alike
     return [
         grouped("attribution_randomised", ("shown_sample", "y", "x"), others),
         grouped("similarity", ("other", "shown_sample"), similarity),

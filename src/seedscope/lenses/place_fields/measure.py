@@ -12,7 +12,6 @@ from seedscope.files.components import build
 from seedscope.formulas.classes import class_means, class_variance
 from seedscope.formulas.fields import field_correlations, residual_fields
 from seedscope.formulas.votes import centred_dominance
-from seedscope.lenses.attribution.scores import laid_out
 from seedscope.lenses.replica import Replica
 from seedscope.lenses.units import Units
 from seedscope.lenses.votes import votes_of
@@ -71,7 +70,6 @@ def _fields(lens: PlaceFields, replica: Replica, source: Squares, y: np.ndarray,
 
     sums: list[Any] = [0.0, 0.0]
     with replica.network() as network:
-        laid_out(network)
         for draw in range(_DRAWS):
             rng = np.random.default_rng(np.random.SeedSequence(source.seed, spawn_key=(_STREAM, draw)))
             # The halves have as many dark squares as bright ones, where there are both.

@@ -18,11 +18,12 @@ from seedscope.formulas.concentration import cumulative_share, reaching
 from seedscope.formulas.localization import reduced
 from seedscope.formulas.nulls import another_of_its_class, one_of_another_class
 from seedscope.lenses import Replica
-from seedscope.lenses.attribution import PICTURE
+from seedscope.lenses.attribution import PICTURE, STEPS, WINDOW
 from seedscope.lenses.attribution.grad_cam import grad_cam
 from seedscope.lenses.attribution.integrated_gradients import integrated_gradients
+from seedscope.lenses.attribution.kept import kept
 from seedscope.lenses.attribution.occlusion import occlusion
-from seedscope.lenses.attribution.scores import Scores, class_scores, in_batches, laid_out
+from seedscope.lenses.attribution.scores import Scores, class_scores, in_batches
 from seedscope.lenses.places.agreement import AGREEMENTS, agreement
 from seedscope.lenses.places.votes import DenseEnd, dense_layers
 from seedscope.lenses.truth import boxes_of
@@ -63,24 +64,22 @@ class _Votes:
 def measured(lens: Places, replica: Replica) -> xr.DataTree:
     """Return what the lens measures of a replica."""
     pictures, sample = replica.probe.image.values, replica.probe.sample.values
-    order = np.argsort(sample, kind="stable")
-    shown = order[np.searchsorted(sample, replica.first_exhibits(lens.shown), sorter=order)]
+    shown = replica.positions(replica.first_exhibits(lens.shown))
     with replica.network() as network:
-        laid_out(network)
         votes = _exact(lens, replica, network, pictures)
         answer = votes.answer
         few = balanced(answer, lens.pictures)
-        both = np.union1d(few, shown)
         size = (votes.place.shape[1], votes.place.shape[2])
         logits = len(replica.weights[f"{lens.head}.weight"])
-        maps = _heat(lens, network, logits, pictures[both], answer[both])
-    heat = {name: reduced(values, size) for name, values in maps.items()}
-    at_few, at_shown = np.searchsorted(both, few), np.searchsorted(both, shown)
-    agreed = [_agreements(votes.place[few], values[at_few], answer[few]) for values in heat.values()]
+        heat, heat_shown = (
+            {name: reduced(maps, size) for name, maps in _heat(lens, replica, network, logits, which, answer).items()}
+            for which in (few, shown)
+        )
+    agreed = [_agreements(votes.place[few], values, answer[few]) for values in heat.values()]
     of_maps = _votes_variables(votes, shown) | {
         "sample": ("sample", sample),
         "by": ("by", list(heat)),
-        "heat": (("by", "shown_sample", "y", "x"), np.stack([values[at_shown] for values in heat.values()])),
+        "heat": (("by", "shown_sample", "y", "x"), np.stack(list(heat_shown.values()))),
         "source": ("source", list(SOURCES)),
         "measure": ("measure", list(AGREEMENTS)),
         "agreement": (("by", "source", "measure", "compared_picture"), np.stack(agreed)),
@@ -132,15 +131,18 @@ def _exact(lens: Places, replica: Replica, network: nn.Module, pictures: np.ndar
 
 
 def _heat(
-    lens: Places, network: nn.Module, logits: int, pictures: np.ndarray, answer: np.ndarray
+    lens: Places, replica: Replica, network: nn.Module, logits: int, which: np.ndarray, answer: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return heat maps (sample, y, x) of each picture's answer, each in its own resolution."""
+    pictures, target = replica.probe.image.values[which], answer[which]
     centred = Scores(network, centred=True)
-    maps = {"grad_cam": grad_cam(centred, lens.maps, pictures, answer, lens.batch_size)}
+    maps = {"grad_cam": grad_cam(centred, [lens.maps], pictures, target, lens.batch_size)[lens.maps]}
     if logits > 1:
-        maps["grad_cam_of_logit"] = grad_cam(Scores(network), lens.maps, pictures, answer, lens.batch_size)
-    maps["occlusion"] = occlusion(centred, pictures, answer, lens.batch_size)
-    maps["integrated_gradients"] = integrated_gradients(centred, pictures, answer, lens.batch_size)
+        of_logit = grad_cam(Scores(network), [lens.maps], pictures, target, lens.batch_size)
+        maps["grad_cam_of_logit"] = of_logit[lens.maps]
+    made = (replica, None, centred)
+    maps["occlusion"] = kept(*made, occlusion, which, target, lens.batch_size, window=WINDOW)
+    maps["integrated_gradients"] = kept(*made, integrated_gradients, which, target, lens.batch_size, steps=STEPS)
     return maps
 
 

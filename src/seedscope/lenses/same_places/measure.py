@@ -12,7 +12,7 @@ from seedscope.data import balanced
 from seedscope.files.errors import SeedscopeError
 from seedscope.formulas.same_maps import expected_correlation, map_directions
 from seedscope.formulas.subcells import subcells
-from seedscope.lenses.attribution.scores import class_scores, in_batches, laid_out
+from seedscope.lenses.attribution.scores import class_scores, in_batches
 from seedscope.lenses.places.votes import DenseEnd, dense_layers
 from seedscope.lenses.replica import Replica
 
@@ -49,7 +49,6 @@ def _exact(lens: SamePlaces, replica: Replica, pictures: np.ndarray) -> tuple[np
     """Push the centred logit of each picture's answer back to the places of the maps."""
     parts = []
     with replica.network() as network:
-        laid_out(network)
         shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         end: DenseEnd | None = None
         for captured in activations(network, [lens.maps], in_batches(pictures, lens.batch_size)):

@@ -13,6 +13,7 @@ from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.nulls import shuffled_within
 from seedscope.formulas.ridge import explained, readout
 from seedscope.lenses import Replica
+from seedscope.lenses.answers import answers
 from seedscope.lenses.space.dimensions import METRICS, PARTS, dimensions
 from seedscope.lenses.space.spectrum import shares
 from seedscope.lenses.units import Units
@@ -162,6 +163,8 @@ def _untrained(replica: Replica, features: str) -> dict[str, np.ndarray]:
     """Return what the layer answered to all probe pictures before the first step, if training changed it."""
     if replica.frames is None or not _is_trained(replica, features):
         return {}
+    if replica.activations[features].ndim == 2:
+        return {"untrained": answers(replica, [features], 0)[features]["mean"].astype(np.float64)}
     return {"untrained": _answers(replica, features, 0, replica.probe.sample.values)}
 
 
