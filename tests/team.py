@@ -10,6 +10,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ BUCKET = "seedscope"
 class Service:
     """A server that can be started, killed, and started again at the same address."""
 
+    ends_at = signal.SIGKILL
+
     def __init__(self, uri: str, command: list[str], answers: Callable[[], object], log: Path, **options: Any) -> None:
         self.uri, self.command, self.answers, self.log, self.options = uri, command, answers, log, options
         self.process: subprocess.Popen[bytes] | None = None
@@ -41,8 +44,12 @@ class Service:
     def kill(self) -> None:
         """End it at once."""
         assert self.process is not None
-        self.process.kill()
+        self.process.send_signal(self.ends_at)
         self.process.wait()
+
+
+class PostgreSQL(Service):
+    ends_at = signal.SIGQUIT  # as a crash to the data; killed otherwise, its children would go on for a while
 
 
 @contextlib.contextmanager
@@ -89,7 +96,7 @@ def postgresql() -> Iterator[Service]:
 
     try:
         subprocess.run(made, check=True, capture_output=True, **user)
-        with started(Service(uri, command, connect, folder / "log", **user)) as service:
+        with started(PostgreSQL(uri, command, connect, folder / "log", **user)) as service:
             yield service
     finally:
         shutil.rmtree(folder)

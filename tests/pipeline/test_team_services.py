@@ -236,7 +236,7 @@ def test_what_dies_half_way_is_named_within_30_seconds_and_nothing_is_lost(
     assert "training/model.safetensors" in artifacts(run, mlflow=client)
 
 
-def test_a_dead_store_is_one_line_of_the_stage_that_fails(clone: Project, team: Team) -> None:
+def test_a_dead_store_is_one_line_of_the_stage_that_fails_and_of_dvc(clone: Project, team: Team) -> None:
     for receipt in (clone.path / ".replicas").glob("published-*.json"):
         receipt.unlink()  # else there would be nothing to do
     team.store.kill()
@@ -245,3 +245,7 @@ def test_a_dead_store_is_one_line_of_the_stage_that_fails(clone: Project, team: 
     assert time.monotonic() - began < 30
     assert said.startswith("track: the MLflow server")
     assert len(said.splitlines()) == 1
+    assert f'Could not connect to the endpoint URL: "{team.store.uri}/' in clone.run(
+        "dvc", "push", expect=255, **ACCESS
+    )
+    assert time.monotonic() - began < 60

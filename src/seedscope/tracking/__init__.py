@@ -13,13 +13,18 @@ that it supersedes says so in its name and in a tag. Nothing that was whole is e
 A run is complete when its tag ``seedscope.complete`` says ``yes``, which is written last. What a killed process
 left behind is found by its tags and brought to its end: every step before can be repeated without a trace.
 
+Any number of machines may publish into one database at once. They take turns, experiment by experiment, by a lease
+that the database itself keeps; who comes later finds what is there and adds the rest. The result that was published
+last is the current one. Who dies in its turn is followed by another, 30 s later.
+
 A receipt beside the database says what it holds. Where it agrees with the artifacts, and the database still has
 those runs (of a server that is asked in one request), MLflow is not even imported. A run that was deleted comes
 back for as long as its result is there.
 
     results         what there is to publish
     database        where to, and what is known to be there
-    connection      MLflow, opened by one process at a time
+    connection      MLflow, opened by one process of a machine at a time
+    lease           one machine at a time
     runs            a result as a run
     contact_sheet   one picture of all its pictures
 """

@@ -1,4 +1,9 @@
-"""MLflow, opened: by one process at a time, quiet, patient for seconds, and with errors of one sentence."""
+"""MLflow, opened: by one process of a machine at a time, quiet, patient for seconds, and with errors of one sentence.
+
+SQLite       is made whole, or moved with its folder
+PostgreSQL   makes its tables for one at a time; MLflow's server does so before it answers
+a server     is asked first, and its database and its store of artifacts through it
+"""
 
 from __future__ import annotations
 
@@ -48,7 +53,7 @@ def connected(destination: Destination) -> Iterator[MlflowClient]:
 
         if destination.file is not None:
             prepare(destination.file)
-        with _first(destination) if destination.is_postgresql else contextlib.nullcontext():
+        with _tables_alone(destination) if destination.is_postgresql else contextlib.nullcontext():
             client = MlflowClient(destination.uri, registry_uri=destination.uri)
         yield client
 
@@ -72,7 +77,10 @@ def _settings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(destination: Destination) -> Iterator[None]:
-    """Hold the lock of a database: of two processes at once, both would miss a run and create it."""
+    """Hold the lock of a database: of two processes at once, both would miss a run and create it.
+
+    It is a file, for the receipt too is this machine's: between machines there is :mod:`seedscope.tracking.lease`.
+    """
     from filelock import FileLock, Timeout
 
     try:
@@ -121,7 +129,7 @@ def _kinds(destination: Destination) -> tuple[type[Exception], ...]:
 
 
 @contextlib.contextmanager
-def _first(destination: Destination) -> Iterator[None]:
+def _tables_alone(destination: Destination) -> Iterator[None]:
     """Hold the lock under which MLflow makes its tables in PostgreSQL: two at once fail half-way.
 
     Raises:
