@@ -14,7 +14,7 @@ import numpy as np
 
 from seedscope.figures.renderer.area import Area, Side
 from seedscope.figures.renderer.keys import explained, in_corner, key_size, write_key
-from seedscope.figures.renderer.page import LABEL, PAD, TICK, Page, bar_width
+from seedscope.figures.renderer.page import LABEL, PAD, TICK, Page, bar_size
 from seedscope.figures.renderer.panels import one_frame, tick_places
 from seedscope.figures.renderer.text import height, width, wrapped
 from seedscope.figures.sheet import Above, Axis, Beside, Body, Grid, Key, Panel
@@ -74,7 +74,9 @@ class PanelBlock:
         self.top = self._ticks_above + _room(panel.title, _TITLE) + (0.05 if panel.axes else 0.0)
         self.bottom = self._ticks_below + _room(self._x_label)
         self._bar_at = panel.width + self.right
-        self.right += bar_width(panel.bar, panel.height)
+        bar = bar_size(panel.bar, panel.height)
+        self.right += bar[0]
+        self.bottom = max(self.bottom, bar[1] - panel.height)
         if panel.key and self._labels:
             self._make_room(panel.key)
 
@@ -170,7 +172,8 @@ class GridBlock:
         self.left = self._label_left + max(block.left for block in self._columns[0])
         self.top = max(block.top for block in self._rows[0])
         self._bar_at = self.width
-        self.width += bar_width(grid.bar, self._inner[1])
+        bar = bar_size(grid.bar, self._inner[1])
+        self.width, self.height = self.width + bar[0], max(self.height, self.top + bar[1])
         self._labels = explained(grid.panels) if grid.key else {}
         self._key = key_size(grid.key, self._labels) if grid.key and self._labels else (0.0, 0.0)
         self._indent = 0.0  # of the panels, where the key is broader

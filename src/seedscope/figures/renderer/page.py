@@ -75,12 +75,14 @@ class Page:
         self.write(beside, y + reach / 2, bar.label, LABEL, turned=90)
 
 
-def bar_width(bar: Bar | None, tall: float) -> float:
-    """Return how much room a colour bar takes beside something ``tall``, inches."""
+def bar_size(bar: Bar | None, tall: float) -> tuple[float, float]:
+    """Return the (width, height) of a colour bar beside something ``tall``, inches: it may be the taller one."""
     if bar is None:
-        return 0.0
-    numbers = max(width(one, _NUMBER) for one in _side(bar, _reach(bar, tall)).ticks()[1])
-    return _BAR_GAP + _BAR + TICK + numbers + (height(bar.label, LABEL) + PAD if bar.label else 0.0)
+        return 0.0, 0.0
+    reach = _reach(bar, tall)
+    numbers = max(width(one, _NUMBER) for one in _side(bar, reach).ticks()[1])
+    label = height(bar.label, LABEL) + PAD if bar.label else 0.0
+    return _BAR_GAP + _BAR + TICK + numbers + label, reach + height("0", _NUMBER) / 2
 
 
 def _reach(bar: Bar, tall: float) -> float:
