@@ -19,6 +19,7 @@ from seedscope.files.arrays import read_dataset
 from seedscope.files.errors import SettingError
 from seedscope.models.convnet import ConvNet
 from seedscope.replicas.frames import LIMIT, schedule
+from seedscope.replicas.optimizer import Adam
 from seedscope.replicas.training import Training, train
 
 TRAINING = Training(epochs=3, batch_size=16, early_frames=3, device="cpu")
@@ -93,14 +94,14 @@ def test_frames_within_the_first_epoch_are_the_network_after_that_many_steps(
 ) -> None:
     """The optimiser itself counts the steps here."""
     seen = {}
-    step = torch.optim.Adam.step
+    step = Adam.step
 
     def counting(self: torch.optim.Adam, closure: Callable[[], float] | None = None) -> object:
         result = step(self, closure)
         seen[len(seen) + 1] = [p.detach().clone() for group in self.param_groups for p in group["params"]]
         return result
 
-    monkeypatch.setattr(torch.optim.Adam, "step", counting)
+    monkeypatch.setattr(Adam, "step", counting)
     trained = train(Net, TRAINING, squares, seed=1, frames=tmp_path / "frames.nc")
     names = [name for name, _ in trained.model.named_parameters()]
     with read_dataset(tmp_path / "frames.nc") as frames:
