@@ -51,8 +51,9 @@ def _thumbnail(path: Path, side: int) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture.seek(getattr(picture, "n_frames", 1) - 1)
-            thumbnail = picture.convert("RGBA")
+            # A palette has no colours between its own; any other picture is shrunk before it is converted.
+            thumbnail = picture.copy() if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
     except OSError as error:
         raise SeedscopeError(f"{path} is no picture ({error}): delete it and run `dvc repro`") from error
     thumbnail.thumbnail((side, side), reducing_gap=2)
-    return thumbnail
+    return thumbnail.convert("RGBA")

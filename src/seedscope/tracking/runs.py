@@ -19,6 +19,8 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +43,7 @@ _IMAGES = "images"
 _STAYING = {TRAINING, _EARLIER, _IMAGES}
 _SHEET = "contact_sheet"
 _METRICS = "metrics.json"
-_BATCH = 100  # what every server takes at a time
+_BATCH, _METRICS_AT_ONCE = 100, 800  # what every server takes at a time: of each kind, and 1000 in all
 
 Change = Literal["added", "revised", ""]
 
@@ -178,7 +180,8 @@ def _bring_up_to_date(
     The order of the steps is what a killed process relies on: what was whole is copied before the run stops
     being complete, and it is complete again only at the very end.
     """
-    run = _run_that_shows(client, runs, result) or _create_run(client, within, result)
+    shown = _run_that_shows(client, runs, result)
+    run = shown or _create_run(client, within, result)
     before = run.data.tags
     complete, same = before["seedscope.complete"] == "yes", before["seedscope.analysis"] == result.analysis
     if complete and same and _METRICS in _listed(client, run):
@@ -188,11 +191,12 @@ def _bring_up_to_date(
         revision += 1
         if complete:
             _keep_earlier(client, run, before["seedscope.analysis"])
-    _log(client, run, tags=_state(result, revision))
-    client.update_run(run.info.run_id, status="RUNNING")
-    _upload(client, run, result, revision)
-    _log_numbers(client, run, result, revision)
-    _describe(client, run, result, origin)
+    if shown:
+        _log(client, run, tags=_state(result, revision))
+        client.update_run(run.info.run_id, status="RUNNING")
+        _clear(client, run, revision)
+    _upload(client, run, result, revision, _listed(client, run, TRAINING) if shown else set())
+    _describe(client, run, result, revision, origin)
     # Not `set_terminated`: MLflow would show the time that publishing took as the duration of the run.
     client.update_run(run.info.run_id, status="FINISHED")
     client.set_tag(run.info.run_id, "seedscope.complete", "yes")
@@ -255,30 +259,35 @@ def _keep_earlier(client: MlflowClient, run: Run, analysis: str) -> None:
         client.log_artifacts(run.info.run_id, folder, f"{_EARLIER}/{analysis[:8]}")
 
 
-def _upload(client: MlflowClient, run: Run, result: Result, revision: int) -> None:
-    """Replace the files that show the analysis, and add those of the replica that are not there."""
+def _clear(client: MlflowClient, run: Run, revision: int) -> None:
+    """Remove the files that showed an analysis, and what a killed process left of the sheet of this one."""
     for name in _listed(client, run) - _STAYING:
         _remove(client, run, name)
-    there = _listed(client, run, TRAINING)
+    for name in _listed(client, run, _IMAGES):
+        if name.startswith(f"{_IMAGES}/{_SHEET}+step+{revision}+"):
+            _remove(client, run, name)
+
+
+def _upload(client: MlflowClient, run: Run, result: Result, revision: int, there: AbstractSet[str]) -> None:
+    """Add the files that show the analysis, and those of the replica that are not ``there``."""
     missing = {name: path for name, path in result.lasting.items() if name not in there}
-    for name, path in {**missing, **result.analysed}.items():
-        client.log_artifact(run.info.run_id, str(path), name.rpartition("/")[0])
     pictures = {name: path for name, path in result.analysed.items() if path.suffix in PICTURES}
     sheet = contact_sheet(pictures) if pictures else None  # of many seeds only a few are drawn
-    with tempfile.TemporaryDirectory() as folder:
-        write_json(Path(folder) / _METRICS, result.metrics)
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
+        write_json(folder / _METRICS, result.metrics)
         if sheet is not None:
-            sheet.save(Path(folder) / f"{_SHEET}.png")
-        client.log_artifacts(run.info.run_id, folder)
-    for name in _listed(client, run, _IMAGES):
-        if name.startswith(f"{_IMAGES}/{_SHEET}+step+{revision}+"):  # left behind by a killed process
-            _remove(client, run, name)
+            sheet.save(folder / f"{_SHEET}.png")
+        for name, path in {**missing, **result.analysed}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(path.resolve())
+        client.log_artifacts(run.info.run_id, str(folder))  # at once: for each file alone MLflow asks for the run
     if sheet is not None:  # as a series MLflow shows it run beside run, with a slider over the revisions
         client.log_image(run.info.run_id, sheet, key=_SHEET, step=revision, timestamp=run.info.start_time)
 
 
-def _log_numbers(client: MlflowClient, run: Run, result: Result, revision: int) -> None:
-    """Log the history (of a comparison, its mean over seeds) by epoch, and the metrics of the analysis by revision.
+def _numbers(run: Run, result: Result, revision: int) -> list[Metric]:
+    """Return the history (of a comparison, its mean over seeds) by epoch, and the metrics of the analysis by revision.
 
     All carry the time the run was made at: then MLflow recognizes a value that it already has. A metric that the
     new analysis lacks becomes NaN, for MLflow cannot forget one.
@@ -288,16 +297,17 @@ def _log_numbers(client: MlflowClient, run: Run, result: Result, revision: int) 
     metrics += [Metric(name, value, moment, revision) for name, value in result.numbers().items()]
     before = {name for name, value in run.data.metrics.items() if not math.isnan(value)}
     gone = sorted(before - {metric.key for metric in metrics})
-    metrics += [Metric(name, math.nan, moment, revision) for name in gone]
-    _log(client, run, metrics=metrics)
+    return metrics + [Metric(name, math.nan, moment, revision) for name in gone]
 
 
-def _describe(client: MlflowClient, run: Run, result: Result, origin: Mapping[str, str]) -> None:
+def _describe(client: MlflowClient, run: Run, result: Result, revision: int, origin: Mapping[str, str]) -> None:
+    """Log all numbers, parameters and tags of a result, and which data set it is of."""
     known = run.data.params
-    _log(client, run, params=[Param(*item) for item in result.params.items() if item[0] not in known])
+    params = [Param(*item) for item in result.params.items() if item[0] not in known]
     options = {f"analysis.{key}": value for key, value in result.options.items()}
     environment = {f"environment.{key}": value for key, value in result.environment.items()}
-    _log(client, run, tags={**origin, "seedscope.dataset": result.dataset, **environment, **options})
+    tags = {**origin, "seedscope.dataset": result.dataset, **environment, **options}
+    _log(client, run, metrics=_numbers(run, result, revision), params=params, tags=tags)
     for key in run.data.tags:
         if key.startswith("analysis.") and key not in options:
             client.delete_tag(run.info.run_id, key)
@@ -315,9 +325,10 @@ def _log(
     tags: Mapping[str, str] | None = None,
 ) -> None:
     run_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
-    for start in range(0, max(len(metrics), len(params), len(run_tags)), _BATCH):
-        batch = slice(start, start + _BATCH)
-        client.log_batch(run.info.run_id, metrics[batch], params[batch], run_tags[batch])
+    kinds: list[tuple[Sequence[Any], int]] = [(metrics, _METRICS_AT_ONCE), (params, _BATCH), (run_tags, _BATCH)]
+    parts = [[all_[at : at + most] for at in range(0, len(all_), most)] for all_, most in kinds]
+    for batch in zip_longest(*parts, fillvalue=()):
+        client.log_batch(run.info.run_id, *batch)
 
 
 def _without_doubles(
