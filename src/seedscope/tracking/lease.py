@@ -38,7 +38,7 @@ _SECONDS_TO_RENEW = 5.0
 _SECONDS_TO_LIVE = 30.0
 _SECONDS_TO_WAIT = 600.0
 _SECONDS_TO_RELEASE = 3.0  # where the server has died meanwhile, its sentence is not kept waiting for longer
-_BETWEEN_LOOKS = (0.3, 1.0)  # at random: of two that lowered their flags one comes first
+_BETWEEN_LOOKS = (0.5, 2.0)  # at random: of two that lowered their flags one comes first
 
 _Seen = tuple[str, int | None]  # who raised a flag, and when it was renewed last by the server's clock
 
