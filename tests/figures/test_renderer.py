@@ -28,18 +28,21 @@ from seedscope.figures import (
     Line,
     Panel,
     Rule,
+    Scale,
     Sheet,
     Spans,
     Words,
     centred,
     heat_map,
     named,
+    picture,
 )
 from seedscope.figures.renderer import FACTS, save, save_all
 from seedscope.figures.renderer.area import Area
 from seedscope.figures.renderer.canvas import Canvas
 from seedscope.figures.renderer.layout import laid_out
 from seedscope.figures.renderer.text import width, written
+from seedscope.files.errors import SeedscopeError
 
 ABOUT = Facts("toy $x$", 3)
 
@@ -303,6 +306,7 @@ def test_bars_and_spans_are_all_in_view_lying_or_standing():
     [
         (Axis(), -0.25, 0.5, ["−0.2", "0.0", "0.2", "0.4"]),
         (Axis(whole=True), -0.5, 4.5, ["0", "1", "2", "3", "4"]),
+        (Axis(), 0.0, 3.1e-9, ["0", "1e−09", "2e−09", "3e−09"]),
         (Axis(kind="log"), 0.5, 2000, ["1", "10", "100", "1000"]),
         (Axis(ticks=[-1, 0, 7]), -2, 2, ["−1", "0"]),
     ],
@@ -351,3 +355,51 @@ def test_a_film_moves_its_image_and_its_caption_on_one_scale(tmp_path):
     assert shades[0][0] > shades[0][2]  # red
     assert np.ptp(shades[1]) < 10  # nearly white
     assert shades[2][2] > shades[2][0]  # blue
+
+
+@pytest.mark.parametrize("extent", [None, (3.0, 9.0, 2.0, 0.0), (9.0, 3.0, 0.0, 2.0)])
+@pytest.mark.parametrize("down", [False, True])
+def test_each_cell_of_an_image_has_its_colour_whichever_way_the_axes_run(extent, down):
+    values = np.array([[0.0, 0.5, 1.0], [1.0, np.nan, 0.0]])
+    scale = Scale(0, 1, absent="#ff00ff")
+    left, right, bottom, top = extent or (-0.5, 2.5, 1.5, -0.5)
+    ends = sorted((bottom, top), reverse=down)
+    y = Axis(low=ends[0], high=ends[1])
+    page, _ = laid_out("A title", "", Panel([Image(values, scale, extent)], y=y, lines=False))
+    (area,) = page.areas
+    expected = np.round(255 * mpl.colormaps["viridis"](values)).astype(int)
+    expected[1, 1] = [255, 0, 255, 255]
+    for (row, column), _ in np.ndenumerate(values):
+        x = left + (column + 0.5) / 3 * (right - left)
+        at = int(area.down(top + (row + 0.5) / 2 * (bottom - top))), int(area.across(x))
+        assert page.canvas.pixels[at] == pytest.approx(expected[row, column], abs=1)
+
+
+def test_a_picture_with_more_pixels_than_it_gets_is_smoothed_and_a_small_one_keeps_its_pixels():
+    fine = np.indices((300, 300)).sum(0) % 2.0  # a chessboard, which from afar is grey
+    page, _ = laid_out("A title", "", picture(fine[None], side=1.0))
+    (area,) = page.areas
+    middle = page.canvas.pixels[int(area.down(150)), int(area.across(150))]
+    assert middle[:3] == pytest.approx([127] * 3, abs=12)
+    page, _ = laid_out("A title", "", picture(fine[None, :4, :4], side=1.0))
+    shown = page.canvas.pixels[round(page.areas[0].box.top) :, round(page.areas[0].box.left) :][:100, :100, 0]
+    assert set(np.unique(shown)) == {0, 255}
+    assert shown[12, 12] == 0
+    assert shown[12, 37] == 255
+
+
+def test_a_file_holds_the_pixels_of_the_page_and_equal_sheets_have_equal_bytes(tmp_path):
+    body = Panel([Dots(np.arange(50), np.arange(50), "#123456")], "title")
+    for folder in "ab":
+        save(sheet(body), tmp_path / folder)
+    assert (tmp_path / "a/votes.png").read_bytes() == (tmp_path / "b/votes.png").read_bytes()
+    page, _ = laid_out("Votes ± 1 (toy $x$, seed 3)", "", body)
+    np.testing.assert_array_equal(pixels(tmp_path / "a/votes.png"), page.canvas.pixels[..., :3])
+    with Pillow.open(tmp_path / "a/votes.png") as image:
+        image.verify()
+        assert image.info["dpi"] == pytest.approx((DPI, DPI), abs=0.1)
+
+
+def test_a_place_for_a_key_that_there_is_not_is_refused():
+    with pytest.raises(SeedscopeError, match="not at 'best'"):
+        Key("best")

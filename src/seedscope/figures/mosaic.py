@@ -1,6 +1,6 @@
 """Many small maps as one image: a layer's feature maps in a grid, beside the picture that they answer.
 
-The grid is one array with gaps, drawn by one ``imshow``: 32 panels would take ten times as long. Maps lie row by row,
+The grid is one array with gaps, drawn at once: 32 panels would take twice as long. Maps lie row by row,
 by default eight, and more where they are so many that the grid would be too high to read. Where a map has more pixels
 than it gets on the page, neighbours share a cell that shows the largest of them, by size.
 """

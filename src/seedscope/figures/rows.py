@@ -1,7 +1,7 @@
 """Pictures in rows: each row has a line of words above it and pictures of one size beside each other.
 
-All pictures are marks of one panel whose unit is the inch: a panel for each would take five times as long. Above the
-first row stand the names of the columns, at the right a colour bar.
+All pictures are marks of one panel whose unit is the inch, which takes a third less time than a panel for each. Above
+the first row stand the names of the columns, at the right a colour bar.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+_PLACES = ("right", "below", "upper left", "upper right", "lower left", "lower right")
 _refused: ContextVar[str] = ContextVar("refused", default="")
 
 
@@ -108,14 +109,19 @@ class Key:
     """Where the labels of marks are explained.
 
     Attributes:
-        place: ``right`` or ``below`` of the panel, or a corner in it (``upper left``, ``best`` …).
+        place: ``right`` or ``below`` of the panel, or a corner in it: ``upper left``, ``lower right`` ….
         title: above the labels.
         columns: how many stand beside each other.
     """
 
-    place: str = "best"
+    place: str = "upper right"
     title: str = ""
     columns: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a place that there is not."""
+        if self.place not in _PLACES:
+            raise SeedscopeError(f"a key stands at one of {', '.join(_PLACES)}, not at {self.place!r}")
 
 
 @dataclass(frozen=True)
@@ -337,7 +343,7 @@ def grey_or_rgb(image: np.ndarray) -> np.ndarray:
 def board(marks: Sequence[Mark], width: float, height: float, bar: Bar | None = None) -> Panel:
     """Return a page to pin things on: x from the left and y from the top, in inches, without axes.
 
-    Many small pictures as marks of one panel take a fifth of the time that a panel for each would take.
+    Many small pictures as marks of one panel take a third less time than a panel for each.
     """
     return Panel(
         marks,

@@ -22,6 +22,7 @@ from seedscope.figures.sheet import Axis, Panel
 
 _MARGIN = 0.05  # beyond the marks, of the axis
 _SYMLOG = SymmetricalLogTransform(10, 1, 0.35)
+_DECIMALS = 6  # that are written at most: smaller numbers have an exponent
 _CLIPPED = -1000.0  # what stands for the logarithm of what has none
 
 
@@ -177,7 +178,8 @@ def _said(places: np.ndarray) -> list[str]:
     wide = float(np.ptp(places)) if len(places) > 1 else float(np.abs(places).max(initial=0.0))
     exact = 1e-3 * 10 ** np.floor(np.log10(wide)) if wide > 0 else 1.0
     decimals = next((n for n in range(13) if np.abs(places - np.round(places, n)).max(initial=0.0) < exact), 13)
-    return [f"{place:.{decimals}f}".replace("-", "−") for place in places + 0.0]
+    said = [f"{place:.{decimals}f}" if decimals <= _DECIMALS else f"{place:.3g}" for place in places + 0.0]
+    return [one.replace("-", "−") for one in said]
 
 
 def _of_points(found: _Found, mark: Dots | Line) -> None:

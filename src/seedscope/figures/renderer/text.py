@@ -91,7 +91,7 @@ def written(
     room = int(em)  # around, for what reaches beyond
     image = Image.new("L", (int(np.ceil(long)) + 2 * room, int(np.ceil(tall)) + 2 * room))
     pen, share = ImageDraw.Draw(image), {"left": 0.0, "center": 0.5, "right": 1.0}[align]
-    stroke = _EDGE / 2 * DPI / 72 if edge else 0.0
+    stroke = round(_EDGE / 2 * DPI / 72) if edge else 0
     for number, (line, length) in enumerate(zip(lines, lengths, strict=True)):
         at = room + round(share * (long - length)), room + round(em * (_RISE + LINE * number))
         pen.text(at, line, fill=255, font=font, anchor="ls", stroke_width=stroke)
