@@ -35,7 +35,7 @@ def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -
         SeedscopeError: there is no such layer, or it runs several times in one pass.
     """
     with replica.network(frame) as network:
-        usual = _usual(network, replica.probe.image[:1].values)
+        usual = _usual(network, replica.probe.image.shape[1:])
         found = replica.once(("answers", frame, usual), lambda: dict(_passed(network, replica, usual)))
         others = tuple(layer for layer in layers if layer not in {*usual, "logit"})
         if others:
@@ -46,14 +46,14 @@ def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -
     }
 
 
-def _usual(network: nn.Module, example: np.ndarray) -> tuple[str, ...]:
+def _usual(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, ...]:
     """Return the convolutions and dense layers that run once in a pass."""
     import torch
     from torch import nn
 
     from seedscope.activations.capture import layer_shapes, repeated_layers
 
-    picture = torch.from_numpy(example)
+    picture = torch.zeros(1, *shape)
     once = layer_shapes(network, picture).keys() - repeated_layers(network, picture)
     return tuple(
         name for name, module in network.named_modules() if name in once and isinstance(module, nn.Conv2d | nn.Linear)

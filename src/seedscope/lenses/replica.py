@@ -145,7 +145,8 @@ class Replica:
                 raise SeedscopeError(
                     f"{self.experiment}, {in_a_sentence(self.seed)}: there are no frames of the training"
                 )
-            weights = {str(name): array.values for name, array in self.frames.isel(frame=frame).items()}
+            frames = self.frames.isel(frame=frame)
+            weights = self.once(("weights", frame), lambda: {str(name): one.values for name, one in frames.items()})
         with deterministic(threads=1):
             model = self.architecture()
             load_weights(model, weights)
