@@ -33,19 +33,31 @@ def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = 
         dataset = xr.open_dataset(path, engine="h5netcdf", group=group)
     except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: h5py's word for some damage
         raise unreadable(path, error) from error
-    for name in needs:
-        if name not in dataset.variables and name not in dataset.attrs:
-            dataset.close()
-            raise SeedscopeError(f"{path} has no {name!r}: another version wrote it; delete it and run `dvc repro`")
+    try:
+        _require(dataset, path, needs)
+    except SeedscopeError:
+        dataset.close()
+        raise
     return dataset
 
 
-def load_group(path: Path, group: str) -> xr.DataArray:
-    """Return the variable that has its group's name, with all its values: as an activations file holds each layer."""
+def load_dataset(path: Path, group: str = "/", needs: Collection[str] = ()) -> xr.Dataset:
+    """Return a data set with all its values, in a fifth of the time that opening it by :func:`read_dataset` takes.
+
+    One that lacks a variable or attribute of ``needs`` is refused by that name: another version wrote it.
+    """
     try:
-        return read_group(path, group)[group]
+        dataset = read_group(path, group)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise unreadable(path, error) from error
+    _require(dataset, path, needs)
+    return dataset
+
+
+def _require(dataset: xr.Dataset, path: Path, needs: Collection[str]) -> None:
+    for name in needs:
+        if name not in dataset.variables and name not in dataset.attrs:
+            raise SeedscopeError(f"{path} has no {name!r}: another version wrote it; delete it and run `dvc repro`")
 
 
 def write_measured(path: Path, measured: xr.Dataset | xr.DataTree) -> None:
@@ -101,10 +113,10 @@ def group_of(measured: xr.Dataset | xr.DataTree, name: str) -> xr.Dataset:
 
 def groups(path: Path) -> tuple[str, ...]:
     """Return the names of the groups beside a file's own data set."""
-    import h5netcdf
+    import h5py
 
     try:
-        with h5netcdf.File(path) as file:
-            return tuple(file.groups)
+        with h5py.File(path) as file:
+            return tuple(name for name, item in file.items() if isinstance(item, h5py.Group))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise unreadable(path, error) from error

@@ -50,6 +50,41 @@ def write_netcdf(path: Path, groups: Mapping[str, xr.Dataset]) -> None:
             known[name] = _write_group(group, dataset, above, sum(map(len, known.values())))
 
 
+def empty_variable(
+    group: h5py.Group, name: str, sizes: Mapping[str, int], dtype: np.dtype[Any], coordinates: xr.Dataset, number: int
+) -> h5py.Dataset:
+    """Write coordinates into a group and, for values to be put into it part by part, a variable with these dimensions.
+
+    Args:
+        group: an empty one.
+        name: of the variable.
+        sizes: of its dimensions, in their order.
+        dtype: of its values.
+        coordinates: of some of these dimensions, and along them; they become those of the variable.
+        number: how many dimensions the file has already.
+    """
+    scales = dict(_write_group(group, coordinates, {}, number))
+    for dim in sizes:
+        if dim in scales:
+            continue
+        scales[dim] = _scale(group, dim, sizes[dim], number + len(scales))
+    written = group.create_dataset(name, tuple(sizes.values()), dtype, track_order=True)
+    for axis, dim in enumerate(sizes):
+        written.dims[axis].attach_scale(scales[dim])
+    beside = [str(other) for other in coordinates.coords if other not in coordinates.dims]
+    if beside:
+        written.attrs["coordinates"] = " ".join(beside)
+    return written
+
+
+def _scale(group: h5py.Group, dim: str, size: int, number: int) -> h5py.Dataset:
+    """Write a dimension that has no coordinate."""
+    scale = group.create_dataset(dim, (size,), ">f4", track_order=True)
+    scale.attrs["_Netcdf4Dimid"] = np.int32(number)
+    scale.make_scale(_NOT_A_VARIABLE + b"%10d" % size)
+    return scale
+
+
 def _write_group(group: h5py.Group, dataset: xr.Dataset, above: Scales, number: int) -> Scales:
     """Write one data set; return the scales of its own dimensions, numbered from ``number`` on."""
     from xarray import conventions
@@ -64,9 +99,12 @@ def _write_group(group: h5py.Group, dataset: xr.Dataset, above: Scales, number: 
         own = coded[dim] if dim in coded and coded[dim].dims == (dim,) else None
         if own is None and dim in above and above[dim].shape[0] == size:
             continue
-        scale = group.create_dataset(dim, (size,), ">f4", track_order=True) if own is None else _write(group, dim, own)
+        if own is None:
+            scales[dim] = _scale(group, dim, size, number + len(scales))
+            continue
+        scale = _write(group, dim, own)
         scale.attrs["_Netcdf4Dimid"] = np.int32(number + len(scales))
-        scale.make_scale(_NOT_A_VARIABLE + b"%10d" % size if own is None else dim)
+        scale.make_scale(dim)
         scales[dim] = scale
     reachable = {**above, **scales}
     for name, variable in coded.items():
