@@ -63,5 +63,5 @@ def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "measured.nc"
     write_measured(path, everything())
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(SeedscopeError, match="measured.nc"):
+    with pytest.raises(SeedscopeError, match=r"measured\.nc"):
         load_measured(path)

@@ -31,8 +31,8 @@ from seedscope.data import balanced, exhibits
 from seedscope.files.arrays import groups, load_dataset, read_dataset
 from seedscope.files.components import build
 from seedscope.files.experiment import Experiment
-from seedscope.files.netcdf import empty_variable
 from seedscope.files.names import GIVEN, ReplicaName
+from seedscope.files.netcdf import empty_variable
 from seedscope.files.reading import read_identity
 from seedscope.files.weights import read_weights
 from seedscope.files.writing import replacing
@@ -104,7 +104,7 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
         model = build(read_identity(at.identity(seed))["model"])
         load_weights(model, read_weights(at.model(seed)))
         # As convolutions are fastest, and as in the training.
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        model = model.to(memory_format=torch.channels_last)
         probe = np.flatnonzero(data.split.values == "probe")
         label = data.label.values[probe]
         shown = probe[exhibits(label, dump.exhibits_per_class)]

@@ -85,7 +85,7 @@ def read_measured(path: Path) -> xr.Dataset | xr.DataTree:
 
 
 def load_measured(path: Path) -> xr.Dataset | xr.DataTree:
-    """Return what :func:`write_measured` wrote with all its values, as :func:`read_measured` does, in a fifth of its time."""
+    """Return what :func:`write_measured` wrote, all its values: as :func:`read_measured` in a fifth of its time."""
     import xarray as xr
 
     try:

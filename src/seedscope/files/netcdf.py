@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import h5py
     import xarray as xr
 
-_HIDDEN = frozenset({"REFERENCE_LIST", "CLASS", "DIMENSION_LIST", "NAME", "_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties"})
+_HIDDEN = frozenset(
+    {"REFERENCE_LIST", "CLASS", "DIMENSION_LIST", "NAME", "_Netcdf4Dimid", "_Netcdf4Coordinates", "_NCProperties"}
+)
 _NOT_A_COORDINATE = "_nc4_non_coord_"  # a variable of a dimension's name that is not its coordinate
 _NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable."
 
@@ -111,8 +113,8 @@ def _write_group(group: h5py.Group, dataset: xr.Dataset, above: Scales, number: 
         if name in scales and variable.dims == (name,):
             continue
         written = _write(group, f"{_NOT_A_COORDINATE}{name}" if name in scales else name, variable)
-        for axis, dim in enumerate(variable.dims):
-            written.dims[axis].attach_scale(reachable[str(dim)])
+        for axis, along in enumerate(variable.dims):
+            written.dims[axis].attach_scale(reachable[str(along)])
     return scales
 
 
@@ -121,7 +123,7 @@ def _write(group: h5py.Group, name: str, variable: xr.Variable) -> h5py.Dataset:
 
     values = np.asarray(variable.data)
     dtype = h5py.string_dtype() if values.dtype.kind in "UO" else values.dtype
-    data = values.astype(object) if dtype == object else values
+    data = values.astype(object) if values.dtype.kind in "UO" else values
     written = group.create_dataset(name, values.shape, dtype, data=data, track_order=True)
     for key, value in variable.attrs.items():
         written.attrs[str(key)] = values.dtype.type(value) if key == "_FillValue" else _attribute(value)
@@ -166,8 +168,8 @@ def _read_groups(group: h5py.Group) -> Iterator[tuple[str, xr.Dataset]]:
         attributes = list(item.attrs)
         if "NAME" not in attributes or not bytes(item.attrs["NAME"]).startswith(_NOT_A_VARIABLE):
             variables[name.removeprefix(_NOT_A_COORDINATE)] = _read(item, attributes)
-    attributes = _attributes(group, list(group.attrs))
-    yield str(group.name), xr.decode_cf(xr.Dataset(variables, attrs=attributes))
+    own = _attributes(group, list(group.attrs))
+    yield str(group.name), xr.decode_cf(xr.Dataset(variables, attrs=own))
     for one in below:
         yield from _read_groups(one)
 

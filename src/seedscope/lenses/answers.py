@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PIXELS = 2**17  # of the pictures of a batch
 
 Answers = Mapping[str, np.ndarray]
-"""``mean`` and ``active`` of a layer, each (sample, channel), float32, and the ``shape`` of a map; () of a dense layer."""
+"""``mean`` and ``active`` of a layer, (sample, channel) in float32, and a map's ``shape``, empty of a dense layer."""
 
 
 def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -> dict[str, Answers]:
@@ -40,10 +40,7 @@ def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -
         others = tuple(layer for layer in layers if layer not in {*usual, "logit"})
         if others:
             found |= replica.once(("answers", frame, others), lambda: dict(_passed(network, replica, others)))
-    return {
-        layer: {what: found[layer, what] for what in ("mean", "active", "shape")}
-        for layer in layers
-    }
+    return {layer: {what: found[layer, what] for what in ("mean", "active", "shape")} for layer in layers}
 
 
 def _usual(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -93,9 +93,10 @@ def _watched(replica: Replica, training: Training, layers: Sequence[str], step: 
         settings, state = progress.optimizer.param_groups[0], progress.optimizer.state
         seen = {}
         for name in layers:
-            of_weight = state[progress.model.get_submodule(name).weight]
+            of_weight = state[progress.model.get_parameter(f"{name}.weight")]
             seen[name] = Seen(inputs[name], gradients[name], of_weight["exp_avg_sq"])
-        step(seen, Adam(settings["lr"], *settings["betas"], settings["eps"], int(of_weight["step"])), batch.numpy())
+        beta1, beta2 = settings["betas"]
+        step(seen, Adam(settings["lr"], beta1, beta2, settings["eps"], int(of_weight["step"])), batch.numpy())
 
     model = replay(network, training, replica.training, replica.trained_from, watch)
     return {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
@@ -109,11 +110,13 @@ def _written_out(replica: Replica, training: Training, layers: Sequence[str], st
     label = torch.from_numpy(pictures.label.values)
     streams = training.streams_of(replica.trained_from)
     with deterministic(training.threads):
-        state = _State.begin({str(name): values.values for name, values in replica.frames.isel(frame=0).items()}, layers)
+        state = _State.begin(
+            {str(name): values.values for name, values in replica.frames.isel(frame=0).items()}, layers
+        )
         adam = Adam(training.learning_rate)
         for epoch in range(training.epochs):
             order = torch.from_numpy(streams.generator("order", epoch, 0).permutation(len(label)))
-            for batch in order.split(training.batch_size):
+            for batch in torch.split(order, training.batch_size):
                 adam = Adam(training.learning_rate, t=adam.t + 1)
                 step(state.step(image[batch], label[batch], adam), adam, batch.numpy())
     return {name: tensor.numpy() for name, tensor in state.weights.items()}
@@ -133,8 +136,8 @@ class _State:
     def begin(cls, weights: Mapping[str, np.ndarray], layers: Sequence[str]) -> _State:
         names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
         own = {name: torch.from_numpy(np.array(weights[name])) for name in names}
-        moments = [{name: torch.zeros_like(weight) for name, weight in own.items()} for _ in range(2)]
-        return cls(layers, own, *moments, [torch.zeros(()) for _ in own])
+        first, second = ({name: torch.zeros_like(weight) for name, weight in own.items()} for _ in range(2))
+        return cls(layers, own, first, second, [torch.zeros(()) for _ in own])
 
     def step(self, x: torch.Tensor, label: torch.Tensor, adam: Adam) -> dict[str, Seen]:
         """Make one step and return what it saw."""
