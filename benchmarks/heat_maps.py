@@ -22,7 +22,8 @@ def measure() -> list[Row]:
     torch.set_num_threads(1)
     pictures = dataclasses.replace(Squares(), n_probe=_PICTURES).probe().image.values
     network = ConvNet((1, 32, 32), 9).eval().requires_grad_(False)
-    scores = Scores(network.to(memory_format=torch.channels_last), centred=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    scores = Scores(network, centred=True)
     target = np.arange(_PICTURES) % 9
     together = HeatMaps(["conv2"]).batch_size
 

@@ -179,7 +179,7 @@ def test_frames_are_the_answers_of_the_network_as_it_was_then(experiment, batch_
         assert maps.dims == ("frame", "sample", "channel", "y", "x")
         assert maps.sample.values.tolist() == sorted(first for first, *_ in shown)
         for frame in (0, 1):
-            expected = then[frame][name][maps.sample.values].numpy()
+            expected = then[frame][name][maps.sample.values.copy()].numpy()
             np.testing.assert_allclose(maps.values[frame], expected, rtol=0, atol=1e-6)
 
 
@@ -278,7 +278,7 @@ def test_weights_of_another_network_are_refused(experiment):
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(experiment):
-    """4,000 pictures are 16 MB; a batch of 64 is 0.3 MB."""
+    """4,000 pictures are 16 MB; a batch of 64 is 0.3 MB, and the 512 that are followed are 2 MB."""
     write_dataset(experiment.at.data, assemble(Squares(n_train=1, n_probe=4000)))
     keep(Perceptron((1, 32, 32), 9, hidden=(4,)), experiment)
     model = {"_target_": "seedscope.models.perceptron.Perceptron", "shape": [1, 32, 32], "classes": 9, "hidden": [4]}
@@ -289,7 +289,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(experiment):
     finally:
         tracemalloc.stop()
     assert layer(experiment, "fc1").shape == (4000, 4)
-    assert peak < 4e6
+    assert peak < 8e6
 
 
 def test_the_composed_file_is_all_that_a_dump_needs(experiment):

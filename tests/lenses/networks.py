@@ -5,10 +5,9 @@ import torch
 import xarray as xr
 from torch import nn
 
-from seedscope.lenses.attribution.grad_cam import grad_cam
-
 from seedscope.data import exhibits, pictures
 from seedscope.lenses import Replica
+from seedscope.lenses.attribution.grad_cam import grad_cam
 
 
 def relu_first(shape, classes, *, channels=(4, 6), hidden=(10,), inplace=False):

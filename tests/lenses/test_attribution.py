@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seedscope.files.errors import SeedscopeError
-from seedscope.lenses.attribution.grad_cam import closed_form, layer_gradients
+from seedscope.lenses.attribution.grad_cam import closed_form, grad_cam, layer_gradients
 from seedscope.lenses.attribution.integrated_gradients import integrated_gradients, lacking
 from seedscope.lenses.attribution.occlusion import occlusion
 from seedscope.lenses.attribution.scores import Scores, class_scores, probabilities
@@ -226,6 +226,23 @@ def test_one_logit_speaks_for_one_class_and_against_the_other():
     np.testing.assert_allclose(chance.sum(1), 1)
 
 
+def test_layers_looked_at_together_have_the_maps_that_each_has_alone():
+    """Also where one pools what another gives, and where their branches run side by side."""
+    pictures = random_pictures(5, (3, 29, 23))
+    fire = fill(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Fire(4, 3, 5), nn.Flatten(), nn.Linear(10 * 27 * 21, 3)))
+    network = fill(ConvNet((3, 29, 23), 3, channels=(4, 5), hidden=(6,)))
+    for model, layers in (
+        (network, ["conv1", "pool1", "conv2", "pool2"]),
+        (fire, ["2.expand3x3", "2", "2.squeeze", "2.expand1x1", "0"]),
+    ):
+        together = grad_cam(Scores(model), layers, pictures, np.arange(5) % 3, 2)
+        assert list(together) == layers
+        for layer in layers:
+            alone = cam(Scores(model), layer, pictures, np.arange(5) % 3, 2)
+            assert np.abs(alone).max() > 0
+            np.testing.assert_allclose(together[layer], alone, rtol=0, atol=1e-12)
+
+
 # --- the other two ----------------------------------------------------------------------------------------------
 
 
@@ -247,6 +264,68 @@ def test_occlusion_by_hand(height, width):
             falls[here] += plain - model(torch.from_numpy(covered[None]))[0, target[s]].item()
             held[here] += 1
         np.testing.assert_allclose(got[s], falls / held, rtol=0, atol=1e-7)  # captum masks in float32
+
+
+class Wrapped(nn.Module):
+    """A network that is not known for what it is, so that nothing can be left out."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)
+
+
+@pytest.mark.parametrize("window", [0.1875, 0.45, 1.0])
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((1, 32, 32), {}),
+        ((1, 28, 28), {"padding": 0}),
+        ((3, 30, 21), {"channels": (4, 6, 8), "hidden": ()}),
+        ((1, 29, 23), {"padding": 2, "hidden": (7, 5), "brightness": (0.3, 0.2)}),
+    ],
+)
+def test_of_a_picture_with_a_part_covered_only_what_sees_it_is_computed_again(shape, settings, window):
+    model = fill(ConvNet(shape, 5, **settings))
+    pictures, target = random_pictures(3, shape), np.array([0, 4, 2])
+    for centred in (False, True):
+        got = occlusion(Scores(model, centred=centred), pictures, target, 2, window=window)
+        whole = occlusion(Scores(Wrapped(model), centred=centred), pictures, target, 64, window=window)
+        np.testing.assert_allclose(got, whole, rtol=0, atol=1e-12 * max(1, np.abs(whole).max()))
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 13, 11)])
+def test_occlusion_and_integrated_gradients_are_captums(shape):
+    from captum.attr import IntegratedGradients, Occlusion
+
+    model, pictures, target = fill(ConvNet(shape, 3)), random_pictures(4, shape), np.array([0, 2, 1, 1])
+    images, even = torch.from_numpy(pictures), torch.from_numpy(pictures).mean((2, 3), keepdim=True)
+    classes, side = torch.from_numpy(target), round(0.4 * min(shape[1:]))
+    fall = Occlusion(model).attribute(
+        images,
+        sliding_window_shapes=(shape[0], side, side),
+        strides=(shape[0], side // 2, side // 2),
+        baselines=even.expand_as(images),
+        target=classes,
+    )[:, 0]
+    got = occlusion(Scores(model), pictures, target, 5, window=0.4)
+    np.testing.assert_allclose(got, fall.detach(), rtol=0, atol=1e-6 * float(fall.abs().max()))  # it masks in float32
+    added = IntegratedGradients(model).attribute(images, even.expand_as(images), target=classes, n_steps=16).sum(1)
+    got = integrated_gradients(Scores(model), pictures, target, 5, steps=16)
+    np.testing.assert_allclose(got, added.detach(), rtol=0, atol=1e-7 * float(added.abs().max()))  # points in float32
+
+
+def test_sixteen_steps_lack_little():
+    """Of an untrained network 1.5 % (32: 0.8 %); of those trained on squares and digits 0.1 to 0.7 % (32: to 0.3 %)."""
+    torch.manual_seed(0)
+    model, pictures = ConvNet((1, 32, 32), 9).eval(), random_pictures(8, (1, 32, 32)).astype(np.float32)
+    target = np.arange(8) % 9
+    maps = {n: integrated_gradients(Scores(model), pictures, target, 128, steps=n) for n in (16, 128)}
+    assert lacking(Scores(model), pictures, target, 128, maps[16]) < 0.02
+    error = np.abs(maps[16] - maps[128]).sum() / np.abs(maps[128]).sum()
+    assert error < 0.05
 
 
 def test_integrated_gradients_of_a_linear_network_are_its_weights_times_the_difference():

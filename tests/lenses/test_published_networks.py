@@ -101,7 +101,7 @@ def spots_of(picture: np.ndarray) -> np.ndarray:
 def test_gradients_of_squeezenet_as_published_are_captums():
     from captum.attr import LayerGradCam
 
-        from seedscope.lenses.attribution.scores import Scores
+    from seedscope.lenses.attribution.scores import Scores
 
     model = SqueezeNet(mean=(123.0, 117.0, 104.0), std=(1.0, 1.0, 1.0))
     model.load_state_dict(GivenWeights(str(DATA / "weights/squeezenet1_1.safetensors")).tensors(shapes_of(model)))

@@ -195,11 +195,6 @@ def own_silent(weights, replica, seen):
     return np.mean([(slow(weights, image)[0][2:] == 0).all((1, 2)).mean() for image in images])
 
 
-def test_the_size_of_a_batch_changes_nothing(replica):
-    whole, parts = (Sparsity(["conv1", "conv2"], size).measure(replica) for size in (16, 5))
-    assert whole.identical(parts)
-
-
 @pytest.mark.parametrize(("layer", "words"), [("conv3", "did you mean 'conv"), ("fc1", "no maps")])
 def test_a_layer_without_maps_is_refused_by_name(layer, words):
     network = Network({"conv1": (4, 8, 8), "fc1": (3,), "logit": (3,)}, {}, {}, 3)

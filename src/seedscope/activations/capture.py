@@ -239,9 +239,7 @@ def differentiable_from(
 
 
 @contextmanager
-def _branching(
-    model: nn.Module, layers: Sequence[str], rectified: frozenset[str]
-) -> Iterator[dict[str, torch.Tensor]]:
+def _branching(model: nn.Module, layers: Sequence[str], rectified: frozenset[str]) -> Iterator[dict[str, torch.Tensor]]:
     """Let the network go on from the activations of ``layers``, and keep those of the last pass by layer."""
     passing = _PassReLU()
     found: dict[str, torch.Tensor] = {}

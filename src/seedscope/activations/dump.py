@@ -28,7 +28,7 @@ import numpy as np
 from annotated_types import Ge
 
 from seedscope.data import balanced, exhibits
-from seedscope.files.arrays import groups, read_dataset
+from seedscope.files.arrays import groups, load_dataset, read_dataset
 from seedscope.files.components import build
 from seedscope.files.experiment import Experiment
 from seedscope.files.names import GIVEN, ReplicaName
@@ -38,6 +38,9 @@ from seedscope.files.writing import replacing
 from seedscope.replicas.mapping import Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
     import xarray as xr
     from torch import nn
 
@@ -60,7 +63,7 @@ class Dump:
     exhibits_per_class: Annotated[int, Ge(1)] = 5
     frame_pictures: Annotated[int, Ge(1)] = 512
     frame_exhibits_per_class: Annotated[int, Ge(1)] = 1
-    batch_size: Annotated[int, Ge(1)] = 256
+    batch_size: Annotated[int, Ge(1)] = 128
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
         data = opened.enter_context(read_dataset(at.data, needs=("image", "label", "split")))
         frames = None  # of given weights
         if seed != GIVEN:
-            frames = opened.enter_context(read_dataset(at.frames(seed), needs=("step", "epoch")))
+            frames = load_dataset(at.frames(seed), needs=("step", "epoch"))
         varied = None
         if "variations" in groups(at.data):
             varied = opened.enter_context(read_dataset(at.data, group="variations"))
@@ -100,6 +103,8 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
         # Draws initial weights, from a generator that is put back. A network may end where its given weights do.
         model = build(read_identity(at.identity(seed))["model"])
         load_weights(model, read_weights(at.model(seed)))
+        # As convolutions are fastest, and as in the training.
+        model = model.to(memory_format=torch.channels_last)
         probe = np.flatnonzero(data.split.values == "probe")
         label = data.label.values[probe]
         shown = probe[exhibits(label, dump.exhibits_per_class)]
@@ -126,22 +131,42 @@ def dump_replica(experiment: Experiment, seed: ReplicaName, report: Report) -> N
         turns = 0 if frames is None else len(frames.frame)
         size = sum(group.size(turns) + 2**14 for group in plan.values())  # 16 KiB: names and coordinates
         with replacing(at.activations(seed), size) as temporary, _Writer(temporary, plan, frames, shown) as file:
-            for here, outputs in _outputs(model, dump, dump.layers, data, probe):
+            kept = [name for name, which in dump.layers.items() if which == "probe"]
+            for here, outputs in _outputs(model, dump, kept, data, probe):
                 file.append(here, outputs)
+            few = [name for name, which in dump.layers.items() if which == "exhibits"]
+            if few:
+                for here, outputs in _outputs(model, dump, few, data, np.sort(shown)):
+                    file.append(here, {name: outputs[name] for name in few})
             if varied is not None:
-                kept = [name for name, which in dump.layers.items() if which == "probe"]
                 for here, outputs in _outputs(model, dump, kept, varied, changed):
                     file.append(here, {f"{name}_variations": values for name, values in outputs.items()})
-            for frame in range(turns):
-                assert frames is not None
-                report(frame, turns)
-                load_weights(model, {str(name): array.values for name, array in frames.isel(frame=frame).items()})
-                for here, outputs in _outputs(model, dump, dump.layers, data, followed):
-                    for name, values in outputs.items():
-                        file.append(here, {f"{name}_exhibit_frames": values}, frame)
-                        mean = values.reshape(*values.shape[:2], -1).mean(-1)
-                        file.append(here, {f"{name}_frames": mean}, frame)
+            if frames is not None:
+                _follow(model, dump, data.isel(sample=followed).load(), followed, frames, file, report)
             report(max(1, turns), max(1, turns))
+
+
+def _follow(
+    model: nn.Module,
+    dump: Dump,
+    data: xr.Dataset,
+    samples: np.ndarray,
+    frames: xr.Dataset,
+    file: _Writer,
+    report: Report,
+) -> None:
+    """Write what the network answered to these pictures at each frame: channels' means, and of a few whole maps."""
+    from seedscope.files.weights import load_weights
+
+    turns = len(frames.frame)
+    for frame in range(turns):
+        report(frame, turns)
+        load_weights(model, {str(name): array.values for name, array in frames.isel(frame=frame).items()})
+        for here, outputs in _outputs(model, dump, dump.layers, data, np.arange(len(samples))):
+            for name, values in outputs.items():
+                file.append(samples[here], {f"{name}_exhibit_frames": values}, frame)
+                mean = values if values.ndim == 2 else values.mean(tuple(range(2, values.ndim)))
+                file.append(samples[here], {f"{name}_frames": mean}, frame)
 
 
 def _unnamed(shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -150,26 +175,32 @@ def _unnamed(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 def _outputs(
     model: nn.Module, dump: Dump, layers: Collection[str], data: xr.Dataset, samples: np.ndarray
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield, batch by batch, which samples they are and what each layer and the logits answer."""
     import torch
 
     from seedscope.activations.capture import activations
 
     batches = [samples[start : start + dump.batch_size] for start in range(0, len(samples), dump.batch_size)]
-    pictures = (torch.from_numpy(data.image.isel(sample=batch).values) for batch in batches)
-    for here, outputs in zip(batches, activations(model, layers, pictures), strict=True):
-        yield here, {name: output.numpy() for name, output in outputs.items()}
+    pictures = (torch.from_numpy(data.image.isel(sample=_together(batch)).values) for batch in batches)
+    yield from zip(batches, activations(model, layers, pictures), strict=True)
+
+
+def _together(positions: np.ndarray) -> np.ndarray | slice:
+    """Return positions that follow each other as a slice: read as one block, many times as fast."""
+    first, last = int(positions[0]), int(positions[-1])
+    return slice(first, last + 1) if last - first + 1 == len(positions) else positions
 
 
 class _Writer:
     """A NetCDF file with a group per layer, filled batch by batch."""
 
-    def __init__(self, path: Any, plan: Mapping[str, _Group], frames: xr.Dataset | None, shown: np.ndarray) -> None:
-        import h5netcdf
+    def __init__(self, path: Path, plan: Mapping[str, _Group], frames: xr.Dataset | None, shown: np.ndarray) -> None:
+        from netCDF4 import Dataset
 
-        self._file = h5netcdf.File(path, "w")
-        self._file.attrs["exhibits"] = shown
+        self._file = Dataset(path, "w")
+        self._file.set_fill_off()  # every value is written
+        self._file.exhibits = shown
         self._plan, self._frames = plan, frames
 
     def __enter__(self) -> _Writer:
@@ -178,31 +209,35 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def append(self, samples: np.ndarray, outputs: Mapping[str, np.ndarray], frame: int | None = None) -> None:
+    def append(self, samples: np.ndarray, outputs: Mapping[str, torch.Tensor], frame: int | None = None) -> None:
         """Write the values of those of ``samples`` that are kept; a name that is not planned is passed over."""
         for name, values in outputs.items():
             if name not in self._plan:
                 continue
-            if name not in self._file.groups:
-                self._create(name, values.dtype)
             kept = self._plan[name].samples
             wanted = np.isin(samples, kept)
             if wanted.any():
+                if name not in self._file.groups:
+                    self._create(name, values.numpy().dtype)
                 start = int(np.searchsorted(kept, samples[wanted][0]))
                 where = slice(start, start + int(wanted.sum()))
-                self._file[name].variables[name][where if frame is None else (frame, where)] = values[wanted]
+                chosen = values.numpy() if wanted.all() else values.numpy()[wanted]
+                self._file[name][name][where if frame is None else (frame, where)] = chosen
 
     def _create(self, name: str, dtype: np.dtype[Any]) -> None:
         planned = self._plan[name]
-        group = self._file.create_group(name)
-        group.dimensions = {"sample": len(planned.samples), **dict(zip(planned.dimensions, planned.shape, strict=True))}
-        group.create_variable("sample", ("sample",), np.int64, data=planned.samples)
+        group = self._file.createGroup(name)
+        along = ("frame", "sample") if planned.followed else ("sample",)
         if planned.followed and self._frames is not None:
-            group.dimensions["frame"] = len(self._frames.frame)
+            group.createDimension("frame", len(self._frames.frame))
             for coordinate in ("frame", "step", "epoch"):
                 values = self._frames[coordinate].values
-                group.create_variable(coordinate, ("frame",), values.dtype, data=values)
-        along = ("frame", "sample") if planned.followed else ("sample",)
-        variable = group.create_variable(name, (*along, *planned.dimensions), dtype)
+                group.createVariable(coordinate, values.dtype, ("frame",))[:] = values
+        group.createDimension("sample", len(planned.samples))
+        group.createVariable("sample", np.int64, ("sample",))[:] = planned.samples
+        for dimension, size in zip(planned.dimensions, planned.shape, strict=True):
+            group.createDimension(dimension, size)
+        variable = group.createVariable(name, dtype, (*along, *planned.dimensions))
+        variable.set_auto_maskandscale(False)
         if planned.followed:
-            variable.attrs["coordinates"] = "step epoch"
+            variable.coordinates = "step epoch"

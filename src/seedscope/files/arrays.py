@@ -48,10 +48,10 @@ def read_dataset(path: Path, group: str | None = None, needs: Collection[str] = 
     return dataset
 
 
-def load_group(path: Path, group: str) -> xr.DataArray:
-    """Return the variable that has its group's name, with all its values: as an activations file holds each layer."""
-    with read_dataset(path, group) as found:
-        return found[group].load()
+def load_dataset(path: Path, group: str | None = None, needs: Collection[str] = ()) -> xr.Dataset:
+    """Return a data set with all its values, and close its file; see :func:`read_dataset`."""
+    with read_dataset(path, group, needs) as found:
+        return found.load()
 
 
 def write_measured(path: Path, measured: xr.Dataset | xr.DataTree) -> None:

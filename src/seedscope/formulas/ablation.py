@@ -17,8 +17,8 @@ log p(true class), of accuracy, and which decisions flip, are not; least of all 
     area              ∫ (v(0) − v(m)) d log m / log L  over 1 ≤ m ≤ L live units, by trapezoids
     units to halve    the least m at which v has fallen halfway from v(0) to v(all removed), interpolated
 
-Removals of several units are computed in float32: log-probabilities are right to 1e-6, and a decision can be another one only where two
-logits are as near as that. Sums over samples are taken in float64.
+Removals of several units are computed in float32: log-probabilities are right to 1e-6, and a decision can be another
+one only where two logits are as near as that. Sums over samples are taken in float64.
 
 An order chosen on the samples that are scored would be better than it is: halves are kept apart by whoever calls this.
 Sources: mean ablation, Chan et al. (2022, causal scrubbing) and Li and Janson (2024, arXiv:2409.09951); removal curves
@@ -241,5 +241,5 @@ def of_true(logit: np.ndarray, label: np.ndarray | np.integer) -> np.ndarray:
     return np.asarray(np.take_along_axis(logit, _rows(label, logit), -2)[..., 0, :])
 
 
-def _rows(label: np.ndarray, logit: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(label, (*logit.shape[:-2], 1, len(label)))
+def _rows(label: np.ndarray | np.integer, logit: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(label, (*logit.shape[:-2], 1, logit.shape[-1]))

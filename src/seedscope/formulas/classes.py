@@ -40,10 +40,19 @@ def class_variance(means: np.ndarray, values: np.ndarray, label: np.ndarray) -> 
 
 def class_separation(values: np.ndarray, label: np.ndarray) -> float:
     """Return the share of the variance (sample, unit) that lies between classes; NaN where nothing varies."""
-    classes, code = np.unique(label, return_inverse=True)
+    return float(class_separations(values, label[None])[0])
+
+
+def class_separations(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return :func:`class_separation` by each of several labellings, (labelling, sample) → (labelling)."""
     moved = centred(values)
-    between, total = (float(part.sum()) for part in _scatter(class_means(moved, code, len(classes)), moved, code))
-    return between / total if len(classes) > 1 and total > 0 else float("nan")
+    total = float((moved**2).sum())
+    member, count = _members(labels)
+    if member.shape[1] < 2 or total <= 0:
+        return np.full(len(labels), np.nan)
+    sums = (member.reshape(-1, len(moved)) @ moved).reshape(*member.shape[:2], -1)
+    between = np.divide((sums**2).sum(-1), count, out=np.zeros(count.shape), where=count > 0).sum(1)
+    return np.asarray(between / total)
 
 
 def nearest_centroid_accuracy(values: np.ndarray, label: np.ndarray) -> float:
@@ -51,15 +60,32 @@ def nearest_centroid_accuracy(values: np.ndarray, label: np.ndarray) -> float:
 
     A sample that is alone in its class has no such mean, and is not counted right.
     """
-    classes, code = np.unique(label, return_inverse=True)
-    if len(classes) < 2 or np.ptp(values, axis=0).max(initial=0) == 0:
-        return float("nan")
-    n = np.bincount(code)
-    member = np.eye(len(classes))[code]
+    return float(nearest_centroid_accuracies(values, label[None])[0])
+
+
+def nearest_centroid_accuracies(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return :func:`nearest_centroid_accuracy` by each of several labellings, (labelling, sample) → (labelling)."""
+    member, count = _members(labels)
+    if member.shape[1] < 2 or np.ptp(values, axis=0).max(initial=0) == 0:
+        return np.full(len(labels), np.nan)
     values = centred(values)
-    means = member.T @ values / n[:, None]
-    distance = (values**2).sum(1)[:, None] - 2 * values @ means.T + (means**2).sum(1)
-    rows = np.arange(len(label))
-    alone = n[code] == 1
-    distance[rows, code] *= (n[code] / np.maximum(1, n[code] - 1)) ** 2
-    return float(((distance.argmin(1) == code) & ~alone).mean())
+    means = (member.reshape(-1, len(values)) @ values).reshape(*member.shape[:2], -1)
+    means /= np.maximum(1, count)[..., None]
+    along = (values @ means.reshape(-1, values.shape[1]).T).reshape(len(values), *member.shape[:2])
+    distance = (values**2).sum(1)[:, None, None] - 2 * along + (means**2).sum(-1)  # (sample, labelling, class)
+    distance = np.where(count > 0, distance, np.inf)
+    code = member.argmax(1).T  # (sample, labelling)
+    of = np.arange(len(labels))
+    own = count[of, code]
+    factor = np.where(own > 1, (own / np.maximum(1, own - 1)) ** 2, 1.0)
+    np.put_along_axis(
+        distance, code[..., None], np.take_along_axis(distance, code[..., None], -1) * factor[..., None], -1
+    )
+    return np.asarray(((distance.argmin(-1) == code) & (own > 1)).mean(0))
+
+
+def _members(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return who is of each class, (labelling, class, sample) of 0 and 1, and how many are, (labelling, class)."""
+    classes = np.unique(labels)
+    member = (labels[:, None, :] == classes[:, None]).astype(np.float64)
+    return member, member.sum(-1)

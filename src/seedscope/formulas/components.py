@@ -54,8 +54,10 @@ def permuted_spectra(values: np.ndarray, rng: np.random.Generator, times: int) -
     """Return the variances of the components when each unit is permuted by itself, (time, component), descending."""
     spectra, moved = [], centred(values)
     for _ in range(times):
-        covariance = np.atleast_2d(np.cov(rng.permuted(moved, axis=0), rowvar=False))
-        spectra.append(np.clip(np.linalg.eigvalsh(covariance)[::-1], 0, None)[: min(values.shape)])
+        drawn = centred(rng.permuted(moved, axis=0))
+        # The samples' products have the same spectrum as the units', but for zeros.
+        products = drawn.T @ drawn if drawn.shape[1] <= len(drawn) else drawn @ drawn.T
+        spectra.append(np.clip(np.linalg.eigvalsh(products / (len(drawn) - 1))[::-1], 0, None))
     return np.array(spectra)
 
 

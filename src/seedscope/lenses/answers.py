@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PIXELS = 2**17  # of the pictures of a batch
 
 Answers = Mapping[str, np.ndarray]
-"""``mean`` and ``active`` of a layer, each (sample, channel), float32, and the ``shape`` of a map; () of a dense layer."""
+"""``mean`` and ``active`` of a layer, (sample, channel) in float32, and a map's ``shape``, empty of a dense layer."""
 
 
 def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -> dict[str, Answers]:
@@ -35,25 +35,22 @@ def answers(replica: Replica, layers: Sequence[str], frame: int | None = None) -
         SeedscopeError: there is no such layer, or it runs several times in one pass.
     """
     with replica.network(frame) as network:
-        usual = _usual(network, replica.probe.image[:1].values)
+        usual = _usual(network, replica.probe.image.shape[1:])
         found = replica.once(("answers", frame, usual), lambda: dict(_passed(network, replica, usual)))
         others = tuple(layer for layer in layers if layer not in {*usual, "logit"})
         if others:
             found |= replica.once(("answers", frame, others), lambda: dict(_passed(network, replica, others)))
-    return {
-        layer: {what: found[layer, what] for what in ("mean", "active", "shape")}
-        for layer in layers
-    }
+    return {layer: {what: found[layer, what] for what in ("mean", "active", "shape")} for layer in layers}
 
 
-def _usual(network: nn.Module, example: np.ndarray) -> tuple[str, ...]:
+def _usual(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, ...]:
     """Return the convolutions and dense layers that run once in a pass."""
     import torch
     from torch import nn
 
     from seedscope.activations.capture import layer_shapes, repeated_layers
 
-    picture = torch.from_numpy(example)
+    picture = torch.zeros(1, *shape)
     once = layer_shapes(network, picture).keys() - repeated_layers(network, picture)
     return tuple(
         name for name, module in network.named_modules() if name in once and isinstance(module, nn.Conv2d | nn.Linear)

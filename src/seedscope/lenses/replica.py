@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedscope.files.arrays import groups, load_group, read_dataset
+from seedscope.files.arrays import groups, load_dataset, read_dataset
 from seedscope.files.components import build
 from seedscope.files.errors import SeedscopeError
 from seedscope.files.names import GIVEN, ReplicaName, in_a_sentence
@@ -71,7 +71,7 @@ class Replica:
         identity = read_identity(at.identity(seed))
         data = read_dataset(at.data, needs=("image", "label", "split", "class_names"))
         probe = _of_split(data, "probe")
-        root = read_dataset(at.activations(seed), needs=("exhibits",))
+        root = load_dataset(at.activations(seed), needs=("exhibits",))
         return cls(
             experiment=at.experiment,
             seed=seed,
@@ -82,7 +82,7 @@ class Replica:
             exhibits=np.atleast_1d(root.attrs["exhibits"]),
             class_names=tuple(np.atleast_1d(data.attrs["class_names"]).tolist()),
             architecture=partial(build, identity["model"]),
-            frames=None if seed == GIVEN else read_dataset(at.frames(seed), needs=("step", "epoch")),
+            frames=None if seed == GIVEN else load_dataset(at.frames(seed), needs=("step", "epoch")),
             variations=read_dataset(at.data, group="variations") if "variations" in groups(at.data) else None,
             learning=_learning(identity, seed),
         )
@@ -145,7 +145,8 @@ class Replica:
                 raise SeedscopeError(
                     f"{self.experiment}, {in_a_sentence(self.seed)}: there are no frames of the training"
                 )
-            weights = {str(name): array.values for name, array in self.frames.isel(frame=frame).items()}
+            frames = self.frames.isel(frame=frame)
+            weights = self.once(("weights", frame), lambda: {str(name): one.values for name, one in frames.items()})
         with deterministic(threads=1):
             model = self.architecture()
             load_weights(model, weights)
@@ -190,7 +191,7 @@ class _Activations(Mapping[str, "xr.DataArray"]):
 
     def __getitem__(self, layer: str) -> xr.DataArray:
         if layer not in self._read:
-            self._read[layer] = load_group(self._path, layer)
+            self._read[layer] = load_dataset(self._path, layer, needs=(layer,))[layer]
         return self._read[layer]
 
     def __contains__(self, layer: object) -> bool:

@@ -37,7 +37,7 @@ def integrated_gradients(
     even, classes = mean_picture(images), torch.from_numpy(np.asarray(target, dtype=np.int64))
     total = torch.zeros_like(images)
     pairs = torch.cartesian_prod(torch.arange(len(images)), torch.arange(steps))
-    for sample, step in (part.T for part in pairs.split(batch_size)):
+    for sample, step in (part.T for part in torch.split(pairs, batch_size)):
         way = along[step, None, None, None]
         here = (even[sample] + way * (images - even)[sample]).contiguous(memory_format=torch.channels_last)
         with torch.enable_grad():

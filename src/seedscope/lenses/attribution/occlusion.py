@@ -41,7 +41,7 @@ def occlusion(
         fall = torch.cat(
             [
                 _falls(scores, some, own[:, None], covering, batch_size)
-                for some, own in zip(images.split(batch_size), classes.split(batch_size), strict=True)
+                for some, own in zip(torch.split(images, batch_size), torch.split(classes, batch_size), strict=True)
             ]
         ).numpy()
     held = masks(covering, extent)
@@ -63,14 +63,14 @@ def _falls(
         return plain - torch.cat(covered, 1)
     held, covered = torch.from_numpy(masks(covering, images.shape[2:]))[:, None], []
     pairs = torch.cartesian_prod(torch.arange(len(images)), torch.arange(len(held)))
-    for sample, place in (part.T for part in pairs.split(batch_size)):
+    for sample, place in (part.T for part in torch.split(pairs, batch_size)):
         batch = torch.where(held[place], even[sample], images[sample])
         covered.append(scores(batch).gather(1, target[sample]))
     return plain - torch.cat(covered).reshape(len(images), len(held))
 
 
 def windows(extent: Sequence[int], window: float) -> np.ndarray:
-    """Return the rows and columns of each window, (window, 4): top, bottom, left, right, the second of each left out."""
+    """Return where each window lies, (window, 4): its first row and the one behind its last, then its columns."""
     side = max(1, round(window * min(extent)))
     stride = max(1, side // 2)
     (top, bottom), (left, right) = (_along(pixels, side, stride) for pixels in extent)

@@ -72,7 +72,8 @@ def logits_of_covered(
 def _parts(network: ConvNet) -> tuple[list[tuple[nn.Conv2d, nn.Module]], list[nn.Linear]]:
     """Return the blocks, each a convolution and a pool, and the dense layers."""
     parts = dict(network.named_children())
-    blocks = [(parts[f"conv{b}"], parts[f"pool{b}"]) for b in range(1, len(parts)) if f"conv{b}" in parts]
+    convolutions = [module for module in parts.values() if isinstance(module, nn.Conv2d)]
+    blocks = [(own, parts[f"pool{number}"]) for number, own in enumerate(convolutions, start=1)]
     return blocks, [module for module in parts.values() if isinstance(module, nn.Linear)]
 
 

@@ -69,7 +69,7 @@ def on_object(lens: HeatMaps, replica: Replica, boxes: Boxes) -> list[Groups]:
 def _heat(
     lens: HeatMaps, replica: Replica, frame: int | None, which: Mapping[Map, np.ndarray], target: np.ndarray
 ) -> dict[Map, np.ndarray]:
-    """Return the heat (sample, y, x) of each kind of map at a frame, of the pictures ``which`` says, for their class."""
+    """Return the heat (sample, y, x) of each kind of map at a frame, of the pictures in ``which``, for their class."""
     found: dict[Map, np.ndarray] = {}
     with replica.network(frame) as network:
         scores = scores_of(lens, network)
@@ -97,9 +97,7 @@ def _parts(n: int) -> list[np.ndarray]:
     return np.split(np.arange(n), range(_TOGETHER, n, _TOGETHER))
 
 
-def _measured(
-    heats: Sequence[np.ndarray], boxes: Boxes, extent: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _measured(heats: Sequence[np.ndarray], boxes: Boxes, extent: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return how well maps of heat, each (sample, y, x), find their boxes, and what binds them, a part at a time.
 
     Returns:

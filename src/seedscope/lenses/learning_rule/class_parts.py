@@ -11,12 +11,15 @@ The very first step is kept apart. In it v̂ = g², so it moves every weight by 
 That is not linear in any sense, and where the classes happen to cancel in g their parts would be huge and opposite
 (measured: 70 for a step of 0.001). v̂ is shared: that a class also changes the steps of the others is not split.
 
-The replay is :func:`seedscope.replicas.training.replay`: same batches, same bits. X (sample, in) is what the layer took
-in each step, dout (sample, out) the gradient of the batch's mean loss at its pre-activation.
+The replay is :func:`seedscope.replicas.training.replay`: same batches, same bits; of a network of nothing but these
+layers the same steps without automatic differentiation (:mod:`seedscope.lenses.learning_rule.replays`). X (sample,
+in) is what the layer took in each step, dout (sample, out) the gradient of the batch's mean loss at its pre-activation.
+Products are in float32, as in the training; sums over more than a few steps in float64.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,12 +28,12 @@ import numpy as np
 
 from seedscope.files.errors import SeedscopeError
 from seedscope.lenses import Replica
+from seedscope.lenses.learning_rule.replays import Adam, Seen, replayed
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-    from seedscope.replicas.training import Progress
+_STEPS = 32  # whose sum is taken in float32
 
 
 @dataclass(frozen=True)
@@ -51,55 +54,72 @@ class Replay:
 
 
 class _Layer:
-    """One dense layer during the replay: what went through it in this step, and the sums so far."""
+    """The sums of one dense layer, split by the class of the samples."""
 
-    def __init__(self, module: nn.Module, rows: np.ndarray, groups: tuple[int, int], sum_inputs: bool) -> None:
-        weight: torch.Tensor = module.weight  # type: ignore[assignment]  # checked to be dense
-        self.weight, self.rows, self.sum_inputs = weight, rows, sum_inputs
-        self.first_moment = np.zeros((*groups, len(rows), weight.shape[1]))
-        self.part, self.moved = np.zeros_like(self.first_moment), np.zeros_like(self.first_moment)
-        self.first = np.zeros((len(rows), weight.shape[1]))
-        self.gram = np.zeros((weight.shape[1], weight.shape[1]))
-        module.register_forward_pre_hook(self._take)
-        module.register_forward_hook(self._give)
+    def __init__(self, inputs: int, rows: np.ndarray, groups: tuple[int, int], sum_inputs: bool) -> None:
+        import torch
 
-    def _take(self, _module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        self.x = inputs[0].detach()
+        self.rows, self.sum_inputs = torch.from_numpy(rows), sum_inputs
+        self._first_moment = torch.zeros(math.prod(groups), len(rows), inputs)
+        self._recent = torch.zeros_like(self._first_moment)
+        self._part = torch.zeros_like(self._first_moment, dtype=torch.float64)
+        self._first = torch.zeros(len(rows), inputs)
+        self._gram = torch.zeros(inputs, inputs, dtype=torch.float64)
+        self._groups = groups
 
-    def _give(self, _module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        def keep(gradient: torch.Tensor) -> None:
-            self.dout = gradient
+    def step(self, seen: Seen, adam: Adam, batch: _Batch) -> None:
+        """Add the optimiser's last step."""
+        import torch
 
-        # Of the tensor, not of the module: a ReLU in place may follow.
-        output.register_hook(keep)  # type: ignore[no-untyped-call]  # torch's own
-
-    def step(self, optimizer: torch.optim.Optimizer, label: np.ndarray) -> None:
-        """Add the optimiser's last step; ``label`` is (labelling, sample) of its batch."""
-        x, dout = self.x.numpy(), self.dout.numpy()[:, self.rows]
-        settings, state = optimizer.param_groups[0], optimizer.state[self.weight]
-        beta1, beta2 = settings["betas"]
-        t = float(state["step"])
-        second = state["exp_avg_sq"].numpy()[self.rows].astype(np.float64)
-        rate = settings["lr"] / (1 - beta1**t) / (np.sqrt(second / (1 - beta2**t)) + settings["eps"])
-        self.first_moment *= beta1
-        for moment, own in zip(self.first_moment, label, strict=True):
-            order = np.argsort(own, kind="stable")
-            # The products in float32, as the training makes them; the sums over steps in float64.
-            sorted_x, sorted_dout = x[order], np.float32(1 - beta1) * dout[order]
-            start = 0
-            for k, count in enumerate(np.bincount(own).tolist()):
-                if count:
-                    samples = slice(start, start + count)
-                    moment[k] += sorted_dout[samples].T @ sorted_x[samples]
-                    start += count
-        if t == 1:
-            self.first = -rate * self.first_moment[0].sum(0)
+        second = seen.second_moment[self.rows]  # a copy
+        denominator = (second.sqrt_() / math.sqrt(1 - adam.beta2**adam.t)).add_(adam.eps)
+        rate = denominator.reciprocal_().mul_(adam.learning_rate / (1 - adam.beta1**adam.t))
+        dout = seen.dout[:, self.rows]
+        # The products in float32, as the training makes them; of each class as many, those that there are not are 0.
+        given = torch.cat([dout, dout.new_zeros(1, len(self.rows))])[batch.place].transpose(1, 2)
+        taken = seen.x[batch.place.clamp(max=len(dout) - 1)]
+        self._first_moment.baddbmm_(given, taken, beta=adam.beta1, alpha=1 - adam.beta1)
+        if adam.t == 1:
+            self._first = -rate * self._first_moment[: self._groups[1]].sum(0)
         else:
-            np.multiply(self.first_moment, rate, out=self.moved)
-            self.part -= self.moved
+            self._recent.addcmul_(self._first_moment, rate, value=-1)
+        if adam.t % _STEPS == 0:
+            self._settle()
         if self.sum_inputs:
-            wide = x.astype(np.float64)
-            self.gram += wide.T @ wide
+            wide = seen.x.double()
+            self._gram.addmm_(wide.T, wide)
+
+    def _settle(self) -> None:
+        """Add the sums of the last steps, which are in float32, to those of all, which are in float64."""
+        self._part += self._recent
+        self._recent.zero_()
+
+    def sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the parts (labelling, class, row, in), the first step (row, in) and the gram matrix (in, in)."""
+        self._settle()
+        parts = self._part.reshape(*self._groups, *self._part.shape[1:])
+        return parts.numpy(), self._first.double().numpy(), self._gram.numpy()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Where in a batch the samples of each class stand, (labelling · class, number); the batch's size: nowhere."""
+
+    place: torch.Tensor
+
+    @classmethod
+    def of(cls, label: np.ndarray, n_classes: int) -> _Batch:
+        """Sort the samples of a batch by each labelling, (labelling, sample)."""
+        import torch
+
+        count = (label[..., None] == np.arange(n_classes)).sum(1)  # (labelling, class)
+        order = np.argsort(label, axis=1, kind="stable")
+        start = np.cumsum(count, axis=1) - count
+        own = np.take_along_axis(label, order, 1)
+        number = np.arange(label.shape[1]) - np.take_along_axis(start, own, 1)
+        place = np.full((*count.shape, int(count.max())), label.shape[1])
+        place[np.arange(len(label))[:, None], own, number] = order
+        return cls(torch.from_numpy(place.reshape(-1, place.shape[-1])))
 
 
 def replay_by_class(
@@ -117,30 +137,23 @@ def replay_by_class(
     Raises:
         SeedscopeError: the replica was not trained here.
     """
-    from seedscope.replicas.training import Training, replay
+    from seedscope.replicas.training import Training
 
     if replica.learning is None:
         raise SeedscopeError(f"{replica.experiment}, seed {replica.seed}: the network was not trained, but given")
     training = Training(**replica.learning, device="cpu")
     groups = (len(labels), n_classes)
-    layers: dict[str, _Layer] = {}
+    layers = {
+        name: _Layer(replica.weights[f"{name}.weight"].shape[1], own, groups, name in summed)
+        for name, own in rows.items()
+    }
 
-    def network() -> nn.Module:
-        model = replica.architecture()
-        layers.update(
-            {name: _Layer(model.get_submodule(name), own, groups, name in summed) for name, own in rows.items()}
-        )
-        return model
+    def step(seen: Mapping[str, Seen], adam: Adam, batch: np.ndarray) -> None:
+        by_class = _Batch.of(labels[:, batch], n_classes)
+        for name, own in seen.items():
+            layers[name].step(own, adam, by_class)
 
-    def watch(progress: Progress, batch: torch.Tensor) -> None:
-        label = labels[:, batch.numpy()]
-        for layer in layers.values():
-            layer.step(progress.optimizer, label)
-
-    model = replay(network, training, replica.training, replica.trained_from, watch)
-    return Replay(
-        {name: layer.part for name, layer in layers.items()},
-        {name: layer.first for name, layer in layers.items()},
-        {name: layer.gram for name, layer in layers.items()},
-        {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()},
-    )
+    weights = replayed(replica, training, list(rows), step)
+    sums = {name: layer.sums() for name, layer in layers.items()}
+    parts, first, gram = ({name: own[at] for name, own in sums.items()} for at in range(3))
+    return Replay(parts, first, gram, weights)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import xarray as xr
 
-from seedscope.formulas.classes import class_separation, nearest_centroid_accuracy
+from seedscope.formulas.classes import class_separations, nearest_centroid_accuracies
 from seedscope.formulas.components import components_above, permuted_spectra, principal_components
 from seedscope.formulas.concentration import participation_ratio
 from seedscope.formulas.nulls import shuffled_within
@@ -172,14 +172,15 @@ def _through_training(replica: Replica, features: str, rng: np.random.Generator)
     """Return separation, nearest-centroid accuracy and effective dimensions at each frame, and with shuffled labels."""
     about, frames = _at_frames(replica, features)
     label = replica.probe.label.sel(sample=about.sample.values).values
-    shuffled = [rng.permutation(label) for _ in range(_PERMUTATIONS)]
-    names = {"class_separation": class_separation, "nearest_centroid_accuracy": nearest_centroid_accuracy}
+    labels = np.stack([label, *(rng.permutation(label) for _ in range(_PERMUTATIONS))])
+    names = {"class_separation": class_separations, "nearest_centroid_accuracy": nearest_centroid_accuracies}
     found: dict[str, list[float]] = {name: [] for name in (*names, *METRICS.values())}
     null: dict[str, list[list[float]]] = {f"{name}_null_shuffled": [] for name in names}
     for values in frames:
         for name, measure in names.items():
-            found[name].append(measure(values, label))
-            null[f"{name}_null_shuffled"].append([measure(values, one) for one in shuffled])
+            own, *shuffled = measure(values, labels).tolist()
+            found[name].append(own)
+            null[f"{name}_null_shuffled"].append(shuffled)
         for name, dimension in zip(METRICS.values(), dimensions(values, label), strict=True):
             found[name].append(dimension)
     return xr.Dataset(

@@ -137,7 +137,7 @@ def _strips(
     return {
         "strip_image": (
             ("strip", "picture", "channel", "y", "x"),
-            np.stack([varied.image.isel(sample=row).values for row in strip]),
+            varied.image.values[strip],
         ),
         "strip_unit": ("rank", unit),
         "strip_vote": (("strip", "picture", "rank"), own[strip][..., unit]),
