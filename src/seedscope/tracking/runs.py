@@ -327,8 +327,8 @@ def _log(
     run_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
     kinds: list[tuple[Sequence[Any], int]] = [(metrics, _METRICS_AT_ONCE), (params, _BATCH), (run_tags, _BATCH)]
     parts = [[all_[at : at + most] for at in range(0, len(all_), most)] for all_, most in kinds]
-    for batch in zip_longest(*parts, fillvalue=()):
-        client.log_batch(run.info.run_id, *batch)
+    for some_metrics, some_params, some_tags in zip_longest(*parts, fillvalue=()):
+        client.log_batch(run.info.run_id, some_metrics, some_params, some_tags)
 
 
 def _without_doubles(

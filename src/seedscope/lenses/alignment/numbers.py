@@ -85,9 +85,8 @@ def look(measured: xr.DataTree, top: int, draws: int, at_once: AtOnce = in_turn)
     before = [_as_many(_layer(measured, "untrained", at, top), layer, at) for at, layer in enumerate(layers)]
     nulls = _nulls(measured, layers)
     observed = {(a, b): align(layers[a].prepared, layers[b].prepared) for a, b in pairs}
-    (space, space_null), *parts = at_once(
-        [partial(_space_numbers, measured, layers, before, pairs, draws), *_drawing(layers, pairs, nulls, draws)]
-    )
+    calls: list[Callable[[], Any]] = [partial(_space_numbers, measured, layers, before, pairs, draws)]
+    (space, space_null), *parts = at_once([*calls, *_drawing(layers, pairs, nulls, draws)])
     drawn = {name: _put_together(parts, name, pairs) for name in nulls}
     value, null = _unit_numbers(measured, layers, before, pairs, observed, drawn, top)
     whole, whole_null = _whole_numbers(layers, observed, drawn, top)
