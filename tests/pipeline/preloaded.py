@@ -27,7 +27,7 @@ from typing import Any
 LIBRARIES = (
     "captum.attr",
     "dask.array",
-    "h5netcdf",
+    "netCDF4",
     "hydra",
     "jinja2",
     "joblib",

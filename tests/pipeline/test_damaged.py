@@ -202,7 +202,8 @@ FULL = """
 import resource, sys
 from seedscope.files.errors import SeedscopeError
 from tests.pipeline.test_damaged import run
-import h5netcdf, matplotlib.figure, mlflow, torch, xarray  # before the disk is full: Python keeps what it compiles
+# Before the disk is full: Python keeps what it compiles.
+import matplotlib.backends.backend_agg, mlflow, netCDF4, torch, xarray
 for name in ("generate", "train", "dump", "analyze", "compare", "report", "track"):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
     try:

@@ -138,7 +138,7 @@ def test_the_artifacts_of_votes_are_those_of_the_contract(both: Project) -> None
     for name in ("vote_waterfall_class3.png", "vote.norm_all_classes.png"):
         assert (at.figures(0, "contribution") / name).is_file(), name
     assert (at.across_seeds / "dominance_heatmap.png").is_file()
-    with xr.open_dataset(at.measures(0, "contribution"), engine="h5netcdf") as votes:
+    with xr.open_dataset(at.measures(0, "contribution")) as votes:
         total = votes.activation.astype(float) @ votes.weight.astype(float) + votes.bias
         assert float(abs(total - votes.logit).max()) < 1e-4
         assert votes.sizes["sample"] == 60

@@ -53,7 +53,7 @@ _PROCESS = (
     "sys.path[:], work = pickle.load(sys.stdin.buffer); pickle.loads(work)(parent)"
 )
 _IN_THE_BYTES = [
-    *("h5netcdf", "h5py", "matplotlib", "numpy", "pandas", "pillow", "safetensors", "scikit-learn", "scipy"),
+    *("h5py", "matplotlib", "netCDF4", "numpy", "pandas", "pillow", "safetensors", "scikit-learn", "scipy"),
     *("torch", "xarray"),
 ]
 
