@@ -15,7 +15,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch start: e
 
 from benchmarks import Row
 
-ALL = ("generator", "training", "filters", "heat_maps", "figures", "seeds", "stacked", "settled", "pipeline", "growth")
+ALL = (
+    "generator",
+    "training",
+    "filters",
+    "heat_maps",
+    "figures",
+    "one_seed",
+    "seeds",
+    "stacked",
+    "settled",
+    "pipeline",
+    "growth",
+)
 
 
 def main(names: list[str]) -> None:

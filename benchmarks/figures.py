@@ -1,69 +1,27 @@
-"""One figure of nine panels, by the renderer and by matplotlib's own figures; and all figures of one seed of squares.
+"""One figure of nine panels, by the renderer and by matplotlib's own figures, in turn, time and bytes.
 
-All nine-panel figures show the same bars, lines and words, drawn in turn: time and bytes. The renderer hands marks to
-Agg and lays out by the font's widths; matplotlib's engines draw a figure to lay it out. The figures of a seed are drawn
-from the numbers that its lenses measured, as ``analyze`` does: reading these is in the time, measuring is not.
+All show the same bars, lines and words. The renderer hands marks to Agg and lays out by the font's widths; matplotlib's
+engines draw a figure to lay it out.
 """
 
 from __future__ import annotations
 
 import io
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import Row, seconds
-from benchmarks.pipeline import choose, copy_project, run
 from seedscope.figures import Axis, Bars, Facts, Grid, Panel, Rule, Sheet, named, sign_colours
 from seedscope.figures.renderer import save
 
 _ENGINES = ("constrained", "tight", "compressed")
 _SIDE, _BARS, _ROUNDS = 3, 26, 5
 _WIDE, _TALL = 3.6, 1.7  # of a panel, inches
-_SEED = """
-import pathlib, tempfile, time, torch
-from seedscope.files.experiment import Experiment
-from seedscope.lenses.replica import Replica
-from seedscope.looks.draw import draw
-from seedscope.looks.measure import measure
-torch.set_num_threads(1)
-experiment = Experiment.load("squares")
-replica, lenses = Replica.open(experiment.at, 0), experiment.lenses()
-with tempfile.TemporaryDirectory() as folder:
-    at = pathlib.Path(folder)
-    for name, lens in lenses.items():
-        measure(name, lens, replica, at / f"{name}.nc")
-    for _ in range(3):
-        start = time.perf_counter()
-        for name, lens in lenses.items():
-            draw(name, lens, at / f"{name}.nc", at / name)
-        print(time.perf_counter() - start)
-    print(sum(path.suffix in (".png", ".gif") for path in at.rglob("*")))
-"""
 
 
 def measure() -> list[Row]:
-    """Return the time of one figure against matplotlib's engines, and that of all figures of a seed."""
-    return [*_nine_panels(), *_one_seed()]
-
-
-def _one_seed() -> list[Row]:
-    """Train one seed of squares, let its lenses measure, and draw what they found three times, in one process."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        copy_project(project)
-        choose(project, experiments=["squares"], seeds=[0])
-        run(project, "dvc", "repro", "dump")
-        *took, count = map(float, run(project, sys.executable, "-c", _SEED).split())
-    return [
-        Row.of("all figures of one seed of squares", took, "s", "≤ 6"),
-        Row.of("a figure of that seed", [1000 * one / count for one in took], "ms"),
-    ]
-
-
-def _nine_panels() -> list[Row]:
     """Return the time of the renderer, and what each engine takes of it round by round; then the bytes."""
     values = np.sort(np.random.default_rng(0).normal(size=(_SIDE**2, _BARS)))[:, ::-1]
     with tempfile.TemporaryDirectory() as folder:
