@@ -21,7 +21,7 @@ def test_another_folder_more_workers_and_another_order_of_seeds_give_the_same_by
     shutil.rmtree(settled.path / ".replicas")
     said = settled.run("dvc", "repro", "--force", "--no-run-cache", PATH=REAL)
     assert "trained 2 of 2 seeds" in said
-    assert "measured 4 and drew 4 of 4 looks" in said
+    assert "measured 4 of 4 looks and drew 4 of 4" in said
     after = outs(settled)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == ["runs/configs/digits_tiny.json"]

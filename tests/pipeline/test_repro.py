@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 
 from .conftest import TINY, Project, outs, ran
 
@@ -50,7 +51,7 @@ def test_a_plot_option_runs_analysis_and_what_follows_it(settled):
     )
     said = settled.run("dvc", "repro")
     stages = ran(said)
-    assert "drew 2 of 4 looks" in said
+    assert "measured 0 of 4 looks and drew 2 of 4" in said
     assert [stage for stage in stages if stage not in ALWAYS][:2] == ["analyze@digits_tiny", "compare@digits_tiny"]
     assert not any(stage.startswith(("generate", "train", "dump")) for stage in stages)
 
@@ -59,9 +60,20 @@ def test_a_new_seed_trains_one_replica_and_looks_at_it(settled):
     settled.params(seeds=[0, 1, 2])
     said = settled.run("dvc", "repro")
     assert "trained 1 of 3 seeds" in said
-    assert "measured 2 and drew 2 of 6 looks" in said
+    assert "measured 2 of 6 looks and drew 2 of 6" in said
     assert runs(settled) >= 4
     assert (settled.path / "reports/figures/digits_tiny/seeds/2").is_dir()
+
+
+def test_a_seed_that_is_not_drawn_is_drawn_by_hand_and_no_stage_knows(settled):
+    settled.params(drawn=[0])
+    stages = ran(settled.run("dvc", "repro"))
+    assert "analyze@digits_tiny" in stages
+    assert not any(stage.startswith(("generate", "train", "dump", "compare")) for stage in stages)
+    assert not (settled.path / "reports/figures/digits_tiny/seeds/1").exists()
+    settled.run(sys.executable, "-m", "seedscope", "draw", "digits_tiny", "--seed", "1", "--lens", "mistakes")
+    assert list((settled.path / "reports/drawn/digits_tiny/seeds/1/mistakes").glob("*.png"))
+    assert settled.repro() == ALWAYS
 
 
 def test_a_removed_seed_disappears_from_what_people_see(settled):
