@@ -222,7 +222,7 @@ def test_the_network_is_asked_about_before_it_is_looked_at(project: Path) -> Non
 @pytest.mark.parametrize("stage", ["analyze", "compare", "sweep"])
 def test_the_order_of_lenses_is_in_the_number_of_what_writes_over_all_of_them(stage: str) -> None:
     def number(lenses: list[str]) -> str:
-        own = {"seeds": [0], "lenses": {lens: {} for lens in lenses}}
+        own = {"seeds": [0], "drawn": [0], "lenses": {lens: {} for lens in lenses}}
         alike = {"experiment": "toy", "key": "k", "base": 1, "variants": [{"name": "a", "settings": own}]}
         content = {**own, **alike, "code": {stage: {}, "replica": {}}}
         return stage_numbers(content)[stage]

@@ -66,7 +66,7 @@ class _Found:
     refused: str
 
     @classmethod
-    def of(cls, measured: xr.Dataset, at_once: AtOnce) -> _Found:
+    def of(cls, measured: xr.Dataset, at_once: AtOnce = in_turn) -> _Found:
         """Transplant between the seeds."""
         from threadpoolctl import threadpool_limits
 
