@@ -27,6 +27,7 @@ ALL = (
     "settled",
     "pipeline",
     "growth",
+    "further_seed",
 )
 
 
@@ -36,6 +37,7 @@ def main(names: list[str]) -> None:
     for name in names or ALL:
         print(f"… {name}", file=sys.stderr, flush=True)
         rows += importlib.import_module(f"benchmarks.{name}").measure()
+        _write(rows, whole=False)  # killed later on, what was measured stays
     width = max(len(row.name) for row in rows)
     print(f"{'figure':{width}}  {'median':>10}  {'min':>10}  {'max':>10}  runs  {'unit':<10}  asked")
     for row in rows:

@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of seeds: ``digits_tiny`` from 10 to 200, squares from 10 to 14.
+"""How time and memory grow with the number of seeds: ``digits_tiny`` from 10 to 200.
 
 Stage by stage, everything anew for each number of seeds; figures are drawn of the first five, as by default. The slope
 is that between the smallest and the largest number.
@@ -19,13 +19,13 @@ import yaml
 from benchmarks import Row
 from benchmarks.pipeline import STAGES, copy_project, run, watched
 
-_TINY, _SQUARES = (10, 50, 200), (10, 14)
+_TINY = (10, 50, 200)
 _LEFT = ("runs", ".replicas", "mlflow.db", "mlartifacts", "reports/figures", "reports/site")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True)
-class _Grown:
+class Grown:
     """Seconds and peak memory (bytes) by stage and number of seeds."""
 
     numbers: tuple[int, ...]
@@ -47,8 +47,7 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
-        squares = _grown(project, "squares", _SQUARES)
-        tiny = _grown(project, "digits_tiny", _TINY)
+        tiny = grown(project, "digits_tiny", _TINY)
         pages = [path.stat().st_size for path in (project / "reports/site").rglob("*.html")]
         opened = _seconds_to_open(project / "reports/site/digits_tiny/index.html")
     last = _TINY[-1]
@@ -57,7 +56,6 @@ def measure() -> list[Row]:
         rows.append(Row(f"{last} seeds of digits_tiny, {stage}: time", tiny.took[stage, last], "s"))
         rows.append(Row(f"{last} seeds of digits_tiny, {stage}: peak memory", tiny.peak[stage, last] / 1e6, "MB"))
     highest = max(tiny.peak[stage, last] for stage in STAGES[1:])
-    further = squares.slope(*STAGES[1:]) / squares.slope("train")
     return [
         *rows,
         Row("a further seed of digits_tiny beyond ten, all stages", tiny.slope(*STAGES[1:]), "s", "≤ 1.5"),
@@ -65,13 +63,12 @@ def measure() -> list[Row]:
         Row(f"{last} seeds of digits_tiny: peak memory of any stage", highest / 1e6, "MB", "≤ 1500"),
         Row(f"{last} seeds of digits_tiny: largest page of the site", max(pages) / 1e6, "MB", "≤ 5"),
         *opened,
-        *(Row(f"{stage}: each further seed of squares", squares.slope(stage), "s") for stage in STAGES[1:]),
-        Row("a further seed of squares beyond ten, all stages ÷ its training", further, "×", "≤ 1.5"),
     ]
 
 
-def _grown(project: Path, experiment: str, numbers: tuple[int, ...]) -> _Grown:
-    found = _Grown(numbers, {}, {})
+def grown(project: Path, experiment: str, numbers: tuple[int, ...]) -> Grown:
+    """Run every stage anew for each number of seeds."""
+    found = Grown(numbers, {}, {})
     for n in numbers:
         params = {"experiments": [experiment], "sweeps": [], "seeds": list(range(n))}
         (project / "params.yaml").write_text(yaml.safe_dump(params))
