@@ -8,6 +8,7 @@ from seedscope.formulas.overlap import (
     busiest_share_by_chance,
     chance_of_channels,
     chance_of_classes,
+    mean_pair_overlap,
     membership,
     pair_overlap,
     shuffled_channels,
@@ -142,3 +143,11 @@ def test_the_busiest_unit_is_counted_by_hand_and_by_chance_as_often_as_in_all_dr
     assert busiest_share_by_chance(2, 1, 3) == pytest.approx((1 / 3) * 1 + (2 / 3) * 0.5, abs=0.02)
     assert busiest_share_by_chance(4, 5, 3) == 1  # all there are
     assert np.isnan(busiest_share_by_chance(4, 5, 0))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 7])
+def test_the_mean_over_pairs_needs_no_pair(seeds):
+    member = np.random.default_rng(seeds).random((seeds, 4, 9)) < 0.4
+    shared = [(a & b).sum(-1) for a, b in combinations(member, 2)]
+    np.testing.assert_array_equal(mean_pair_overlap(member), np.mean(shared, axis=0))
+    assert np.isnan(mean_pair_overlap(member[:1])).all()

@@ -64,6 +64,17 @@ def pair_overlap(member: np.ndarray) -> np.ndarray:
     return np.einsum("aci,bci->abc", counts, counts)
 
 
+def mean_pair_overlap(member: np.ndarray) -> np.ndarray:
+    """Return the mean of :func:`pair_overlap` over pairs of different seeds: (seed, class, unit) → (class).
+
+    A unit that is in the sets of n seeds is shared by n (n − 1) / 2 pairs: no pair need be looked at.
+    """
+    seeds = len(member)
+    having = member.sum(0, dtype=np.int64)
+    shared = (having * (having - 1) // 2).sum(-1)
+    return shared / (seeds * (seeds - 1) // 2) if seeds > 1 else np.full(shared.shape, np.nan)
+
+
 def classes_with_sets(member: np.ndarray) -> np.ndarray:
     """Return the classes for which some seed has a set, from (seed, class, unit): one without shares nothing."""
     return np.flatnonzero(member.any((0, 2)))
@@ -111,14 +122,13 @@ def shuffled_channels(member: np.ndarray, live: np.ndarray, rng: np.random.Gener
         times: how many.
     """
     n_seeds, n_classes = member.shape[:2]
-    upper = np.triu_indices(n_seeds, 1)
     result = np.empty((times, n_classes))
     relabelled = np.zeros_like(member)
     places = [np.flatnonzero(alive) for alive in np.asarray(live.any(-1))]
     for time in range(times):
         for seed, place in enumerate(places):
             relabelled[seed][:, place] = member[seed][:, rng.permutation(place)]
-        result[time] = pair_overlap(relabelled.reshape(n_seeds, n_classes, -1))[upper].mean(0)
+        result[time] = mean_pair_overlap(relabelled.reshape(n_seeds, n_classes, -1))
     return result
 
 
@@ -128,12 +138,10 @@ def shuffled_classes(member: np.ndarray, rng: np.random.Generator, times: int) -
     Only classes that have sets take part.
     """
     n_seeds, n_classes, _ = member.shape
-    upper = np.triu_indices(n_seeds, 1)
     result = np.empty((times, n_classes))
     seen = classes_with_sets(member)
-    pairs = np.einsum("aki,bli->abkl", member, member, dtype=np.float64, optimize=True)
     for time in range(times):
         dealt = np.tile(np.arange(n_classes), (n_seeds, 1))
         dealt[:, seen] = rng.permuted(dealt[:, seen], axis=1)
-        result[time] = pairs[upper[0][:, None], upper[1][:, None], dealt[upper[0]], dealt[upper[1]]].mean(0)
+        result[time] = mean_pair_overlap(np.take_along_axis(member, dealt[..., None], axis=1))
     return result
