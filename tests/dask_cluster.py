@@ -27,9 +27,9 @@ class Cluster:
         assert wait_for(lambda: file.exists() and file.read_text().endswith("\n}"), 60)  # it is not written at once
         self.address = str(json.loads(file.read_text())["address"])
 
-    def worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker in a folder of its own, so that nothing is found by luck."""
-        return self._start("worker", "--no-nanny", "--no-dashboard", *options)
+    def worker(self, *options: str, restarted: bool = False) -> subprocess.Popen[bytes]:
+        """Start a worker in a folder of its own, so that nothing is found by luck; ``restarted``: when it dies."""
+        return self._start("worker", "--nanny" if restarted else "--no-nanny", "--no-dashboard", *options)
 
     def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
         own = self.folder / f"{what}-{len(self.processes)}"

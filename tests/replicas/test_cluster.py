@@ -172,6 +172,19 @@ def test_a_seed_that_kills_every_worker_is_named_and_the_others_finish(tmp_path:
     )
 
 
+def test_a_seed_that_waited_on_the_workers_another_killed_is_not_blamed(
+    tmp_path: Path, mortal: Cluster, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The only worker holds both, so that Dask gives both up when it has died twice."""
+    mortal.worker("--nthreads", "1", restarted=True)
+    with pytest.raises(SeedscopeError) as failed:
+        map_seeds(partial(die, tmp_path, True, "worker"), [2, 1], Dask(mortal.address), "train squares")
+    assert str(failed.value) == (
+        "train squares: seed 2: its workers died one after another (killed, or out of memory) (1 of 2 seeds finished)"
+    )
+    assert "trying each alone: seeds [" in capfd.readouterr().err
+
+
 def test_without_workers_the_wait_ends_with_a_sentence(tmp_path: Path, mortal: Cluster) -> None:
     engine = Dask(mortal.address, patience=3)
     sentence = f"the Dask cluster at {mortal.address} has had no worker for 3 s; start some, or raise engine.patience"

@@ -64,15 +64,20 @@ def test_a_stacked_replica_is_another_one_whoever_is_stacked_with_it(stacked: Ex
     assert found.keys() == unstacked.keys()
 
 
+def written(experiment: Experiment) -> dict[Path, int]:
+    """Return when each kept replica's weights were written."""
+    return {path: path.stat().st_mtime_ns for path in (experiment.root / ".replicas").glob("*/model.safetensors")}
+
+
 def test_a_seed_that_is_added_is_trained_alone_and_the_others_are_kept(
     stacked: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert train(stacked, [0, 2]) == {0: True, 2: True}
-    before = {path.name: path.stat().st_mtime_ns for path in (stacked.root / ".replicas").glob("*/model.safetensors")}
+    before = written(stacked)
     assert train(stacked, [0, 1, 2]) == {0: False, 1: True, 2: False}
     together = result(stacked, 1)
-    after = {path.name: path.stat().st_mtime_ns for path in (stacked.root / ".replicas").glob("*/model.safetensors")}
-    assert before.items() <= after.items()
+    after = written(stacked)
+    assert before.items() < after.items()
     kept = [sorted(path.name for path in folder.iterdir()) for folder in (stacked.root / ".replicas").iterdir()]
     assert kept == [FILES] * 3  # nothing of the stacks is left
     epochs = epochs_of_a_stack(monkeypatch)

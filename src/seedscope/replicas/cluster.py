@@ -6,8 +6,8 @@ under the same paths (a shared file system, or the same container image); it nev
 that were changed after it started; and two threads of one worker share neither torch's generator nor its number of
 threads. The price is the start of a process per seed, about two seconds.
 
-A seed whose worker dies is run again by Dask on another worker, up to three times; one whose process dies is run
-once more. The process of a seed ends when its worker does, and when the stage that asked for it is gone: nobody
+A seed whose worker dies is run again by Dask on another worker, up to three times, and once more alone where several
+seeds shared the workers that died; one whose process dies is run once more. The process of a seed ends when its worker does, and when the stage that asked for it is gone: nobody
 writes what nobody waits for. All this carries results and computes none, so no stage depends on this file.
 """
 
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from annotated_types import Gt
 
@@ -43,11 +43,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Finished = subprocess.CompletedProcess[bytes]
+_Death = Literal["process", "worker"]
 
 _ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _CONNECTED_WITHIN = 10.0  # seconds
 _A_LOOK_EVERY = 1.0  # seconds
 _ABANDONED_AFTER = 120.0  # seconds; attributes on NFS may be a minute old
+_DIED: dict[_Death, str] = {
+    "process": "its process died twice (killed, or out of memory)",
+    "worker": "its workers died one after another (killed, or out of memory)",
+}
 _PROCESS = (
     "import os, pickle, sys; parent = os.getppid(); "
     "sys.path[:], work = pickle.load(sys.stdin.buffer); pickle.loads(work)(parent)"
@@ -101,16 +106,24 @@ class Dask:
         """
         lease = Path(f"{folder}.lease")
         with _lease(lease), _connected(self.scheduler) as client:
-            died: list[Name] = []
+            died: dict[_Death, list[Name]] = {"process": [], "worker": []}
             for seed, outcome in self._outcomes(client, run, folder, lease, seeds):
-                if outcome is None:
-                    died.append(seed)
-                else:
+                if isinstance(outcome, Outcome):
                     yield outcome
-            if died:
-                sys.stderr.write(f"The process of a seed died; trying once more: seeds {died}\n")
-                for seed, outcome in self._outcomes(client, run, folder, lease, died):
-                    yield outcome or Outcome(seed, failure="its process died twice (killed, or out of memory)")
+                else:
+                    died[outcome].append(seed)
+            again = [died["process"]] if died["process"] else []
+            if again:
+                sys.stderr.write(f"The process of a seed died; trying once more: seeds {died['process']}\n")
+            if len(died["worker"]) == 1:
+                yield Outcome(died["worker"][0], failure=_DIED["worker"])
+            else:  # Dask blames all that waited on a worker that died: alone, each is judged by what it does itself
+                again += [[seed] for seed in died["worker"]]
+                if died["worker"]:
+                    sys.stderr.write(f"Workers died under several seeds; trying each alone: seeds {died['worker']}\n")
+            for some in again:
+                for seed, outcome in self._outcomes(client, run, folder, lease, some):
+                    yield outcome if isinstance(outcome, Outcome) else Outcome(seed, failure=_DIED[outcome])
 
     def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make independent calls in turn: what is done once runs in the one process that a worker started for it."""
@@ -118,8 +131,8 @@ class Dask:
 
     def _outcomes(
         self, client: Client, run: Callable[[Path, Name], Outcome[T]], folder: Path, lease: Path, seeds: Sequence[Name]
-    ) -> Iterator[tuple[Name, Outcome[T] | None]]:
-        """Yield every seed with its outcome as it comes; ``None`` where its process died."""
+    ) -> Iterator[tuple[Name, Outcome[T] | _Death]]:
+        """Yield every seed with its outcome as it comes, or with what died of its work."""
         import cloudpickle
 
         here = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  # '' is the working folder
@@ -166,21 +179,21 @@ class Dask:
                     "raise engine.patience"
                 )
 
-    def _outcome(self, seed: Name, future: Future[Finished]) -> Outcome[Any] | None:
-        """Return what the process of a seed answered, or how it ended instead; ``None`` where it was killed."""
+    def _outcome(self, seed: Name, future: Future[Finished]) -> Outcome[Any] | _Death:
+        """Return what the process of a seed answered, how it ended instead, or what was killed of its work."""
         from distributed import KilledWorker
 
         try:
             done = future.result()
         except KilledWorker:
-            return Outcome(seed, failure="its workers died one after another (killed, or out of memory)")
+            return "worker"
         except FileNotFoundError as error:
             raise SeedscopeError(
                 f"a worker of the Dask cluster at {self.scheduler} has no {error.filename}: workers need this "
                 "project's folder and its Python under the same paths"
             ) from error
         if done.returncode < 0:
-            return None
+            return "process"
         said = done.stderr.decode(errors="replace").strip()
         if done.returncode:
             return Outcome(seed, failure=said.splitlines()[-1] if said else f"exit status {done.returncode}")
