@@ -353,3 +353,29 @@ def test_integrated_gradients_in_parts_are_those_of_the_whole_way():
     whole = integrated_gradients(Scores(model), pictures, target, 64, steps=10)
     parts = integrated_gradients(Scores(model), pictures, target, 3, steps=10)
     np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-12)
+
+
+# --- Grad-CAM of the house's own convolutional network ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [1, 5])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 5, 6)])
+def test_means_passed_through_blocks_are_those_of_the_gradients(channels, padding, centred, classes):
+    """Also at odd sizes, where a pool leaves out a row, and on a constant picture, where all places of it tie."""
+    layers = [f"{kind}{number}" for number in range(1, len(channels) + 1) for kind in ("conv", "pool")]
+    model = ConvNet((2, 31, 26), classes, channels, padding, hidden=(10,), dropout=0.3, brightness=(0.4, 0.2))
+    model = fill(model)
+    pictures = np.concatenate([random_pictures(5, (2, 31, 26)), np.full((1, 2, 31, 26), 0.3)])
+    target = np.arange(6) % max(classes, 2)
+    scores = Scores(model, centred=centred)
+    for asked in (layers, layers[:1], layers[-1:], layers[1::2]):
+        got = grad_cam(scores, asked, pictures, target, 4)
+        assert list(got) == asked
+        for at, batch in enumerate(layer_gradients(scores, asked, pictures, target, 4)):
+            for layer, own in batch.items():
+                wanted = own.map.numpy()
+                part = got[layer][4 * at : 4 * at + len(wanted)]
+                np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
+    assert np.abs(got[layers[1]]).max() > 1e-6

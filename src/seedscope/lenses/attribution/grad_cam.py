@@ -85,10 +85,27 @@ def grad_cam(
 ) -> dict[str, np.ndarray]:
     """Return by layer the signed map of each picture for its class, (sample, y, x), in the layer's own resolution."""
     maps: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    for batch in layer_gradients(scores, layers, pictures, target, batch_size):
+    for batch in _maps(scores, layers, pictures, target, batch_size):
         for layer, own in batch.items():
-            maps[layer].append(own.map.numpy())
+            maps[layer].append(own.numpy())
     return {layer: np.concatenate(parts) for layer, parts in maps.items()}
+
+
+def _maps(
+    scores: Scores, layers: Sequence[str], pictures: np.ndarray, target: np.ndarray, batch_size: int
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield, batch by batch, each layer's signed maps: of a :class:`ConvNet` without the gradients of its maps."""
+    from seedscope.lenses.attribution.blocks import Blocks, has_blocks, maps_of_blocks
+    from seedscope.models.convnet import ConvNet
+
+    if isinstance(scores.network, ConvNet) and has_blocks(scores.network, layers):
+        blocks = Blocks.of(scores.network)
+        classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
+        for images, asked in zip(in_batches(pictures, batch_size), classes, strict=True):
+            yield maps_of_blocks(blocks, layers, images, asked, centred=scores.centred)
+        return
+    for batch in layer_gradients(scores, layers, pictures, target, batch_size):
+        yield {layer: own.map for layer, own in batch.items()}
 
 
 def closed_form(

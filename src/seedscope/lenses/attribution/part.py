@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from seedscope.lenses.attribution.blocks import Blocks, zeros_around
 from seedscope.models.convnet import ConvNet
 
 
@@ -59,47 +60,28 @@ def logits_of_covered(
         even: what replaces them, shaped alike.
         windows: the rows and columns of each, as :func:`seedscope.lenses.attribution.occlusion.windows` returns them.
     """
-    blocks, dense = _parts(network)
-    whole = _whole(blocks, dense[0], _input(network, blocks[0][0], images))
-    even = _input(network, blocks[0][0], even)
+    blocks = Blocks.of(network)
+    whole = _whole(blocks, blocks.input(images))
+    even = blocks.input(even)
     for top, bottom, left, right in windows.tolist():
         part = Part(top, left, even[:, :, top:bottom, left:right])
-        for (convolution, pool), inputs in zip(blocks, whole.inputs, strict=True):
+        for (convolution, pool), inputs in zip(blocks.pairs, whole.inputs, strict=True):
             part = _through(convolution, pool, inputs, part)
-        yield _behind(dense, whole, part)
+        yield _behind(blocks, whole, part)
 
 
-def _parts(network: ConvNet) -> tuple[list[tuple[nn.Conv2d, nn.Module]], list[nn.Linear]]:
-    """Return the blocks, each a convolution and a pool, and the dense layers."""
-    parts = dict(network.named_children())
-    convolutions = [module for module in parts.values() if isinstance(module, nn.Conv2d)]
-    blocks = [(own, parts[f"pool{number}"]) for number, own in enumerate(convolutions, start=1)]
-    return blocks, [module for module in parts.values() if isinstance(module, nn.Linear)]
-
-
-def _input(network: ConvNet, first: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
-    """Return what the first convolution takes for pictures."""
-    seen: list[torch.Tensor] = []
-    handle = first.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
-    try:
-        network(images)
-    finally:
-        handle.remove()
-    return seen[0]
-
-
-def _whole(blocks: list[tuple[nn.Conv2d, nn.Module]], first: nn.Linear, x: torch.Tensor) -> Whole:
+def _whole(blocks: Blocks, x: torch.Tensor) -> Whole:
     inputs = []
-    for convolution, pool in blocks:
-        around = _zeros(convolution)
+    for convolution, pool in blocks.pairs:
+        around = zeros_around(convolution)
         inputs.append(functional.pad(x, (around,) * 4).contiguous(memory_format=torch.channels_last))
         x = torch.relu(pool(functional.conv2d(inputs[-1], convolution.weight, convolution.bias)))
-    return Whole(tuple(inputs), x, first(x.flatten(1)))
+    return Whole(tuple(inputs), x, blocks.dense[0](x.flatten(1)))
 
 
 def _through(convolution: nn.Conv2d, pool: nn.Module, inputs: torch.Tensor, part: Part) -> Part:
     """Return what a block makes of its input with a part of it replaced, where that is not as it was."""
-    around = _zeros(convolution)
+    around = zeros_around(convolution)
     spans = []
     for axis, start in ((2, part.top), (3, part.left)):
         pooled = (inputs.shape[axis] - 2) // 2
@@ -114,19 +96,10 @@ def _through(convolution: nn.Conv2d, pool: nn.Module, inputs: torch.Tensor, part
     return Part(top, left, torch.relu(pool(functional.conv2d(seen, convolution.weight, convolution.bias))))
 
 
-def _behind(dense: list[nn.Linear], whole: Whole, part: Part) -> torch.Tensor:
+def _behind(blocks: Blocks, whole: Whole, part: Part) -> torch.Tensor:
     """Return the logits for the last block's output with a part of it replaced."""
     height, width = part.values.shape[2:]
     here = (slice(None), slice(None), slice(part.top, part.top + height), slice(part.left, part.left + width))
     change = part.values - whole.flat[here]
-    weight = dense[0].weight.reshape(-1, *whole.flat.shape[1:])[here]
-    z = whole.dense + change.flatten(1) @ weight.flatten(1).T
-    for layer in dense[1:]:
-        z = layer(torch.relu(z))
-    return z
-
-
-def _zeros(convolution: nn.Conv2d) -> int:
-    around = convolution.padding[0]
-    assert isinstance(around, int)
-    return around
+    weight = blocks.dense[0].weight.reshape(-1, *whole.flat.shape[1:])[here]
+    return blocks.logits(whole.dense + change.flatten(1) @ weight.flatten(1).T)
