@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, kstest
 
 from seedscope.formulas.matching import correlations, one_to_one
-from seedscope.formulas.rotation import as_sparse, random_rotation, rotated
+from seedscope.formulas.rotation import as_sparse, random_rotation
 
 
 def test_a_rotation_is_orthogonal_and_drawn_from_all_alike() -> None:
@@ -30,11 +30,9 @@ def test_a_sparse_rotation_is_as_often_active_as_the_units_were_and_stays_in_the
     assert np.linalg.matrix_rank(always - always.mean(0), tol=1e-9) == len(basis)
 
 
-def test_rotated_keeps_all_distances_and_rectified_is_not_negative() -> None:
+def test_what_is_rectified_is_not_negative() -> None:
     rng = np.random.default_rng(1)
     values = rng.standard_normal((30, 5))
-    turned = rotated(values, rng)
-    np.testing.assert_allclose(turned @ turned.T, values @ values.T, atol=1e-12)
     assert (as_sparse(values, values > 0, rng) >= 0).all()
 
 
@@ -55,7 +53,7 @@ def test_unrelated_gaussian_layers_pass_for_having_special_axes_and_not_for_havi
         before = [pictures @ rng.standard_normal((12, units)) for _ in range(2)]
         a, b = (np.maximum(layer, 0) for layer in before)
         null = [
-            score(a, rotated(b, rng) if form == "rotated" else as_sparse(before[1], before[1] > 0, rng))
+            score(a, b @ random_rotation(units, rng) if form == "rotated" else as_sparse(before[1], before[1] > 0, rng))
             for _ in range(draws)
         ]
         hits += (1 + sum(value >= score(a, b) for value in null)) / (1 + draws) <= 0.05

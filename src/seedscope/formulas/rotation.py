@@ -30,11 +30,6 @@ def random_rotation(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(q * np.where(np.diag(r) < 0, -1.0, 1.0))
 
 
-def rotated(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return values (sample, unit) along other axes, drawn at random."""
-    return values @ random_rotation(values.shape[1], rng)
-
-
 def as_sparse(before: np.ndarray, active: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return what ReLUs make of ``before`` along other axes, drawn at random, each as often active as some unit was.
 

@@ -7,8 +7,9 @@ that were changed after it started; and two threads of one worker share neither 
 threads. The price is the start of a process per seed, about two seconds.
 
 A seed whose worker dies is run again by Dask on another worker, up to three times, and once more alone where several
-seeds shared the workers that died; one whose process dies is run once more. The process of a seed ends when its worker does, and when the stage that asked for it is gone: nobody
-writes what nobody waits for. All this carries results and computes none, so no stage depends on this file.
+seeds shared the workers that died; one whose process dies is run once more. The process of a seed ends when its worker
+does, and when the stage that asked for it is gone: nobody writes what nobody waits for. All this carries results and
+computes none, so no stage depends on this file.
 """
 
 from __future__ import annotations

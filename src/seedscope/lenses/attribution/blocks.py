@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -84,9 +85,9 @@ def zeros_around(convolution: nn.Conv2d) -> int:
     return around
 
 
-def has_blocks(network: nn.Module, layers: Collection[str]) -> bool:
-    """Return whether all of these are convolutions or pools of it."""
-    return isinstance(network, ConvNet) and all(
+def has_blocks(network: nn.Module, layers: Collection[str] = ()) -> TypeGuard[ConvNet]:
+    """Return whether these are convolutions or pools of a :class:`ConvNet`; a subclass may run them otherwise."""
+    return type(network) is ConvNet and all(
         isinstance(dict(network.named_children()).get(layer), nn.Conv2d | nn.MaxPool2d) for layer in layers
     )
 
@@ -134,7 +135,7 @@ def maps_of_blocks(
                 at_places = _at_places(passed, places[number - 1], z)
                 if number - 1 > min(asked):
                     around = zeros_around(convolution)
-                    gradient = nn.grad.conv2d_input(before.shape, convolution.weight, at_places, padding=around)
+                    gradient = functional.conv_transpose2d(at_places, convolution.weight, padding=around)
                     total = gradient.sum((2, 3))
                 else:
                     total = _total_before(convolution, at_places, before)

@@ -96,9 +96,8 @@ def _maps(
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Yield, batch by batch, each layer's signed maps: of a :class:`ConvNet` without the gradients of its maps."""
     from seedscope.lenses.attribution.blocks import Blocks, has_blocks, maps_of_blocks
-    from seedscope.models.convnet import ConvNet
 
-    if isinstance(scores.network, ConvNet) and has_blocks(scores.network, layers):
+    if has_blocks(scores.network, layers):
         blocks = Blocks.of(scores.network)
         classes = torch.split(torch.from_numpy(np.asarray(target, dtype=np.int64)), batch_size)
         for images, asked in zip(in_batches(pictures, batch_size), classes, strict=True):

@@ -53,11 +53,11 @@ def _falls(
     scores: Scores, images: torch.Tensor, target: torch.Tensor, covering: np.ndarray, batch_size: int
 ) -> torch.Tensor:
     """Return how far each picture's score falls with each window covered, (sample, window)."""
+    from seedscope.lenses.attribution.blocks import has_blocks
     from seedscope.lenses.attribution.part import logits_of_covered
-    from seedscope.models.convnet import ConvNet
 
     even, plain = mean_picture(images), scores(images).gather(1, target)
-    if isinstance(scores.network, ConvNet):
+    if has_blocks(scores.network):
         logits = logits_of_covered(scores.network, images, even, covering)
         covered = [class_scores(one, centred=scores.centred).gather(1, target) for one in logits]
         return plain - torch.cat(covered, 1)
