@@ -81,6 +81,17 @@ def test_saving_all_removes_what_was_there_before(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["votes.png", "words.txt"]
 
 
+@pytest.mark.parametrize("only", [0.6778353158385164, -3.0, 0.0])
+def test_a_scale_of_a_single_number_has_a_bar_that_says_it(tmp_path, only):
+    """Two seeds have one pair, and all its cells one number."""
+    scale = Scale(only, only)
+    low, high = scale.ends
+    assert low < only < high
+    values = np.full((2, 2), only)
+    save(sheet(Panel([Image(values, scale)], bar=Bar(scale))), tmp_path)
+    assert (tmp_path / "votes.png").stat().st_size > 1000
+
+
 def test_a_users_own_settings_of_matplotlib_change_nothing(tmp_path):
     body = Panel([Line([0, 1], [0, 1], label="a")], "b", Axis("c"), key=Key("right"))
     save(sheet(body), tmp_path / "plain")

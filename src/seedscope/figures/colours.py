@@ -45,6 +45,14 @@ class Scale:
     absent: str = ABSENT
     below: str | None = None
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return the numbers of the first and the last colour; around a single number there is room on both sides."""
+        if self.high > self.low:
+            return self.low, self.high
+        room = 0.1 * abs(self.low) or 1.0
+        return self.low - room, self.low + room
+
 
 def centred(values: np.ndarray) -> Scale:
     """Return a diverging scale, symmetric around 0, that holds all finite ``values``."""

@@ -23,7 +23,7 @@ _ENLARGED = 3  # times, from which on a picture's pixels may be seen
 
 def coloured(values: np.ndarray, scale: Scale) -> np.ndarray:
     """Return numbers as the colours of a scale, (…, 4) bytes."""
-    return np.asarray(_colours(scale)(Normalize(scale.low, scale.high)(np.ma.masked_invalid(values)), bytes=True))
+    return np.asarray(_colours(scale)(Normalize(*scale.ends)(np.ma.masked_invalid(values)), bytes=True))
 
 
 def on_page(image: Image, area: Area) -> tuple[np.ndarray, int, int]:

@@ -62,7 +62,8 @@ class Page:
         shade = 1 - (np.arange(first, last) + 0.5 - first) / (last - first)
         shade = (np.floor(shade * _SHADES) + 0.5) / _SHADES
         columns = round(box.right) - round(box.left)
-        shades = coloured(bar.scale.low + shade * (bar.scale.high - bar.scale.low), bar.scale)
+        low, high = bar.scale.ends
+        shades = coloured(low + shade * (high - low), bar.scale)
         canvas.image(np.repeat(shades[:, None], columns, 1), round(box.left), first)
         canvas.shapes([corners(box)], "none", "black", 0.8)
         places, words = _side(bar, reach).ticks()
@@ -91,4 +92,4 @@ def _reach(bar: Bar, tall: float) -> float:
 
 def _side(bar: Bar, reach: float) -> Side:
     most = int(np.clip(reach * 72 / (2.5 * _NUMBER), 1, 9))
-    return Side(Axis(size=_NUMBER), bar.scale.low, bar.scale.high, most)
+    return Side(Axis(size=_NUMBER), *bar.scale.ends, most)
