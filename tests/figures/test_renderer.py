@@ -38,8 +38,9 @@ from seedscope.figures import (
     picture,
 )
 from seedscope.figures.renderer import FACTS, save, save_all
-from seedscope.figures.renderer.area import Area
+from seedscope.figures.renderer.area import Area, Side
 from seedscope.figures.renderer.canvas import Canvas
+from seedscope.figures.renderer.images import coloured
 from seedscope.figures.renderer.layout import laid_out
 from seedscope.figures.renderer.text import width, written
 from seedscope.files.errors import SeedscopeError
@@ -87,7 +88,10 @@ def test_a_scale_of_a_single_number_has_a_bar_that_says_it(tmp_path, only):
     scale = Scale(only, only)
     low, high = scale.ends
     assert low < only < high
+    assert len(Side(Axis(), low, high, 5).ticks()[1]) >= 2
     values = np.full((2, 2), only)
+    middle = coloured(np.full((2, 2), 0.5), Scale(0, 1)).astype(int)
+    np.testing.assert_allclose(coloured(values, scale).astype(int), middle, atol=3)  # the next colour, by rounding
     save(sheet(Panel([Image(values, scale)], bar=Bar(scale))), tmp_path)
     assert (tmp_path / "votes.png").stat().st_size > 1000
 
