@@ -113,15 +113,15 @@ class Dask:
                     yield outcome
                 else:
                     died[outcome].append(seed)
-            again = [died["process"]] if died["process"] else []
-            if again:
+            again: list[list[Name]] = []
+            if died["process"]:
                 sys.stderr.write(f"The process of a seed died; trying once more: seeds {died['process']}\n")
-            if len(died["worker"]) == 1:
-                yield Outcome(died["worker"][0], failure=_DIED["worker"])
-            else:  # Dask blames all that waited on a worker that died: alone, each is judged by what it does itself
+                again.append(died["process"])
+            if len(died["worker"]) > 1:  # Dask blames all that waited on a worker that died: alone, each shows its own
+                sys.stderr.write(f"Workers died under several seeds; trying each alone: seeds {died['worker']}\n")
                 again += [[seed] for seed in died["worker"]]
-                if died["worker"]:
-                    sys.stderr.write(f"Workers died under several seeds; trying each alone: seeds {died['worker']}\n")
+            elif died["worker"]:
+                yield Outcome(died["worker"][0], failure=_DIED["worker"])
             for some in again:
                 for seed, outcome in self._outcomes(client, run, folder, lease, some):
                     yield outcome if isinstance(outcome, Outcome) else Outcome(seed, failure=_DIED[outcome])
