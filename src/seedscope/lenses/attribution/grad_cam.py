@@ -5,7 +5,8 @@
     map[s, y, x]  = Σ_c α[s, c] · A[s, c, y, x]          heat = max(0, map)
 
 From a layer on which the score is linear (pooling to one number per channel and a dense head, or a dense head on
-all of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016).
+all of it), G is the head's own weight, the same for every picture: then α needs no picture (Zhou et al. 2016). Of the
+house's own convolutional network α comes from :mod:`seedscope.lenses.attribution.blocks`, without the G of its maps.
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
 Departures: map is kept with its sign (what speaks against the class) beside the heat; and A is read behind the ReLU
